@@ -155,6 +155,8 @@ _CONNECTIONS: Final = (
             "connect ECONNREFUSED ~:#",
             "getaddrinfo (ENOTFOUND |EAI_AGAIN )~",
             "Tried connecting to [('",
+            "ConnectionKey(host='*', port=#, ",
+            "Connection to ~ timed out. (connect timeout=",
             "for url: http",
             "for url 'http",
             "dial tcp ~:#: ",

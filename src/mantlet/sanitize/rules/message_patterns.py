@@ -51,7 +51,7 @@ _PARTS: Final = {
     "%": PatternPart(rb"[^\r\n]{0,120}?", rb"[^\r\n]{0,120}", 120),
     # Not before the end of an inline element whose text is a quotation, nor within a sentence.
     "$": PatternPart(
-        rb"""(?=[\r\n"'\\)&]|[ ](?:at[ ]character[ ]|\[SQL|\(SQLSTATE)|\Z"""
+        rb"""(?=[\r\n"'\\)&]|[ ](?:at[ ]character[ ]|\[SQL|\((?:SQLSTATE|code[ ]))|\Z"""
         rb"""|<[^/]|</(?!a>|co|kb|q>|sa|ti|tt)[\s\S]{2})""",
         rb"(?:<(?:/[\s\S]{0,2})?|[ ](?:[a\[(][ -~]{0,12})?)?",
         14,
@@ -64,7 +64,8 @@ _TOKEN: Final = re.compile(
 #: of Python or an attribute, which follows punctuation.
 _BEGINNING: Final = re.compile(
     rb"""
-    \A | (?<=[\n>])(?<!code>)(?<!kbd>)(?<!samp>) | (?<=:[ ]) | (?<=:[ ][ ]) | (?<=\\n)
+    \A | (?<=[\n>])(?<!code>)(?<!kbd>)(?<!samp>)
+    | (?<=:[ ]) | (?<=:[ ][ ]) | (?<=[ ]-[ ]) | (?<=\\n)
     | (?<=["']) (?: (?<=[:=\[({,]["']) | (?<=[:=\[({,][ ]["']) | (?<=\A["'])
         | (?<=\\["']) (?: (?<=[:=\[({,]\\["']) | (?<=[:=\[({,][ ]\\["'])
             | (?<=\\\\["']) (?: (?<=[:=\[({,]\\\\["']) | (?<=[:=\[({,][ ]\\\\["'])
