@@ -284,6 +284,7 @@ class StreamScan:
         "_media",
         "_on_match",
         "_open",
+        "_overlaps",
         "_quotes",
         "_scanner",
         "_sent",
@@ -308,13 +309,18 @@ class StreamScan:
         self._held = b""  # data that may still become a leak
         self._sent = 0
         self._open: Ending | None = None  # the end of the match that continues
+        self._overlaps = False  # whether another leak may have begun in the last one sent
 
     def __call__(self, chunk: bytes, more: bool) -> bytes:
         """Take a chunk; return the data that may be sent now."""
         if self._form is None:
             self._begin(chunk, more)
         data = self._held + chunk if self._held else chunk
-        if self._open is None and self._scanner.is_clean(data, self._media, self._lookbehind):
+        if (
+            self._open is None
+            and not self._overlaps
+            and self._scanner.is_clean(data, self._media, self._lookbehind)
+        ):
             # The usual case, without the work that only a leak needs.
             certain = len(data) - self._tail(data) if more else len(data)
             out = data if certain == len(data) else data[:certain]
@@ -400,7 +406,7 @@ class StreamScan:
             masked = end
         leaks, certain = self._find_leaks(data, base, masked, more)
         if more:
-            certain = max(base, self._certain(data, leaks, certain))
+            certain = self._certain(data, base, leaks, certain)
         if ending is not None:
             spans.append((base, min(masked, certain), ending.kind))
             if masked <= certain:
@@ -408,7 +414,8 @@ class StreamScan:
         for leak in leaks:
             if leak.start < certain:
                 end = min(leak.end, certain)
-                spans.append((leak.start, end, leak.kind))
+                if leak.masks:
+                    spans.append((leak.start, end, leak.kind))
                 if leak.ending is not None:
                     self._open = leak.ending.after(data[:certain], leak.solid)
                     self._solid = self._sent + leak.solid - base
@@ -416,14 +423,17 @@ class StreamScan:
                 self._on_match(leak.id, leak.fingerprint, data[leak.start : end], place)
         return spans, certain
 
-    def _certain(self, data: bytes, leaks: list["_Leak"], certain: int) -> int:
+    def _certain(self, data: bytes, base: int, leaks: list["_Leak"], certain: int) -> int:
         """Return how much of the data, of some that is decided, can be sent before more arrives."""
         last = leaks[-1] if leaks else None
         if last is not None and last.ending is not None:
             settled = self._settled(data, last.start + 1, last.ending)
         else:
             settled = len(data) - self._tail(data)
-        return _before_cut(leaks, min(certain, settled))
+        certain = max(base, min(certain, settled))
+        cut = _behind_cut(leaks, certain)
+        self._overlaps = cut > certain or (self._overlaps and certain == base)
+        return cut
 
     def _settled(self, data: bytes, start: int, ending: Ending) -> int:
         """Return how much of an open-ended leak may be masked before more of it arrives."""
@@ -444,7 +454,8 @@ class StreamScan:
         scanner = self._scanner
         leaks: list[_Leak] = []
         undecided = len(data)
-        for index, start, end in scanner.literals.find(data, base):
+        begin = max(0, base - _MAX_PATTERN) if self._overlaps else base
+        for index, start, end in scanner.literals.find(data, begin):
             if end <= masked:
                 continue  # it is part of another leak
             leak = self._look_at(scanner.matchers[index], (start, end), data, base, more)
@@ -455,7 +466,7 @@ class StreamScan:
                 if self._leaks > _LEAKS + (self._sent + start) // _BYTES_A_LEAK:
                     leak = _Leak(leak.id, leak.start, len(data), None, END_OF_FLOOD, _CROSSING)
                 leaks.append(leak)
-                masked = max(masked, leak.end)
+                masked = max(masked, leak.end) if leak.masks else masked
                 if leak.ending is not None:
                     return leaks, undecided
         for detector in scanner.detectors:
@@ -499,7 +510,7 @@ class StreamScan:
             end = max(start + 1, end if behind is None else behind)
         if until is None:
             kind = LeakKind.CROSSING if found.crosses else LeakKind.VALUE
-            return _Leak(id, start, end, fingerprint, None, kind)
+            return _Leak(id, start, end, fingerprint, None, kind, masks=found.masks)
         if self._form is BodyForm.CSV:  # a pair of quotes is not split
             end = max(start + 1, start + len(data[start:end].rstrip(b'"')))
         ending = self._ending(data, start, until, found)
@@ -539,13 +550,15 @@ class _Leak(NamedTuple):
     kind: LeakKind = LeakKind.VALUE
     #: The end of the match of an open-ended leak, which ends behind that.
     solid: int = 0
+    #: Whether it is masked; else it is reported alone.
+    masks: bool = True
 
 
-def _before_cut(leaks: list[_Leak], certain: int) -> int:
-    """Move an offset back so that it cuts no leak; a leak cut there is matched again later."""
-    for leak in sorted(leaks, key=_start, reverse=True):
+def _behind_cut(leaks: list[_Leak], certain: int) -> int:
+    """Move an offset behind the leak that it cuts: another leak may begin in it, and go on."""
+    for leak in sorted(leaks, key=_start):
         if leak.start < certain < leak.end and leak.ending is None:
-            certain = leak.start
+            certain = leak.end
     return certain
 
 

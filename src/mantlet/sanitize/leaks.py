@@ -8,7 +8,7 @@ from mantlet.redact.matches import Detector, Matcher
 from mantlet.redact.scanner import Scanner
 from mantlet.redact.strength import MIN_SECRET_BYTES
 from mantlet.redact.variants import SecretVariant
-from mantlet.sanitize.rules import DEFAULT_GROUPS, DETECTORS, RULES
+from mantlet.sanitize.rules import DEFAULT_GROUPS, DETECTORS, PUBLIC, PUBLIC_IDS, RULES
 from mantlet.sanitize.rules.pattern import RULE_ID, Pattern
 
 __all__ = ["LeakAction", "Leaks"]
@@ -27,10 +27,14 @@ class Leaks(KnowsOptions):
             ``"block"`` to replace the response by a 500, or to close the connection if the headers
             were sent already; ``"report"`` to report leaks and send them. The last is about leaks
             alone: the rest of the policy stays in force, unlike in its ``mode="report"``.
-        detect: groups of rules: by default ``"errors"`` (tracebacks, error pages, database errors)
-            and ``"keys"`` (private keys, keys of providers); also ``"jwt"``, ``"cards"``,
-            ``"iban"``, ``"email"`` and ``"national"``.
+        detect: groups of rules: by default ``"errors"`` (tracebacks, error pages, database errors),
+            ``"keys"`` (private keys, keys of providers, hashes of passwords) and ``"urls"``
+            (passwords in URLs); also ``"jwt"``, ``"cards"``, ``"iban"``, ``"email"`` and
+            ``"national"``.
         ignore: ids of single rules to disable.
+        public: what to do with public identifiers, such as browser keys, publishable keys and the
+            ids in signed URLs: ``"ignore"``; or ``"report"`` to report them, and send them
+            whatever the action is.
         texts: texts of your own by the id to report them under: names of internal hosts, markers of
             confidential documents. They are searched for literally.
         patterns: leaks of your own, each a `Pattern`. An id may have several.
@@ -41,7 +45,8 @@ class Leaks(KnowsOptions):
     Raises:
         TypeError: ``across`` is not an int, a text is neither str nor bytes, or a pattern is no
             `Pattern`.
-        ValueError: an action, a group or a rule is unknown, or a text has less than 8 bytes.
+        ValueError: an action, a group, a rule or a choice is unknown, or a text has less than 8
+            bytes.
     """
 
     def __init__(
@@ -50,6 +55,7 @@ class Leaks(KnowsOptions):
         *,
         detect: Iterable[str] = DEFAULT_GROUPS,
         ignore: Iterable[str] = (),
+        public: Literal["ignore", "report"] = "ignore",
         texts: Mapping[str, str | bytes] | None = None,
         patterns: Iterable[Pattern] = (),
         across: int = 0,
@@ -64,10 +70,13 @@ class Leaks(KnowsOptions):
         ignored = {ignore} if isinstance(ignore, str) else set(ignore)
         ids = {rule.id for rules in RULES.values() for rule in rules}
         ids = ids.union(*(detector.ids for detector in DETECTORS.values()))
+        ids |= PUBLIC_IDS
         if not ignored <= ids:
             raise ValueError(f"ignore must be ids of rules, not {sorted(ignored - ids)}")
         check_int("across", across, least=0, most=_MAX_ACROSS)
         self.across = across
+        if public not in ("ignore", "report"):
+            raise ValueError(f'public must be "ignore" or "report", not {public!r}')
         self.action: LeakAction = action
         self.detectors: tuple[Detector, ...] = tuple(
             DETECTORS[group].without(ignored)
@@ -79,6 +88,12 @@ class Leaks(KnowsOptions):
                 (literal, rule)
                 for group in groups
                 for rule in RULES.get(group, ())
+                for literal in rule.literals
+                if rule.id not in ignored
+            ),
+            *(
+                (literal, rule)
+                for rule in (PUBLIC if public == "report" else ())
                 for literal in rule.literals
                 if rule.id not in ignored
             ),

@@ -10,20 +10,14 @@ import pytest
 
 from mantlet.redact.scanner import Scanner, StreamScan
 from mantlet.sanitize import Leaks
-from mantlet.sanitize.rules import DETECTORS, RULES
+from mantlet.sanitize.rules import DETECTORS, PUBLIC_IDS, RULES
 from tests.sanitize.rules.samples import (
     INNER,
     errors,
-    in_json,
-    jwt,
-    keys,
-    letters,
-    private_key,
 )
 
 SCANNER = Leaks().scanner(())
 ERRORS = errors()
-KEYS = keys()
 
 
 class Told(list[str]):
@@ -46,18 +40,18 @@ def streamed(chunks: list[bytes], media: str | None, scanner: Scanner = SCANNER)
 
 
 def test_the_default_rules_are_few_enough() -> None:
-    """Each sixty of them cost a pass over the data."""
-    literals = [literal for rules in ("errors", "keys") for rule in RULES[rules]
+    """They share automatons of sixty, each of which costs a pass over the data."""
+    literals = [literal for rules in ("errors", "keys", "urls") for rule in RULES[rules]
                 for literal in rule.literals]  # fmt: skip
-    assert len(literals) == len(set(literals)) <= 300
-    assert not [literal for literal in literals if literal[:1].isspace() or literal[:1] in b",;:"]
+    assert len(set(literals)) <= 660
+    assert not [literal for literal in literals if literal[:1].isspace() or literal[:1] in b",;"]
 
 
 def test_every_id_is_in_the_docs() -> None:
     """Findings are looked up by it, and rules are ignored by it."""
     page = (Path(__file__).resolve().parents[3] / "docs/output-sanitizer/leaks.md").read_text()
     ids = {rule.id for rules in RULES.values() for rule in rules}
-    ids = ids.union(*(detector.ids for detector in DETECTORS.values()))
+    ids = ids.union(PUBLIC_IDS, *(detector.ids for detector in DETECTORS.values()))
     assert [name for name in sorted(ids) if f"`{name}`" not in page] == []
 
 
@@ -95,58 +89,6 @@ def test_json_around_an_error_stays_json(name: str) -> None:
     assert out.endswith(b'", "b": 2}')
 
 
-@pytest.mark.parametrize("name", KEYS)
-@pytest.mark.parametrize("frame", ["%s", '{"key": "%s"}', "key=%s&x=1", "<td>%s</td>", "a %s b"])
-def test_a_key_is_masked_and_nothing_around_it(name: str, frame: str) -> None:
-    """Over any two cuts."""
-    rule, key = KEYS[name]
-    body = (frame % key).encode()
-    expected = (frame % ("*" * len(key))).encode()
-    out, told = scanned(body)
-    if rule == "slack-webhook":  # of a URL
-        expected = (frame % key.replace(key, "*" * len(key))).encode()
-    assert (out, told) == (expected, [rule])
-    for at in range(len(body)):
-        assert streamed([body[:at], body[at:]], None) == expected
-
-
-@pytest.mark.parametrize(
-    "kind",
-    ["PRIVATE KEY", "RSA PRIVATE KEY", "EC PRIVATE KEY", "OPENSSH PRIVATE KEY",
-     "ENCRYPTED PRIVATE KEY", "PGP PRIVATE KEY BLOCK"],
-)  # fmt: skip
-def test_a_private_key_is_masked(kind: str) -> None:
-    """To its last line; in JSON to the end of its string."""
-    key = private_key(kind)
-    out, told = scanned(f"a\n{key}b\n".encode())
-    assert told == ["private-key"]
-    assert out.startswith(b"a\n***")
-    assert out.endswith(b"b\n")
-    assert not any(line in out for line in key.encode().split(b"\n")[1:9])
-    out, told = scanned(in_json(key).encode(), "application/json")
-    assert told == ["private-key"]
-    assert out.endswith(b'", "b": 2}')
-    assert not any(line in out for line in key.encode().split(b"\n")[1:9])
-
-
-def test_a_private_key_that_never_ends_is_masked_to_the_end() -> None:
-    """Cut off, or longer than any key."""
-    body = private_key("PRIVATE KEY").partition("-----END")[0].encode()
-    assert scanned(body)[0] == b"*" * len(body)
-    body += b"A" * 100_000
-    assert streamed([body[at : at + 7000] for at in range(0, len(body), 7000)], None) == (
-        b"*" * len(body)
-    )
-
-
-def test_a_json_web_token_is_masked_by_option() -> None:
-    """Apps send them on purpose."""
-    body = f'{{"token": "{jwt()}"}}'.encode()
-    assert scanned(body) == (body, [])
-    scanner = Leaks(detect=["jwt"]).scanner(())
-    assert scanned(body, None, scanner) == (b'{"token": "' + b"*" * len(jwt()) + b'"}', ["jwt"])
-
-
 @pytest.mark.parametrize(
     "text",
     [
@@ -154,10 +96,6 @@ def test_a_json_web_token_is_masked_by_option() -> None:
         "Traceback (most recent call last):\n  ...\nValueError: x",
         'Traceback (most recent call last):\n  File "<stdin>", line 1, in <module>\n',
         '>>> 1/0\nTraceback (most recent call last):\n  File "<console>", line 1, in <module>\n',
-        "AKIAIOSFODNN7EXAMPLE is the example of the documentation",
-        "sk_live_xxxxxxxxxxxxxxxxxxxxxxxx",
-        "ghp_" + "a" * 36,
-        "AKIA" + "A" * 16,
         "-----BEGIN PUBLIC KEY-----\nMIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8A\n-----END PUBLIC KEY-----",
         "-----BEGIN CERTIFICATE-----\nMIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8A\n-----END CERTIFICATE-----",
         "java.lang.NullPointerException is thrown when null is used",
@@ -166,13 +104,10 @@ def test_a_json_web_token_is_masked_by_option() -> None:
         "ORA-00942 means that a table is missing; FLORA-12345: a plant",
         "[SQL: the language]",
         "SQLSTATE codes are five characters long",
-        "hvs.short, AIzaShort, npm_config_registry, sk-ant-colony, ya29.no",
         "<title>Page not found at last</title>",
         "Request Method: GET is what the log says",
-        "skghp_" + letters(36),
-        "const xoxb = require('xoxb-parser')",
     ],
-    ids=range(21),
+    ids=range(14),
 )
 def test_what_only_looks_like_a_leak_is_left_alone(text: str) -> None:
     """Words about leaks, examples and placeholders."""
@@ -186,12 +121,6 @@ def test_an_event_is_not_held_back_for_what_can_t_become_a_leak() -> None:
     for text in ("AKIA", "Traceback (most recent call last)", "ghp_abc", "java.lang.Error"):
         event = f"data: {text}\n\n".encode()
         assert scan(event, True) == event
-
-
-def test_a_rule_can_be_ignored() -> None:
-    """By its id."""
-    key = KEYS["github"][1].encode()
-    assert scanned(key, None, Leaks(ignore=["github-token"]).scanner(()))[0] == key
 
 
 @pytest.mark.parametrize("group", [*RULES, *DETECTORS])

@@ -25,7 +25,9 @@ from mantlet.redact import Registry
 from mantlet.redact.scanner import Scanner, StreamScan
 from mantlet.sanitize import Leaks
 from mantlet.sanitize.rules import DETECTORS, RULES
-from tests.sanitize.rules.samples import errors, keys, private_key
+from tests.sanitize.rules.keys.samples import keys, labeled
+from tests.sanitize.rules.keys.test_private_keys import PEM
+from tests.sanitize.rules.samples import errors
 
 pytestmark = pytest.mark.slow
 
@@ -70,7 +72,9 @@ def leaks() -> tuple[str, ...]:
     """Return leaks of all rules, as text."""
     found = [text for _, media, text in errors().values() if "json" not in (media or "")]
     short = [text for text in found if len(text) < 3000 and not text.startswith(("data:", "{"))]
-    return (*TEXTS, *short, *(key for _, key in keys().values()), private_key("RSA PRIVATE KEY"))
+    own = (key for _, key in keys().values())
+    labels = (f"{label}={value}" for _, label, value in labeled().values())
+    return (*TEXTS, *short, *own, *labels, PEM, "redis://:Xk29fjQmZ0@10.0.0.5:6379/0")
 
 
 def sent(body: bytes, media: str | None, cuts: list[int]) -> bytes:

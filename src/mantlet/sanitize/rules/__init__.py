@@ -8,25 +8,28 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from mantlet.sanitize.rules.api_keys import JWT, KEYS
 from mantlet.sanitize.rules.databases import DATABASES
 from mantlet.sanitize.rules.drivers import DRIVERS, SERVICES
+from mantlet.sanitize.rules.keys import ESCAPED_URLS, JWT, KEYS, PUBLIC, URLS
 from mantlet.sanitize.rules.national_ids import NATIONAL_IDS
 from mantlet.sanitize.rules.pages import PAGES
 from mantlet.sanitize.rules.pii import CARDS, EMAIL, IBAN
 from mantlet.sanitize.rules.rule import LeakRule, PatternDetector
 from mantlet.sanitize.rules.tracebacks import TRACEBACKS
 
-__all__ = ["DEFAULT_GROUPS", "DETECTORS", "RULES"]
+__all__ = ["DEFAULT_GROUPS", "DETECTORS", "PUBLIC", "PUBLIC_IDS", "RULES"]
 
 RULES: Final[Mapping[str, tuple[LeakRule, ...]]] = MappingProxyType(
     {
         "errors": (*TRACEBACKS, *PAGES, *DRIVERS, *DATABASES, *SERVICES),
         "keys": KEYS,
+        "urls": ESCAPED_URLS,
         "jwt": JWT,
     }
 )
 DETECTORS: Final[Mapping[str, PatternDetector]] = MappingProxyType(
-    {"cards": CARDS, "email": EMAIL, "iban": IBAN, "national": NATIONAL_IDS}
+    {"urls": URLS, "cards": CARDS, "email": EMAIL, "iban": IBAN, "national": NATIONAL_IDS}
 )
-DEFAULT_GROUPS: Final = ("errors", "keys")
+#: What is never masked, and reported by option.
+PUBLIC_IDS: Final = frozenset(rule.id for rule in PUBLIC)
+DEFAULT_GROUPS: Final = ("errors", "keys", "urls")

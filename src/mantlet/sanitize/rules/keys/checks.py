@@ -1,0 +1,175 @@
+"""What tells a real key from an example: checksums, decoded contents, and how random it looks."""
+
+import hashlib
+import json
+import math
+import re
+import zlib
+from base64 import urlsafe_b64decode
+from binascii import Error
+from collections import Counter
+from functools import reduce
+from operator import xor
+from typing import Final
+
+__all__ = [
+    "atlassian_checksum",
+    "bech32_checksum",
+    "decode_base64url",
+    "decode_json",
+    "github_checksum",
+    "gitlab_checksum",
+    "grafana_checksum",
+    "is_documented",
+    "is_random",
+    "is_random_hex",
+    "is_random_mixed",
+    "unescape",
+]
+
+#: Minimum entropy of random text, in bits per character.
+_MIN_ENTROPY: Final = 2.8
+#: Maximum length of a text whose entropy is looked at.
+_MAX_SAMPLE: Final = 64
+#: In text that stands for a key.
+_PLACEHOLDER: Final = re.compile(
+    rb"xxxx|\*\*\*|\.\.\.|example|your[_-]|_your|placeholder|redacted|changeme|dummy|fake[_-]"
+    rb"|insert|replace|12345678|abcdefgh|01234567|98765432|00000000|(.)\1{7}",
+    re.IGNORECASE,
+)
+_WORDS: Final = re.compile(rb"[a-z_.~/+=\-]*|[A-Z_.~/+=\-]*")
+_BASE62: Final = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+_BASE36: Final = b"0123456789abcdefghijklmnopqrstuvwxyz"
+_BECH32: Final = "QPZRY9X8GF2TVDW0S3JN54KHCE6MUA7L"
+_GENERATOR: Final = (0x3B6A57B2, 0x26508E6D, 0x1EA119FA, 0x3D4233DD, 0x2A1462B3)
+_BECH32_STEPS: Final = tuple(
+    reduce(xor, (part for bit, part in enumerate(_GENERATOR) if top >> bit & 1), 0)
+    for top in range(32)
+)
+
+#: The beginnings of the SHA-256 digests of keys that providers print in their documentation, or
+#: that are the same everywhere, such as the key of Azure's storage emulator.
+_DOCUMENTED: Final = frozenset(
+    {
+        "2cafc0970149a84f",  # Stripe
+        "f2d6ca16515033e5",
+        "7e8de44ea9ecf6d5",
+        "0011cc25eb432071",  # the emulators of Azure's storage and Cosmos DB
+        "aa6547439583c3a2",
+        "02f7ce3c263f85c0",  # Discord
+        "6cd8d2e7332238e2",
+    }
+)
+
+
+def is_documented(key: bytes) -> bool:
+    """Return whether a key is one of the documentation's."""
+    return hashlib.sha256(key).hexdigest()[:16] in _DOCUMENTED
+
+
+def is_random(_literal: bytes, body: bytes) -> bool:
+    """Return whether a key looks random, and not like an example or a placeholder."""
+    sample = body[:_MAX_SAMPLE]
+    if _PLACEHOLDER.search(sample):
+        return False
+    counts = Counter(sample).values()
+    size = len(sample)
+    bits = -sum(count / size * math.log2(count / size) for count in counts)
+    return bits >= _MIN_ENTROPY
+
+
+def is_random_mixed(literal: bytes, body: bytes) -> bool:
+    """Return whether a key of letters of both cases and digits looks random: it is no words."""
+    return not _WORDS.fullmatch(body[:_MAX_SAMPLE]) and is_random(literal, body)
+
+
+def is_random_hex(literal: bytes, body: bytes) -> bool:
+    """Return whether hexadecimal digits look random: neither all digits nor all letters."""
+    return not body.isdigit() and not body.isalpha() and is_random(literal, body)
+
+
+_ESCAPED: Final = re.compile(
+    rb"\\{1,4}/|\\{1,4}u00([0-9A-Fa-f]{2})|%([0-9A-Fa-f]{2})|&#x([0-9A-Fa-f]{2});|&#([0-9]{2});"
+)
+
+
+def _unescape(match: re.Match[bytes]) -> bytes:
+    digits = match[1] or match[2] or match[3]
+    if digits:
+        return bytes([int(digits, 16)])
+    return bytes([int(match[4])]) if match[4] else b"/"
+
+
+def unescape(body: bytes) -> bytes:
+    """Return base64 without the escapes of JSON, URLs and HTML in it."""
+    if b"\\" in body or b"%" in body or b"&" in body:
+        return _ESCAPED.sub(_unescape, body)
+    return body
+
+
+def _in_digits(number: int, digits: bytes, size: int) -> bytes:
+    text = bytearray()
+    while number:
+        number, rest = divmod(number, len(digits))
+        text.append(digits[rest])
+    return bytes(text[::-1]).rjust(size, b"0")
+
+
+def github_checksum(_literal: bytes, body: bytes) -> bool:
+    """Check a token of GitHub or npm: the last six digits are the CRC-32 of the rest in base 62."""
+    return _in_digits(zlib.crc32(body[:-6]), _BASE62, 6) == body[-6:]
+
+
+def gitlab_checksum(literal: bytes, body: bytes) -> bool:
+    """Check a routable token of GitLab: it ends in seven digits of a CRC-32 in base 36.
+
+    The older tokens have none.
+    """
+    if b"." not in body:
+        return is_random_mixed(literal, body)
+    return _in_digits(zlib.crc32(literal + body[:-7]), _BASE36, 7) == body[-7:]
+
+
+def grafana_checksum(literal: bytes, body: bytes) -> bool:
+    """Check a token of a Grafana service account: it ends in a CRC-32, the lowest byte first."""
+    secret, _, checksum = body.partition(b"_")
+    value = zlib.crc32(literal + secret)
+    return value.to_bytes(4, "little").hex().encode() == checksum.lower()
+
+
+def atlassian_checksum(literal: bytes, body: bytes) -> bool:
+    """Check a token of Atlassian: it ends in the CRC-32 of the rest."""
+    text, _, checksum = unescape(body).rpartition(b"=")
+    return b"%08X" % zlib.crc32(literal + text) == checksum.upper()
+
+
+def bech32_checksum(literal: bytes, body: bytes) -> bool:
+    """Check an identity of age: Bech32 (BIP 173), whose checksum covers the prefix too."""
+    prefix = literal[:-1].decode().lower()
+    values = [ord(char) >> 5 for char in prefix] + [0] + [ord(char) & 31 for char in prefix]
+    values += [_BECH32.index(char) for char in body.decode()]
+    check = 1
+    for value in values:
+        check = (check & 0x1FFFFFF) << 5 ^ value ^ _BECH32_STEPS[check >> 25]
+    return check == 1
+
+
+def decode_base64url(text: bytes) -> bytes:
+    """Return what base64 of either alphabet stands for; nothing if it is none."""
+    bare = text.rstrip(b"=").replace(b"+", b"-").replace(b"/", b"_")
+    try:
+        return urlsafe_b64decode(bare + b"=" * (-len(bare) % 4))
+    except (Error, ValueError):  # of another length or alphabet
+        return b""
+
+
+def decode_json(text: bytes) -> dict[str, object]:
+    """Return the JSON object that base64 stands for; an empty one if it is none."""
+    data = decode_base64url(text)
+    if data.count(b"[") + data.count(b"{") > 20:
+        return {}  # nested more deeply than any header
+    try:
+        value = json.loads(data)
+    except ValueError:
+        return {}
+    return value if isinstance(value, dict) else {}
