@@ -384,7 +384,9 @@ class StreamScan:
         """Move an offset back so that it is not within an escape."""
         return at if self._form in UNESCAPED_FORMS else before_escape(data, at)
 
-    def _scan(self, data: bytes, base: int, more: bool) -> tuple[list[Span], int]:
+    def _scan(  # noqa: C901  # the order of the steps is the point
+        self, data: bytes, base: int, more: bool
+    ) -> tuple[list[Span], int]:
         """Return the leaks in the data, and the offset from which on it must be held back.
 
         Args:

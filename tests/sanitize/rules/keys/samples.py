@@ -186,8 +186,8 @@ def by_hand() -> dict[str, tuple[str, str]]:
         ),
         "slack workflow": (
             "slack-webhook",
-            f"hooks.slack.com/workflows/T{text('t', 10, ALNUM[26:])}/A{text('b', 10, ALNUM[26:])}/"
-            f"{text('w', 18, '0123456789')}/{text('hook', 24)}",
+            "hooks.slack.com/workflows/"
+            + "/".join((text("t", 10, ALNUM[26:]), text("b", 10, ALNUM[26:]), text("hook", 40))),
         ),
         "bcrypt": ("password-hash", "$2b$12$" + text("bcrypt", 53)),
         "argon2": (

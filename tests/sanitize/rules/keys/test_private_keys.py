@@ -1,4 +1,4 @@
-"""Private keys are masked from their first to their last line, whatever stands between the lines."""
+"""Private keys are masked from the first to the last line, whatever stands between the lines."""
 
 from __future__ import annotations
 
@@ -25,6 +25,11 @@ def key(label: str = "RSA PRIVATE KEY") -> list[str]:
 PEM = "\n".join(key()) + "\n"
 QUOTED = [line.replace("+", "%2B").replace("/", "%2F").replace("=", "%3D") for line in LINES]
 
+PROSE = (
+    "The header -----BEGIN PRIVATE KEY----- is followed by base64."
+    ' See <a href="/documentation/reference/keys/of/all/kinds/2024/index.html">'
+)
+
 #: How keys are written, and what must stay behind them.
 FORMS = {
     "plain": (PEM + "tail", "\ntail"),
@@ -36,7 +41,9 @@ FORMS = {
     ),
     "list": (json.dumps({"k": key(), "id": "Ab1" * 20}), '"], "id": "' + "Ab1" * 20 + '"}'),
     "indented list": (json.dumps({"k": key(), "id": "Ab1" * 20}, indent=2), "Ab1" * 20 + '"\n}'),
-    "objects": (json.dumps([{"n": n, "t": line} for n, line in enumerate([*key(), "tail"])]), 'tail"}]'),
+    "objects": (
+        json.dumps([{"n": n, "t": line} for n, line in enumerate([*key(), "tail"])]), 'tail"}]'
+    ),
     "lines of json": ("\n".join(json.dumps({"line": x}) for x in [*key(), "tail"]), 'tail"}'),
     "slashes": (json.dumps({"k": PEM}).replace("/", "\\/"), '\\n"}'),
     "br": ("<p>" + "<br>".join(key()) + "</p><p>tail", "</p><p>tail"),
@@ -45,14 +52,18 @@ FORMS = {
         "</span></pre>tail",
     ),
     "table": (
-        "".join(f'<tr><td class="n">{n}</td><td>{x}</td></tr>' for n, x in enumerate(key())) + "tail",
+        "".join(f'<tr><td class="n">{n}</td><td>{x}</td></tr>' for n, x in enumerate(key()))
+        + "tail",
         "</td></tr>tail",
     ),
     "references": ("&#10;".join(key()) + " tail", " tail"),
     "indented": ("\n".join("    " + line for line in key()) + "\ntail", "\ntail"),
-    "events": ("\n".join("data: " + line for line in key()) + "\n\ndata: tail\n\n", "\n\ndata: tail\n\n"),
+    "events": (
+        "\n".join("data: " + line for line in key()) + "\n\ndata: tail\n\n", "\n\ndata: tail\n\n"
+    ),
     "url": (
-        "k=-----BEGIN+PRIVATE+KEY-----%0A" + "%0A".join(QUOTED) + "%0A-----END+PRIVATE+KEY-----%0A&x=tail",
+        "k=-----BEGIN+PRIVATE+KEY-----%0A" + "%0A".join(QUOTED)
+        + "%0A-----END+PRIVATE+KEY-----%0A&x=tail",
         "%0A&x=tail",
     ),
     "script": ("var k = " + " +\n ".join(f"'{x}\\n'" for x in key()) + "; tail", "\\n'; tail"),
@@ -184,8 +195,7 @@ def test_a_private_key_that_never_ends_is_masked_to_the_end() -> None:
 @pytest.mark.parametrize(
     "body",
     [
-        "The header -----BEGIN PRIVATE KEY----- is followed by base64."
-        ' See <a href="/documentation/reference/keys/of/all/kinds/2024/index.html">',
+        PROSE,
         "-----BEGIN PRIVATE KEY-----\n...\n-----END PRIVATE KEY-----",
         "-----BEGIN RSA PRIVATE KEY-----\nMIIEvQIBADANBgkqhkiG9w0BAQEFAASC...\n-----END RSA",
         "<code>-----BEGIN PRIVATE KEY-----</code> and <code>-----END PRIVATE KEY-----</code>",

@@ -7,18 +7,20 @@ its text ends.
 """
 
 import re
-from base64 import b64decode
 from functools import cache
 from typing import Final
 
 from mantlet.redact.matches import NEED_MORE, NO_MATCH, MatchEnd, MatchFound, MatchResult
-from mantlet.sanitize.rules.keys.checks import is_random, unescape
-from mantlet.sanitize.rules.keys.rule import KeyRule, base64_text
+from mantlet.sanitize.rules.keys.checks import decode_base64url, is_random, unescape
+from mantlet.sanitize.rules.keys.rule import may_begin
 from mantlet.sanitize.rules.rule import LeakRule
 
 __all__ = ["PRIVATE_KEYS", "PrivateKeyRule"]
 
-_B64: Final = rb"(?:[A-Za-z0-9+/=]|\\{1,8}/|\\{1,8}u00(?:2[bBfF]|3[dD])|%(?:2[bBfF]|3[dD])|&#(?:43|47|61|x2[bBfF]|x3[dD]);)"
+_B64: Final = (
+    rb"(?:[A-Za-z0-9+/=]|\\{1,8}/|\\{1,8}u00(?:2[bBfF]|3[dD])|%(?:2[bBfF]|3[dD])"
+    rb"|&#(?:43|47|61|x2[bBfF]|x3[dD]);)"
+)
 #: The least length of the first line. The keys of elliptic curves have no more.
 _FIRST_LINE: Final = 40
 #: The most data between the first line and the base64: headers such as ``Proc-Type``, and tags.
@@ -104,22 +106,34 @@ class PrivateKeyRule(LeakRule):
             return NEED_MORE if begins else NO_MATCH
         if more and label.end() == len(data):
             return NEED_MORE
-        headers = _HEADERS.match(data, label.end())
-        assert headers is not None  # it may be empty
-        line = _BASE64_RUN.match(data, headers.end())
+        headers_end = _end_of(_HEADERS, data, label.end())
+        line = _BASE64_RUN.match(data, headers_end)
         if line is None:
-            waits = more and len(data) - headers.end() < 6 * _FIRST_LINE
+            waits = more and len(data) - headers_end < 6 * _FIRST_LINE
             return NEED_MORE if waits and _may_go_on(data, label.end()) else NO_MATCH
         if not _looks_like_key(line[0]):
             return NO_MATCH
-        body = _body(self._end, *_between_lines(headers[0])).match(data, line.end())
-        assert body is not None  # it may be empty
-        rest = len(data) - body.end()
-        if more and rest < (1 if body["end"] else _MAX_GAP):
+        return self._to_last_line(data, start, line.end(), data[label.end() : headers_end], more)
+
+    def _to_last_line(
+        self, data: bytes, start: int, end: int, headers: bytes, more: bool
+    ) -> MatchResult:
+        """Match the rest of a key, behind the first line of base64."""
+        pattern = _body(self._end, *_between_lines(headers))
+        body = pattern.match(data, end)
+        is_whole = body is not None and body["end"] is not None
+        end = end if body is None else body.end()
+        if more and len(data) - end < (1 if is_whole else _MAX_GAP):
             if len(data) - start < _MAX_HELD:
                 return NEED_MORE
-            return MatchFound(start, body.end(), _REST, crosses=True)
-        return MatchFound(start, body.end(), crosses=True)
+            return MatchFound(start, end, _REST, crosses=True)
+        return MatchFound(start, end, crosses=True)
+
+
+def _end_of(pattern: re.Pattern[bytes], data: bytes, start: int) -> int:
+    """Return where a pattern that may match nothing ends."""
+    found = pattern.match(data, start)
+    return start if found is None else found.end()
 
 
 #: The end of a key that is too long to be held back: what is neither base64 nor between its lines.
@@ -145,11 +159,31 @@ def _may_go_on(data: bytes, at: int) -> bool:
     return b": " in rest or not re.search(rb"\n\s*\n", rest)
 
 
-def _is_pem(literal: bytes, body: bytes) -> bool:
-    """Check base64 of a whole key: its first line is in it."""
-    text = b64decode((literal + body[:86])[:100])
-    return b"PRIVATE KEY" in text
+class EncodedKeyRule(LeakRule):
+    """A whole private key in base64, as in the secrets of Kubernetes."""
 
+    __slots__ = ()
+
+    def match(
+        self, data: bytes, start: int, end: int, more: bool, media: str | None
+    ) -> MatchResult:
+        """Match the rule where the base64 of a first line begins."""
+        if not may_begin(data, start):
+            return NO_MATCH
+        line = _ENCODED.match(data, end)
+        if line is None:
+            waits = more and _ENCODED_BEGINNING.match(data, end)
+            return NEED_MORE if waits else NO_MATCH
+        text = decode_base64url(unescape(data[start : line.end()])[:80])
+        if b"PRIVATE KEY" not in text:
+            return NO_MATCH
+        return MatchFound(start, line.end(), _END_OF_BASE64)
+
+
+#: The first line, and as much of the next as tells that it is a key.
+_ENCODED: Final = re.compile(rb"%s{86}" % _B64)
+_ENCODED_BEGINNING: Final = re.compile(rb"%s{0,86}(?:[\\%%&][a-z0-9#]{0,12})?\Z" % _B64)
+_END_OF_BASE64: Final = MatchEnd(re.compile(rb"[^A-Za-z0-9+/=\\%&#;\r\n]|[\r\n]{3}"), 3)
 
 PRIVATE_KEYS: Final = (
     PrivateKeyRule(
@@ -160,6 +194,5 @@ PRIVATE_KEYS: Final = (
     ),
     # PuTTY
     PrivateKeyRule([b"Private-Lines: "], _LINE_COUNT, _LINE_COUNT_BEGINNING, _MAC),
-    # -----BEGIN in base64, as in the secrets of Kubernetes
-    KeyRule("private-key", [b"LS0tLS1CRUdJTi"], base64_text(86, 30_000), verify=_is_pem),
+    EncodedKeyRule("private-key", [b"LS0tLS1CRUdJTi"]),  # -----BEGIN in base64
 )

@@ -128,7 +128,10 @@ class EscapedUrlRule(LeakRule):
 
     def __init__(self, slashes: list[bytes], colon: bytes, at: bytes) -> None:
         super().__init__(_ID, slashes)
-        char = rb"(?:[A-Za-z0-9._~!$*+,;=\-]|%(?!40|2[fF]|3[aA]|2[267]|0[aAdD])(?:25)?[0-9A-Fa-f]{2}|&amp;)"
+        char = (
+            rb"(?:[A-Za-z0-9._~!$*+,;=\-]"
+            rb"|%(?!40|2[fF]|3[aA]|2[267]|0[aAdD])(?:25)?[0-9A-Fa-f]{2}|&amp;)"
+        )
         self._whole = re.compile(
             rb"(%s{0,100}+)%s(%s{1,256}+)%s(%s{1,100}+)" % (char, colon, char, at, char)
         )
