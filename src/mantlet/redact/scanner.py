@@ -413,16 +413,15 @@ class StreamScan:
             spans.append((base, min(masked, certain), ending.kind))
             if masked <= certain:
                 self._open = None
-        for leak in leaks:
-            if leak.start < certain:
-                end = min(leak.end, certain)
-                if leak.masks:
-                    spans.append((leak.start, end, leak.kind))
-                if leak.ending is not None:
-                    self._open = leak.ending.after(data[:certain], leak.solid)
-                    self._solid = self._sent + leak.solid - base
-                place = self._sent + leak.start - base
-                self._on_match(leak.id, leak.fingerprint, data[leak.start : end], place)
+        found = [leak for leak in leaks if leak.start < certain]
+        for leak in found:
+            if leak.ending is not None:
+                self._open = leak.ending.after(data[:certain], leak.solid)
+                self._solid = self._sent + leak.solid - base
+            place = self._sent + leak.start - base
+            leaked = data[leak.start : min(leak.end, certain)]
+            self._on_match(leak.id, leak.fingerprint, leaked, place)
+        spans += [(one.start, min(one.end, certain), one.kind) for one in found if one.masks]
         return spans, certain
 
     def _certain(self, data: bytes, base: int, leaks: list["_Leak"], certain: int) -> int:
