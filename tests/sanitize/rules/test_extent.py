@@ -15,16 +15,17 @@ import pytest
 from mantlet.redact.scanner import StreamScan
 from mantlet.sanitize import Leaks
 from mantlet.sanitize.rules import DETECTORS, RULES
-from tests.sanitize.rules.samples import errors, jwt, keys, private_key
+from tests.sanitize.rules.keys.samples import keys
+from tests.sanitize.rules.keys.test_private_keys import PEM
+from tests.sanitize.rules.samples import errors
 
 SCANNER: Final = Leaks(detect=[*RULES, *DETECTORS]).scanner(())
 #: What a user may type: each sample of a leak, and the literals of each rule behind markup.
 COMMENTS: Final = {
     **{name: text for name, (_, _, text) in errors().items()},
     **{f"{name}-key": key for name, (_, key) in keys().items()},
-    "private-key": private_key("RSA PRIVATE KEY"),
+    "private-key": PEM,
     "private-key-begun": "-----BEGIN RSA PRIVATE KEY-----",
-    "jwt": jwt(),
     "card": "4111 1111 1111 1111",
     "email": "bob@example.org",
     "iban": "GB29NWBK60161331926819",

@@ -24,7 +24,7 @@ from typing import Final
 
 from mantlet.redact.matches import NO_MATCH, MatchResult
 from mantlet.sanitize.rules.incremental_regex import PatternPart, literal, one_of, repeat
-from mantlet.sanitize.rules.rule import LeakRule, to_end_of_text
+from mantlet.sanitize.rules.rule import Extent, LeakRule, to_end_of_text
 
 __all__ = ["APOSTROPHE", "NEW_LINE", "QUOTE", "MessageRule", "any_of", "message_rules"]
 
@@ -83,6 +83,16 @@ class MessageRule(LeakRule):
     """A leak that begins a line, a string or an element; or a text, after a colon."""
 
     __slots__ = ()
+
+    def __init__(
+        self,
+        id: str,
+        literals: Sequence[bytes],
+        *parts: PatternPart,
+        extent: Extent | None = None,
+    ) -> None:
+        super().__init__(id, literals, *parts, extent=extent)
+        self.begins_word = True
 
     def match(
         self, data: bytes, start: int, end: int, more: bool, media: str | None

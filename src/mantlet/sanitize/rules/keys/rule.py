@@ -90,6 +90,7 @@ class KeyRule(LeakRule):
         super().__init__(id, literals, *parts, not_followed_by=chars)
         self._verify = verify
         self._after = re.compile(after) if after else _START
+        self.begins_word = not after
         self._unless = re.compile(unless + rb"\Z") if unless else None
 
     def match(
@@ -140,6 +141,7 @@ class LabeledRule(LeakRule):
     ) -> None:
         before = (rest or repeat(rb"A-Za-z_.\-", 0, 24, possessive=True), gap)
         super().__init__(id, literals, *before, *value, not_followed_by=chars)
+        self.is_label = True
         self._before_value = re.compile(b"".join(part.whole for part in before))
         self._verify = verify
         self._after = re.compile(after) if after else None

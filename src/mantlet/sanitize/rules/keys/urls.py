@@ -103,6 +103,10 @@ class UrlDetector(PatternDetector):
             and _is_secret(match[1], match[2], match[3])
         ]
 
+    def hits(self, data: bytes, start: int) -> bool:
+        """Return whether a password begins at or after ``start``."""
+        return bool(self.find(data, start, False, None))
+
     def tail(self, data: bytes) -> int:
         """Return how many bytes at the end of the data may become a leak when more follow."""
         size = len(data)
