@@ -293,8 +293,9 @@ def test_scan_finds_values_in_all_forms(project: Path) -> None:
         "logs/raw.log",
         "logs/base64",
         "logs/old.log.gz",
+        "logs/url.txt",
     }
-    assert "5 files searched, 3 found" in done.stderr
+    assert "5 files searched, 4 found" in done.stderr
 
 
 def test_scan_of_clean_files_ends_with_0(project: Path) -> None:

@@ -19,10 +19,9 @@ class Clock:
 
 
 def raw(registry: Registry) -> set[bytes]:
+    """Return the values that are searched for."""
     return {
-        variant.pattern
-        for variant in registry.variants
-        if variant.pattern.startswith((b"old", b"new"))
+        variant.whole for variant in registry.variants if variant.whole.startswith((b"old", b"new"))
     }
 
 
@@ -110,8 +109,8 @@ class Searcher:
         self.told: list[tuple[bool, bool]] = []
 
     def rebuild(self, variants: tuple[SecretVariant, ...]) -> None:
-        forms = {variant.pattern for variant in variants}
-        counted = {variant.pattern for variant in self._registry.variants}
+        forms = {variant.whole for variant in variants}
+        counted = {variant.whole for variant in self._registry.variants}
         self.told.append((NEW.encode() in forms, NEW.encode() in counted))
 
 

@@ -11,8 +11,9 @@ from mantlet._internal.fingerprint import keyed_fingerprint
 from mantlet._internal.locks import ForkSafeLock
 from mantlet._internal.options import check_number
 from mantlet._internal.user_warnings import warn_user
+from mantlet.redact.building import build_variants
 from mantlet.redact.strength import weak_reason
-from mantlet.redact.variants import SecretVariant, encoded_variants
+from mantlet.redact.variants import SecretVariant
 
 __all__ = ["HasRegistry", "Registry", "SecretValues", "registry_of"]
 
@@ -36,7 +37,7 @@ class Registry:
         ValueError: ``overlap`` is negative or not a number, or the key is too long.
 
     Attributes:
-        variants: the byte strings to search for, without duplicates; a new tuple on each change.
+        variants: the literals to search for, and what matches them; a new tuple on each change.
         has_replaced: whether replaced values are still searched for.
     """
 
@@ -92,16 +93,14 @@ class Registry:
             value: self._cache.get(value) or self._make_variants(value)
             for value in (*self._replaced, *self._values)
         }
-        by_pattern = {variant.pattern: variant for made in self._cache.values() for variant in made}
-        variants = tuple(by_pattern.values())
+        variants = tuple(variant for made in self._cache.values() for variant in made)
         for subscriber in tuple(self._subscribers):
             subscriber.rebuild(variants)
         self.variants = variants
         self.has_replaced = bool(self._replaced)
 
     def _make_variants(self, value: bytes) -> tuple[SecretVariant, ...]:
-        fingerprint = self.fingerprint(value)
-        return tuple(SecretVariant(pattern, fingerprint) for pattern in encoded_variants(value))
+        return build_variants(value, self.fingerprint(value))
 
     def attach(self, subscriber: _Subscriber) -> None:
         """Subscribe an object to changes: it gets the variants now, and before each change applies.

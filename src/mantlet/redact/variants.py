@@ -23,6 +23,7 @@ from mantlet.redact.strength import weak_reason
 __all__ = [
     "SecretVariant",
     "encoded_variants",
+    "url_password",
 ]
 
 _PERCENT: Final = re.compile(rb"%[0-9A-F]{2}")
@@ -41,12 +42,15 @@ class SecretVariant:
         pattern: the byte string.
         fingerprint: the fingerprint of the value.
         id: the id that it is reported under.
+
+    Attributes:
+        whole: all bytes of the secret in its plainest form in this encoding.
     """
 
-    __slots__ = ("fingerprint", "id", "pattern")
+    __slots__ = ("fingerprint", "id", "pattern", "whole")
 
     def __init__(self, pattern: bytes, fingerprint: str | None = None, id: str = "secret") -> None:
-        self.pattern = pattern
+        self.pattern = self.whole = pattern
         self.fingerprint = fingerprint
         self.id = id
 
@@ -67,13 +71,13 @@ def encoded_variants(value: bytes) -> tuple[bytes, ...]:
         value: text as UTF-8, or any bytes.
     """
     found = dict.fromkeys(_variants(value))
-    password = _password(value)
+    password = url_password(value)
     if password is not None and weak_reason(password) is None:
         found |= dict.fromkeys(_variants(password))
     return tuple(found)
 
 
-def _password(value: bytes) -> bytes | None:
+def url_password(value: bytes) -> bytes | None:
     """Return the decoded password in a URL, if there is one."""
     if b"://" in value:
         with suppress(ValueError):
