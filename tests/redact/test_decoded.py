@@ -153,12 +153,13 @@ HEX: dict[str, Callable[[bytes], str]] = {
 }
 
 
-@pytest.mark.parametrize("name", HEX)
-@pytest.mark.parametrize("secret", SECRETS, ids=range(len(SECRETS)))
+@pytest.mark.parametrize(
+    ("name", "secret"),
+    # In mixed case, the first digits of text that is not ASCII would take too many literals.
+    [(name, one) for name in HEX for one in SECRETS if name != "mixed" or one.isascii()],
+)
 def test_hexadecimal_digits_are_masked(name: str, secret: str) -> None:
     """With separators and without, in either case."""
-    if name == "mixed" and not secret.isascii():
-        pytest.skip("too many literals")
     shown = HEX[name](secret.encode()).encode()
     data = b"x " + shown + b" y"
     scanner = scanner_of(secret)

@@ -14,11 +14,14 @@ import jinja2
 import markupsafe
 import pytest
 from django.conf import settings
+from django.http import HttpResponseRedirect
 from django.utils.encoding import iri_to_uri
 from django.utils.html import escape as django_escape
 from django.utils.html import escapejs
 from hypothesis import given
 from hypothesis import strategies as st
+from starlette.responses import RedirectResponse
+from werkzeug.utils import redirect
 
 from mantlet.redact.registry import Registry
 from mantlet.redact.scanner import Scanner, StreamScan
@@ -203,3 +206,32 @@ def test_any_secret_is_masked_in_any_stack_of_encodings(
 ) -> None:
     """Of any characters, after a few that no encoder escapes."""
     check("kR7x9Z" + secret, names, sizes)
+
+
+REDIRECTS: dict[str, Callable[[str], str]] = {
+    "starlette": lambda url: RedirectResponse(url).headers["location"],
+    "django": lambda url: HttpResponseRedirect(url)["Location"],
+    "werkzeug": lambda url: redirect(url).headers["Location"],
+}
+
+
+@pytest.mark.parametrize("secret", SECRETS[1:], ids=range(1, len(SECRETS)))
+@pytest.mark.parametrize("name", REDIRECTS)
+def test_a_secret_is_masked_in_redirects(name: str, secret: str) -> None:
+    """As frameworks write them, with some characters left raw."""
+    start = "https://shop.example/?a=1&key="
+    location = REDIRECTS[name](start + secret + "&b=2").encode()
+    out = masked(scanner_of(secret), location)
+    assert out.startswith(start.encode())
+    assert out.endswith(b"&b=2")
+    assert out[len(start) : -len("&b=2")].strip(b"*") == b""
+
+
+@given(st.sampled_from(PLAIN_FIRST), CHAINS, st.integers(0, 100))
+def test_another_value_is_left_alone(secret: str, names: list[str], at: int) -> None:
+    """One character makes the difference."""
+    at %= len(secret)
+    other = secret[:at] + ("7" if secret[at] != "7" else "8") + secret[at + 1 :]
+    if "://" not in secret:
+        data = b"".join(composed(names)(other))
+        assert masked(scanner_of(secret), data) == data
