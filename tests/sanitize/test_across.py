@@ -32,7 +32,7 @@ adapters = pytest.mark.parametrize("play", [play_asgi, play_wsgi], ids=["asgi", 
 
 def chat(token: str, key: str = "content") -> bytes:
     """Return an event as chat streams send it."""
-    delta = {"id": "chatcmpl-a", "choices": [{"index": 0, "delta": {key: token}}], "usage": None}
+    delta = {"id": "chatcmpl9", "choices": [{"index": 0, "delta": {key: token}}], "usage": None}
     return f"data: {json.dumps(delta)}\n\n".encode()
 
 
