@@ -58,7 +58,7 @@ Span = tuple[int, int, LeakKind]
 _SHARD_SIZE: Final = 60
 #: This many automatons side by side are still faster than a single one. Above that, one DFA holds
 #: all patterns: it takes half the time of the other kinds, and some 15 KB of memory a pattern.
-_MAX_SHARDS: Final = 10
+_MAX_SHARDS: Final = 8
 #: Maximum length of a pattern in an automaton. Longer literals are represented by their beginning.
 _MAX_PATTERN: Final = 64
 #: The most candidates of one stream that are looked at and are no leaks: these, and one for so many
