@@ -62,11 +62,15 @@ def test_names_that_look_secret() -> None:
     secret = (
         "password Password PASSWORD newPassword pwd passwd secret clientSecret client_secret token "
         "accessToken x-api-key apiKey APIKey Authorization Proxy-Authorization cookie "
-        "Set-Cookie private_key aws_secret_access_key credential sessionid csrf_token user.password"
+        "Set-Cookie private_key aws_secret_access_key credential sessionid csrf_token "
+        "user.password X-Amz-Security-Token refreshToken PGPASSWORD dbpassword DB_PASS "
+        "SMTP_PASS REDISCLI_AUTH csrftoken csrfmiddlewaretoken SECRET_KEY_BASE hmacKey cvv cardCvc"
     )
     innocent = (
         "token_type tokens_used max_tokens secretary passwordless author authorization_url key "
-        "next_page_token nextPageToken has_password cookie_policy password_changed_at tokenizer"
+        "next_page_token nextPageToken has_password cookie_policy password_changed_at tokenizer "
+        "token_count password_reset_url secret_santa authorization_endpoint cookie_consent "
+        "is_password_set pass first_pass boarding_pass bypass compass"
     )
     assert [name for name in secret.split() if not matcher.matches(name)] == []
     assert [name for name in innocent.split() if matcher.matches(name)] == []

@@ -34,7 +34,8 @@ SEPARATORS: Final = "_-. "
 SECRET_NAMES: Final = (
     "password", "*_password", "password_confirm*", "password_hash", "password_repeat",
     "password[0-9]", "passwd", "*_passwd", "pwd", "*_pwd", "passphrase", "*_passphrase",
-    "passcode", "*_passcode",
+    "passcode", "*_passcode", "db_password", "pg_password", "db_pass", "*_db_pass", "user_pass",
+    "smtp_pass", "mail_pass", "email_pass", "rediscli_auth",
     "secret", "*_secret", "secrets", "*_secrets", "secret_key", "*_secret_key", "secret_access_key",
     "*_secret_access_key", "client_secret*", "secret_token",
     "token", "*_token", "access_token", "auth_token", "refresh_token", "id_token", "session_token",
@@ -45,6 +46,8 @@ SECRET_NAMES: Final = (
     "cookie", "cookies", "*_cookie", "*_cookies", "set_cookie", "session_id", "*_session_id",
     "credential", "credentials", "*_credential", "*_credentials", "connection_string",
     "*_connection_string", "otp", "*_otp", "totp", "csrf", "*_csrf", "xsrf", "salt", "*_salt",
+    "csrf_token", "csrf_middleware_token", "hmac_key", "*_hmac_key", "secret_key_base",
+    "cvv", "*_cvv", "cvv2", "cvc", "*_cvc", "cvc2",
 )  # fmt: skip
 #: Names that `SECRET_NAMES` match and that hold no secret.
 INNOCENT_NAMES: Final = (
