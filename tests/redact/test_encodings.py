@@ -24,7 +24,8 @@ from starlette.responses import RedirectResponse
 from werkzeug.utils import redirect
 
 from mantlet.redact.registry import Registry
-from mantlet.redact.scanner import Scanner, StreamScan
+from mantlet.redact.scanner import Scanner
+from mantlet.redact.stream_scan import StreamScan
 
 if not settings.configured:
     settings.configure()

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mantlet.redact.scanner import LiteralSearch
+from mantlet.redact.literal_search import LiteralSearch
 
 ALPHABET = st.sampled_from("ab")
 PATTERNS = st.lists(st.text(ALPHABET, min_size=1, max_size=6).map(str.encode), max_size=12)

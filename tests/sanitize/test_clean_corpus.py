@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from mantlet.redact.scanner import StreamScan
+from mantlet.redact.stream_scan import StreamScan
 from mantlet.sanitize import Leaks
 from tests.sanitize.rules.test_rules import Told
 

@@ -12,7 +12,8 @@ from typing import IO, Any, Final
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
-from mantlet.redact.scanner import Scanner, StreamScan
+from mantlet.redact.scanner import Scanner
+from mantlet.redact.stream_scan import StreamScan
 from mantlet.secrets.loader import SecretLoader
 from mantlet.secrets.secret import as_bytes, iter_texts
 

@@ -26,7 +26,7 @@ from mantlet.errors.conversion import (
     server_error_detail,
 )
 from mantlet.http.content_encoding import DecodeError, decoders
-from mantlet.redact.scanner import LiteralSearch
+from mantlet.redact.literal_search import LiteralSearch
 from mantlet.redact.variants import encoded_variants
 
 __all__ = ["MAX_BODY", "reveals", "shows_debug_output", "stays", "words_of"]

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 from mantlet._internal.exception_chain import walk_chain
 from mantlet.redact.names import INNOCENT_NAMES, NameMatcher
 from mantlet.redact.registry import Registry
-from mantlet.redact.scanner import Scanner, StreamScan
+from mantlet.redact.scanner import Scanner
+from mantlet.redact.stream_scan import StreamScan
 
 if TYPE_CHECKING:
     from mantlet.redact.variants import SecretVariant
@@ -55,7 +56,10 @@ class Masker:
 
     def body(self, data: bytes, media: str | None) -> bytes:
         """Return a response body with each byte of a secret replaced by ``*``."""
-        return self._current().mask(data, _ignore, media)
+        scanner = self._current()
+        if scanner.is_clean(data, media):
+            return data
+        return StreamScan(scanner, _ignore, media)(data, False)
 
     def value(self, value: Any, depth: int = 0) -> Any:
         """Return a value without secrets, of the same type if it is a built-in one.

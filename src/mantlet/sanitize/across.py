@@ -16,7 +16,8 @@ from collections.abc import Callable
 from typing import Final, cast
 
 from mantlet.core.policy import Message
-from mantlet.redact.scanner import Scanner, StreamScan
+from mantlet.redact.scanner import Scanner
+from mantlet.redact.stream_scan import StreamScan
 
 __all__ = ["JoinedEvents", "JoinedMessages", "Joiner", "data_texts", "json_texts"]
 

@@ -5,7 +5,8 @@ from typing import Any, Final
 from mantlet.core.problem import Problem
 from mantlet.core.request import Request
 from mantlet.redact.registry import Registry
-from mantlet.redact.scanner import OnMatch, Scanner, StreamScan
+from mantlet.redact.scanner import Scanner
+from mantlet.redact.stream_scan import OnMatch, StreamScan
 from mantlet.redact.variants import SecretVariant
 from mantlet.sanitize.across import Joiner
 from mantlet.sanitize.headers import joined_headers

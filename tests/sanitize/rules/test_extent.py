@@ -12,7 +12,7 @@ from typing import Final
 
 import pytest
 
-from mantlet.redact.scanner import StreamScan
+from mantlet.redact.stream_scan import StreamScan
 from mantlet.sanitize import Leaks
 from mantlet.sanitize.rules import DETECTORS, RULES
 from tests.sanitize.rules.keys.samples import keys

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mantlet.redact.scanner import Scanner, StreamScan
+from mantlet.redact.scanner import Scanner
+from mantlet.redact.stream_scan import StreamScan
 from mantlet.sanitize import Leaks
 from mantlet.sanitize.rules.incremental_regex import repeat
 from mantlet.sanitize.rules.rule import LeakRule

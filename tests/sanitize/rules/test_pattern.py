@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mantlet.redact.scanner import StreamScan
+from mantlet.redact.stream_scan import StreamScan
 from mantlet.sanitize import Leaks, Pattern
 from mantlet.sanitize.rules.pattern import MAX_WIDTH
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mantlet.redact.scanner import StreamScan
+from mantlet.redact.stream_scan import StreamScan
 from mantlet.sanitize import Leaks
 from tests.sanitize.rules.test_rules import Told, scanned, streamed
 

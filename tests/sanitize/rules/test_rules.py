@@ -5,16 +5,20 @@ from __future__ import annotations
 from itertools import pairwise
 from pathlib import Path
 from random import Random
+from typing import TYPE_CHECKING
 
 import pytest
 
-from mantlet.redact.scanner import Scanner, StreamScan
+from mantlet.redact.stream_scan import StreamScan
 from mantlet.sanitize import Leaks
 from mantlet.sanitize.rules import DETECTORS, PUBLIC_IDS, RULES
 from tests.sanitize.rules.samples import (
     INNER,
     errors,
 )
+
+if TYPE_CHECKING:
+    from mantlet.redact.scanner import Scanner
 
 SCANNER = Leaks().scanner(())
 ERRORS = errors()

@@ -13,7 +13,7 @@ import json
 import re
 from functools import cache
 from itertools import pairwise
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from xml.etree import ElementTree as ET
 from xml.sax.saxutils import escape, quoteattr
 
@@ -22,12 +22,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mantlet.redact import Registry
-from mantlet.redact.scanner import Scanner, StreamScan
+from mantlet.redact.stream_scan import StreamScan
 from mantlet.sanitize import Leaks
 from mantlet.sanitize.rules import DETECTORS, RULES
 from tests.sanitize.rules.keys.samples import keys, labeled
 from tests.sanitize.rules.keys.test_private_keys import PEM
 from tests.sanitize.rules.samples import errors
+
+if TYPE_CHECKING:
+    from mantlet.redact.scanner import Scanner
 
 pytestmark = pytest.mark.slow
 

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-from mantlet.redact.scanner import Scanner, StreamScan
+from typing import TYPE_CHECKING
+
+from mantlet.redact.stream_scan import StreamScan
 from mantlet.sanitize import Leaks
+
+if TYPE_CHECKING:
+    from mantlet.redact.scanner import Scanner
 
 SCANNER = Leaks().scanner(())
 
