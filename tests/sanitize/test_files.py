@@ -16,7 +16,7 @@ from starlette.routing import Route
 import mantlet
 from mantlet import OutputSanitizer
 from mantlet.sanitize import Leaks
-from tests.drive import Answer, drive_asgi, drive_wsgi
+from tests.drive import Adapter, Answer, both_adapters, drive_asgi, drive_wsgi
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -345,3 +345,38 @@ def test_a_range_that_does_not_exist_is_the_app_s_own_answer(server: Any) -> Non
     answer = server(TEXT, "text/plain", policy, Range="bytes=9999-")
     assert answer.status == 416
     assert answer.get("content-type") != "application/problem+json"
+
+
+NAMES = {
+    "/data.json": False,
+    "/static/app.JS": False,
+    "/logs/today.log": False,
+    "/a.b/page.html": False,
+    "/video.mp4": True,
+    "/archive.tar.gz": True,
+    "/download": True,
+    "/v1.0/download": True,
+    "/.env": False,
+}
+
+
+@pytest.mark.parametrize("path", NAMES)
+@both_adapters
+def test_a_text_file_is_sent_whole(adapter: Adapter, path: str) -> None:
+    """The app does not get the range; that of any other file it does."""
+    seen: list[tuple[str | None, str | None]] = []
+
+    def app(carrier: Any) -> Any:
+        if "headers" in carrier:
+            fields = {name.decode(): value.decode() for name, value in carrier["headers"]}
+            seen.append((fields.get("range"), fields.get("if-range")))
+        else:
+            seen.append((carrier.get("HTTP_RANGE"), carrier.get("HTTP_IF_RANGE")))
+        return 200, [("content-type", "text/plain")], b"whole"
+
+    headers = [("Range", "bytes=5-"), ("If-Range", '"a"'), ("Accept", "*/*")]
+    for policy in (OutputSanitizer(secrets=[SECRET]), OutputSanitizer(mode="report")):
+        stack = adapter.wrap(app, policy)
+        assert adapter.drive(stack, path=path, headers=headers).status == 200
+    kept = ("bytes=5-", '"a"')
+    assert seen == [kept if NAMES[path] else (None, None), kept]

@@ -323,10 +323,15 @@ class AsgiRequest(Request):
         self.raw["headers"] = kept + headers
         self._headers = None
 
-    def replace_header(self, name: str, value: str) -> None:
+    def replace_header(self, name: str, value: str | None) -> None:
         """Give the app another value of a header; see `Request.replace_header()`."""
         if self._handed_over:
             raise RuntimeError(HANDED_OVER)
+        if value is None:
+            key = LOWER_BYTES[name]
+            self.raw["headers"] = [pair for pair in self.raw["headers"] if pair[0] != key]
+            self._headers = None
+            return
         if value.isascii() and value.isprintable():  # the usual case, without a call
             header = LOWER_BYTES[name], value.encode()
         else:

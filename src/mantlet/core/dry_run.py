@@ -380,7 +380,7 @@ class RequestView(Request):
     ) -> None:
         """Discard the header."""
 
-    def replace_header(self, name: str, value: str) -> None:
+    def replace_header(self, name: str, value: str | None) -> None:
         """Discard the header."""
 
     def _append_header(self, name: str, value: str) -> None:

@@ -314,14 +314,14 @@ class Request:
         """
 
     @abstractmethod
-    def replace_header(self, name: str, value: str) -> None:
+    def replace_header(self, name: str, value: str | None) -> None:
         """Give the app, and the inner policies, another value of a header, or a new header.
 
         May be called in `Policy.on_request`.
 
         Args:
             name: the header's name.
-            value: the only value that the app gets.
+            value: the only value that the app gets; None to leave the header out.
 
         Raises:
             ValueError: the name or the value is not allowed in a header (RFC 9110, 5).

@@ -1,7 +1,8 @@
 """Partial responses (RFC 9110, 14): what may be sent of a body that is searched.
 
 A part can't be searched by itself. A client that asks for ``bytes=0-9``, ``bytes=10-19`` and so on
-gets every leak in pieces, none of which is recognizable. So of a body that is searched, only these
+gets every leak in pieces, none of which is recognizable. So where the path names a text file, the
+app does not get ``Range``, and sends the whole. Of any other body that is searched, only these
 parts are sent:
 
 - the whole body in one part, which becomes an ordinary 200;
@@ -27,6 +28,7 @@ __all__ = [
     "Extent",
     "check_part",
     "deny_ranges",
+    "drop_range",
     "media_of_parts",
     "refused_range",
 ]
@@ -35,6 +37,17 @@ __all__ = [
 PARTS: Final = "multipart/byteranges"
 
 _RANGE: Final = HeaderNames("Range")
+#: The endings of files that are text, whatever the server's table of media types says.
+_TEXT_FILES: Final = frozenset(
+    {
+        "atom", "bat", "bib", "c", "cfg", "cjs", "conf", "cpp", "css", "csv", "diff", "env",
+        "geojson", "gpx", "h", "htm", "html", "ics", "ini", "java", "js", "json", "json5",
+        "jsonl", "jsonld", "kml", "log", "map", "markdown", "md", "mdx", "mjs", "ndjson",
+        "patch", "php", "pl", "po", "properties", "ps1", "py", "rb", "rss", "rst", "rtf", "sh",
+        "sql", "srt", "svg", "tex", "text", "toml", "ts", "tsv", "tsx", "txt", "vcf", "vtt",
+        "webmanifest", "xhtml", "xml", "xsd", "xsl", "xslt", "yaml", "yml",
+    }
+)  # fmt: skip
 _CONTENT_RANGE: Final = re.compile(
     r"\s*bytes\s+(\d{1,18})-(\d{1,18})/(\d{1,18}|\*)\s*", re.IGNORECASE
 )
@@ -98,6 +111,15 @@ class BeginningFilter:
         out = self._search(chunk, True)
         self._held += len(chunk) - len(out)
         return out if more else out + b"*" * self._held
+
+
+def drop_range(request: Request) -> None:
+    """Have the app send the whole of what its path says is a text file (RFC 9110, 14.2)."""
+    if request.get_headers(_RANGE):
+        name, dot, ending = request.path.rpartition(".")
+        if dot and name and ending.lower() in _TEXT_FILES:
+            request.replace_header("Range", None)
+            request.replace_header("If-Range", None)
 
 
 def deny_ranges(response: Response, media: str | None) -> None:

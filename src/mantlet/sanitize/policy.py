@@ -36,6 +36,7 @@ from mantlet.sanitize.partial import (
     Extent,
     check_part,
     deny_ranges,
+    drop_range,
     media_of_parts,
     refused_range,
 )
@@ -190,6 +191,7 @@ class OutputSanitizer(Policy):
             self._headers.on_request(request)
         if self._filters_bodies:
             strengthen_tags(request)
+            drop_range(request)
 
     def on_response(self, request: Request, response: Response) -> Awaitable[Reply | None] | None:
         """Make the headers safe, and register the filters of the body."""

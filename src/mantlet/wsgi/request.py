@@ -259,10 +259,13 @@ class WsgiRequest(Request):
             self.environ.pop(key, None)
         self.environ["CONTENT_LENGTH"] = str(self._body.size)
 
-    def replace_header(self, name: str, value: str) -> None:
+    def replace_header(self, name: str, value: str | None) -> None:
         """Give the app another value of a header; see `Request.replace_header()`."""
         if self._handed_over:
             raise RuntimeError(HANDED_OVER)
+        if value is None:
+            self.environ.pop(ENVIRON_KEYS[name], None)
+            return
         if not (value.isascii() and value.isprintable()):
             check_value(name, value)
         self.environ[ENVIRON_KEYS[name]] = value
