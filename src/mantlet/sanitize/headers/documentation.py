@@ -26,10 +26,12 @@ _UI: Final = r"swagger-?(?:ui)?|redocs?|rapi-?doc|scalar|elements|stoplight(?:-e
 #: flasgger, Flask-RESTX, Connexion, Spectree, Quart-Schema, Litestar, drf-spectacular, drf-yasg,
 #: Django Ninja, BlackSheep, Strawberry and Ariadne.
 _PATH: Final = re.compile(
-    rf"/|(?:.*/)?(?:(?:api[-_]?)?docs?|{_UI}|(?:api[-_]?)?spec|documentation|reference|explorer|"
-    rf"openapi|schema|asyncapi|ui|api|v[0-9]{{1,3}})(?:/(?:index|oauth2-redirect)(?:\.html)?|/)?",
+    rf"/(?:(?:api[-_]?)?docs?|{_UI}|(?:api[-_]?)?spec|documentation|reference|explorer|"
+    rf"openapi|schema|asyncapi|ui|api|v[0-9]{{1,3}})(?:/(?:index|oauth2-redirect)(?:\.html)?|/)?\Z",
     re.IGNORECASE,
 )
+#: How much of the end of a path is looked at.
+_LONGEST: Final = 100
 #: Markup in a URL, or the beginning of it, encoded as often as you like.
 _MARKUP: Final = re.compile(r"[<>\"']|%(?:25)*(?:3[ce]|2[27])", re.IGNORECASE)
 #: After comments such as a license.
@@ -59,7 +61,8 @@ def is_documentation(
     if _MARKUP.search(request.query.decode("latin-1")):
         return False
     for path in request.route_paths:  # the app may take it for any of these
-        if not _PATH.fullmatch(path) or _MARKUP.search(path):
+        is_usual = path == "/" or _PATH.search(path[-_LONGEST:])
+        if not is_usual or _MARKUP.search(path):
             return False
     start = _decoded(response.first_chunk, coding)[:_LOOKED_AT]
     return _DOCUMENT.match(start) is not None and _LIBRARY.search(start) is not None
