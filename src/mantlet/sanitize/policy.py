@@ -6,7 +6,7 @@ as another user's data, are not found, nor are those inside of images, archives 
 Bodies are filtered as they stream; only data that may still become a leak is held back.
 """
 
-from collections.abc import Awaitable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Iterable, Mapping
 from functools import partial
 from typing import Final, Literal, cast
 
@@ -15,53 +15,39 @@ from mantlet.core.modes import ModeOption, check_mode
 from mantlet.core.policy import Close, Message, Policy
 from mantlet.core.problem import Problem
 from mantlet.core.request import Request
-from mantlet.core.response import DIGESTS, VALIDATORS, Filter, Reply, Response
-from mantlet.exceptions import ResponseTooLarge
-from mantlet.http.headers import is_valid_value
+from mantlet.core.response import Reply, Response
+from mantlet.http.headers import HeaderNames, is_valid_value
 from mantlet.http.html import HtmlPolicy
 from mantlet.redact.registry import SecretValues, registry_of
 from mantlet.redact.scanner import Scanner
 from mantlet.sanitize.across import JoinedMessages
-from mantlet.sanitize.body import BodyFilter, ResponseContext, escape_if_json
-from mantlet.sanitize.body_kind import BodyKind, classify_body, guess_json, looks_like_json
-from mantlet.sanitize.compressed import CompressedFilter, read_codings
-from mantlet.sanitize.etags import restore_tags, strengthen_tags, weaken_tag
+from mantlet.sanitize.body import ResponseContext, escape_if_json
+from mantlet.sanitize.body_kind import BodyKind, looks_like_json
+from mantlet.sanitize.etags import restore_tags, strengthen_tags
 from mantlet.sanitize.headers import Cookies, HeaderPolicy, Preset, SecurityHeaders
-from mantlet.sanitize.html_routes import CleanHtml, HtmlRoutes, charset_of
+from mantlet.sanitize.html_routes import HtmlRoutes
 from mantlet.sanitize.json_fields import FieldMasker, JsonField
 from mantlet.sanitize.leaks import Leaks
 from mantlet.sanitize.partial import (
-    PARTS,
-    BeginningFilter,
-    Extent,
-    check_part,
     deny_ranges,
     drop_range,
-    media_of_parts,
-    refused_range,
 )
 from mantlet.sanitize.redactor import Redactor
 from mantlet.sanitize.reporting import Finding, FindingListener, FindingReporter
+from mantlet.sanitize.response_bodies import ResponseBodies
 
 __all__ = ["OutputSanitizer"]
 
-_JSON: Final = "application/json"
 #: RFC 6455, 7.4.1: the endpoint received a message that violates its policy.
 _POLICY_VIOLATION: Final = 1008
-#: The kind of a body that cannot be decompressed.
-_UNDECODED: Final = classify_body(None, scan_binary=True, cleans_html=False)
 _LEAKS: Final = Leaks()
 _COOKIES: Final = Cookies()
 #: Bodies up to this size are copied after the header values, to be scanned together with them.
 _SMALL_BODY: Final = 8 * 1024
-#: Maximum number of media types whose kind is cached. An app has a handful.
-_MAX_KINDS: Final = 256
+#: Headers of requests that may have to be changed for the app.
+_CONDITIONAL: Final = HeaderNames("If-Match", "Range")
 #: Statuses of responses that need a closer look whatever their body: a part, and not modified.
 _SPECIAL: Final = (206, 304)
-#: Compressed bodies that declare at most this many bytes are looked at as a whole.
-_MAX_WHOLE: Final = 1024 * 1024
-#: Headers that have a proxy send a file in place of the body.
-_SENDFILE: Final = ("X-Sendfile", "X-Accel-Redirect", "X-LIGHTTPD-send-file", "X-Reproxy-URL")
 
 
 class OutputSanitizer(Policy):
@@ -158,22 +144,23 @@ class OutputSanitizer(Policy):
             leaks = Leaks(detect=()) if leaks is None else leaks
             self._redactor = Redactor(leaks, self._registry, self._reporter)
         self._masker = FieldMasker(mask) if mask else None
-        self._html = HtmlRoutes(html) if html else None
         self._escapes = escape_json
-        self._fixes_type = json_as_html == "fix"
-        self._blocks_undecodable = undecodable == "block"
-        self._scan_binary = scan_binary
-        self._scan_files = scan_files
-        self._max_html_size = max_html_size
-        self._max_decoded_size = max_decoded_size
-        self._kinds: dict[str | None, BodyKind] = {}
-        disabled = set()
-        self._filters_bodies = (
-            self._redactor is not None
-            or self._masker is not None
-            or self._html is not None
-            or escape_json
+        self._bodies = ResponseBodies(
+            redactor=self._redactor,
+            masker=self._masker,
+            html=HtmlRoutes(html) if html else None,
+            escapes=escape_json,
+            fixes_type=json_as_html == "fix",
+            blocks_undecodable=undecodable == "block",
+            scan_binary=scan_binary,
+            scan_files=scan_files,
+            max_html_size=max_html_size,
+            max_decoded_size=max_decoded_size,
+            report=self._report,
         )
+        self._kinds = self._bodies.kinds
+        self._filters_bodies = self._bodies.filters
+        disabled = set()
         self._needs_nonce = self._headers.needs_request
         if not self._needs_nonce and not self._filters_bodies:
             disabled.add("on_request")
@@ -183,20 +170,20 @@ class OutputSanitizer(Policy):
             disabled.add("on_close")
         self.disabled_hooks = frozenset(disabled)
         blocks_leaks = self._redactor is not None and self._redactor.blocks
-        self.needs_first_chunk = blocks_leaks or self._blocks_undecodable
+        self.needs_first_chunk = blocks_leaks or undecodable == "block"
 
     def on_request(self, request: Request) -> None:
         """Create the nonce that the app puts into its scripts, if a policy needs one."""
         if self._needs_nonce:
             self._headers.on_request(request)
-        if self._filters_bodies:
+        if self._filters_bodies and request.get_headers(_CONDITIONAL):
             strengthen_tags(request)
             drop_range(request)
 
     def on_response(self, request: Request, response: Response) -> Awaitable[Reply | None] | None:
         """Make the headers safe, and register the filters of the body."""
         media, coding, values = self._headers.apply(request, response)
-        kind = self._kinds.get(media) or self._classify(media)
+        kind = self._kinds.get(media) or self._bodies.classify(media)
         scanner = None
         if self._redactor is not None:
             if self._registry is not None and self._registry.has_replaced:
@@ -235,67 +222,14 @@ class OutputSanitizer(Policy):
 
     def _inspect(self, context: ResponseContext, values: bytes) -> Awaitable[Reply | None] | None:
         """Redact leaks in the headers, and register the filters of the body."""
-        request, response, scanner, kind, _ = context
+        request, response, scanner, *_ = context
         if self._redactor is not None and request.state._in_development:
             # A debug page for a developer on this machine, who may see all but secrets.
             scanner = self._redactor.secrets_scanner
             context = context._replace(scanner=scanner)
         if self._redactor is not None and scanner is not None and not scanner.is_clean(values):
             response.raw = self._redactor.redact_headers(request, scanner, response.raw)
-        cleaner = None
-        if kind.html and self._html is not None:
-            cleaner = self._html.for_request(request)
-        if response.status == 206:
-            return self._filter_part(context, cleaner)
-        if not kind.scanned:
-            return None
-        if cleaner is not None:
-            return self._clean_html(context, cleaner)
-        if response.is_file and not self._scan_files:
-            return None
-        if kind.html and looks_like_json(
-            response.first_chunk, complete=response.full_body is not None
-        ):
-            return self._filter_json_as_html(context)
-        if kind.guessed:
-            context = _look_for_json(context)
-        # A stream without a type keeps a length or a validator, until it turns out to be JSON.
-        described = context.kind.guessed and _is_described(response)
-        return self._filter_body(context, escapes=self._escapes and not described)
-
-    def _filter_part(
-        self, context: ResponseContext, cleaner: CleanHtml | None
-    ) -> Awaitable[Reply | None] | None:
-        """Register the filters of a partial body (206).
-
-        Raises:
-            Problem: the part can't be sent.
-        """
-        request, response, scanner, kind, coding = context
-        has_parts = kind.media == PARTS
-        if has_parts:
-            kind = self._classify(media_of_parts(response.first_chunk))
-            if kind.html and self._html is not None:
-                cleaner = self._html.for_request(request)
-        structured = kind.json or kind.events or kind.guessed
-        masks = cleaner is not None or (self._masker is not None and structured)
-        changes = masks or (self._escapes and structured)
-        if not kind.scanned or (scanner is None and not changes):
-            return None
-        extent = None if has_parts else Extent.of(response)
-        if extent is not None and extent.is_whole:
-            response.status = 200
-            response.headers.remove("Content-Range")
-            return self._inspect(context, b"")
-        if has_parts or masks or read_codings(coding or "") != ():
-            raise refused_range(extent)
-        is_beginning = check_part(request, response, extent, changes=changes)
-        if scanner is not None:
-            search: Filter = BodyFilter(context, self._redactor, None, escapes=False)
-            if is_beginning and self._redactor is not None and self._redactor.masks:
-                search = BeginningFilter(search)
-            response.transform(search, keeps_length=True, keeps_etag=True)
-        return None
+        return self._bodies.register(context)
 
     def _filter_trailers(
         self, request: Request, response: Response, scanner: Scanner | None
@@ -304,126 +238,6 @@ class OutputSanitizer(Policy):
         response.transform_trailers(partial(self._headers.trailers, request))
         if self._redactor is not None and scanner is not None:
             response.transform_trailers(partial(self._redactor.redact_trailers, request, scanner))
-
-    def _filter_json_as_html(self, context: ResponseContext) -> Awaitable[Reply | None] | None:
-        """Report JSON that is sent as HTML, mask it, and fix its type if that is wanted."""
-        self._report(context.request, "json-as-html", "header content-type")
-        if self._fixes_type:
-            context.response.headers.set("Content-Type", _JSON)
-            context = context._replace(kind=self._classify(_JSON))
-        else:
-            context = context.guessed(True)
-        return self._filter_body(context, escapes=self._escapes and self._fixes_type)
-
-    async def _clean_html(self, context: ResponseContext, cleaner: CleanHtml) -> None:
-        """Clean HTML, which takes the whole body."""
-        request, response = context.request, context.response
-        if any(name in response.headers for name in _SENDFILE):
-            self._report(request, "html-unread-file", "header")
-            raise Problem(500)
-        try:
-            await response.body(self._max_html_size)
-        except ResponseTooLarge:
-            self._report(request, "html-too-large", "body")
-            raise Problem(500) from None
-        charset = charset_of(response.headers.get("Content-Type"))
-
-        def clean(page: bytes, _more: bool) -> bytes:
-            return cleaner(page, charset)
-
-        codings = self._codings(context, blocks=True)
-        response.transform(
-            clean
-            if not codings
-            else self._compressed(context, codings, clean, self._max_html_size, fallback=None),
-            keeps_etag=True,
-        )
-        response.headers.set("Content-Type", f"{context.kind.media}; charset=utf-8")
-        self._filter_body(context, escapes=False, is_held=True)
-
-    def _filter_body(
-        self, context: ResponseContext, *, escapes: bool, is_held: bool = False
-    ) -> Awaitable[Reply | None] | None:
-        """Register the filters of the body.
-
-        Args:
-            context: the response.
-            escapes: whether to escape JSON.
-            is_held: whether the whole body is there.
-        """
-        _, response, scanner, kind, _ = context
-        structured = kind.json or kind.events or kind.guessed
-        escapes = escapes and structured
-        masker = self._masker if structured else None
-        if scanner is None and masker is None and not escapes:
-            return None
-        if response.no_body or response.full_body is None:
-            response.headers.remove(*DIGESTS)  # known to be true only for a body that is there
-        codings = self._codings(context, blocks=self._blocks_undecodable)
-        body_filter = BodyFilter(context, self._redactor, masker, escapes=escapes)
-        if codings == ():
-            keeps_length = not escapes and masker is None
-            response.transform(body_filter, keeps_length=keeps_length, keeps_etag=True)
-            return None
-        # A body that cannot be decompressed may not be compressed at all: scan it as it is.
-        as_sent = context._replace(kind=_UNDECODED)
-        undecoded = BodyFilter(as_sent, self._redactor, None, escapes=False)
-        if codings is None:
-            response.transform(undecoded, keeps_length=True, keeps_etag=True)
-            return None
-        fallback = None if self._blocks_undecodable else undecoded
-        limit = self._max_decoded_size
-        decoded = self._compressed(context, codings, body_filter, limit, fallback=fallback)
-        if is_held:
-            response.transform(decoded, keeps_etag=True)
-            return None
-        return self._filter_compressed(context, decoded)
-
-    async def _filter_compressed(
-        self, context: ResponseContext, decoded: CompressedFilter
-    ) -> Reply | None:
-        """Register the filter of a compressed body.
-
-        A body that declares a length that can be held is waited for: clean, it is sent as it was.
-        Any other is compressed again in pieces, so that its tag has to be weak.
-        """
-        request, response = context.request, context.response
-        length = response.headers.get("Content-Length") or ""
-        reply = None
-        if not _is_held(length):
-            reply = weaken_tag(request, response)
-        elif not response.no_body:
-            try:
-                await response.body(_MAX_WHOLE)
-            except ResponseTooLarge:
-                reply = weaken_tag(request, response)
-        response.transform(decoded, keeps_etag=True)
-        return reply
-
-    def _compressed(
-        self,
-        context: ResponseContext,
-        codings: Sequence[str],
-        inner: Filter,
-        limit: int,
-        *,
-        fallback: Filter | None,
-    ) -> CompressedFilter:
-        on_undecodable = partial(self._report, context.request, "undecodable-body", "body")
-        return CompressedFilter(codings, inner, limit, on_undecodable, fallback=fallback)
-
-    def _codings(self, context: ResponseContext, *, blocks: bool) -> tuple[str, ...] | None:
-        """Return the content codings of a body; None for unknown ones.
-
-        Raises:
-            Problem: a coding is unknown, and the body is to be blocked.
-        """
-        codings = read_codings(context.coding or "")
-        if codings is None:
-            self._report(context.request, "unknown-encoding", "header content-encoding")
-            if blocks:
-                raise Problem(502)
-        return codings
 
     def on_message(
         self, request: Request, message: Message
@@ -474,35 +288,8 @@ class OutputSanitizer(Policy):
         except Problem:
             return None
 
-    def _classify(self, media: str | None) -> BodyKind:
-        cleans_html = self._html is not None
-        kind = classify_body(media, scan_binary=self._scan_binary, cleans_html=cleans_html)
-        if len(self._kinds) < _MAX_KINDS:
-            self._kinds[media] = kind
-        return kind
-
     def _report(self, request: Request, rule: str, place: str) -> None:
         self._reporter.report(request, Finding(rule, place))
-
-
-def _look_for_json(context: ResponseContext) -> ResponseContext:
-    """Return the context with what the beginning of a body without a type tells about it."""
-    response = context.response
-    if context.coding is None and response.first_chunk:
-        is_json = guess_json(response.first_chunk, more=response.full_body is None)
-        if is_json is not None:
-            return context.guessed(is_json)
-    return context
-
-
-def _is_described(response: Response) -> bool:
-    """Return whether headers describe the exact bytes of the body."""
-    return any(map(response.headers.getall, ("Content-Length", *VALIDATORS)))
-
-
-def _is_held(length: str) -> bool:
-    """Return whether a compressed body of a declared length is waited for."""
-    return length.isascii() and length.isdigit() and len(length) < 9 and int(length) <= _MAX_WHOLE
 
 
 def _check(option: str, value: object, *choices: str) -> None:

@@ -1,0 +1,301 @@
+"""The filters that the body of a response needs, by its kind, its coding and its part."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+from typing import Final
+
+from mantlet.core.problem import Problem
+from mantlet.core.request import Request
+from mantlet.core.response import DIGESTS, VALIDATORS, Filter, Reply, Response
+from mantlet.exceptions import ResponseTooLarge
+from mantlet.sanitize.body import BodyFilter, ResponseContext
+from mantlet.sanitize.body_kind import BodyKind, classify_body, guess_json, looks_like_json
+from mantlet.sanitize.compressed import CompressedFilter, read_codings
+from mantlet.sanitize.etags import weaken_tag
+from mantlet.sanitize.html_routes import CleanHtml, HtmlRoutes, charset_of
+from mantlet.sanitize.json_fields import FieldMasker
+from mantlet.sanitize.partial import (
+    PARTS,
+    BeginningFilter,
+    Extent,
+    check_part,
+    media_of_parts,
+    refused_range,
+)
+from mantlet.sanitize.redactor import Redactor
+
+__all__ = ["ResponseBodies"]
+
+#: Called with the request, the id of a finding, and its place.
+Report = Callable[[Request, str, str], None]
+
+_JSON: Final = "application/json"
+#: The kind of a body that cannot be decompressed.
+_UNDECODED: Final = classify_body(None, scan_binary=True, cleans_html=False)
+#: Maximum number of media types whose kind is cached. An app has a handful.
+_MAX_KINDS: Final = 256
+#: Compressed bodies that declare at most this many bytes are looked at as a whole.
+_MAX_WHOLE: Final = 1024 * 1024
+#: Headers that have a proxy send a file in place of the body.
+_SENDFILE: Final = ("X-Sendfile", "X-Accel-Redirect", "X-LIGHTTPD-send-file", "X-Reproxy-URL")
+
+
+class ResponseBodies:
+    """Register the filters of bodies. The options are those of `OutputSanitizer`.
+
+    Args:
+        redactor: redacts leaks; None to search for none.
+        masker: masks fields of JSON, if any.
+        html: the routes whose HTML is cleaned, if any.
+        escapes: whether JSON is escaped.
+        fixes_type: whether JSON that is sent as HTML gets its own type.
+        blocks_undecodable: whether a body that cannot be decompressed is refused.
+        scan_binary: whether ``application/octet-stream`` is searched.
+        scan_files: whether files that the server would send are searched.
+        max_html_size: maximum size of HTML that is cleaned, in bytes.
+        max_decoded_size: maximum size of a decompressed body, in bytes.
+        report: called with each finding.
+
+    Attributes:
+        kinds: the kinds of bodies by their media types, cached.
+        filters: whether any body is filtered.
+    """
+
+    def __init__(
+        self,
+        *,
+        redactor: Redactor | None,
+        masker: FieldMasker | None,
+        html: HtmlRoutes | None,
+        escapes: bool,
+        fixes_type: bool,
+        blocks_undecodable: bool,
+        scan_binary: bool,
+        scan_files: bool,
+        max_html_size: int,
+        max_decoded_size: int,
+        report: Report,
+    ) -> None:
+        self._redactor = redactor
+        self._masker = masker
+        self._html = html
+        self._escapes = escapes
+        self._fixes_type = fixes_type
+        self._blocks_undecodable = blocks_undecodable
+        self._scan_binary = scan_binary
+        self._scan_files = scan_files
+        self._max_html_size = max_html_size
+        self._max_decoded_size = max_decoded_size
+        self._report = report
+        self.kinds: dict[str | None, BodyKind] = {}
+        self.filters = escapes or any(part is not None for part in (redactor, masker, html))
+
+    def classify(self, media: str | None) -> BodyKind:
+        """Return the kind of a body, and cache it."""
+        cleans_html = self._html is not None
+        kind = classify_body(media, scan_binary=self._scan_binary, cleans_html=cleans_html)
+        if len(self.kinds) < _MAX_KINDS:
+            self.kinds[media] = kind
+        return kind
+
+    def register(self, context: ResponseContext) -> Awaitable[Reply | None] | None:
+        """Register the filters of the body of a response.
+
+        Raises:
+            Problem: the body can't be sent.
+        """
+        request, response, _, kind, _ = context
+        cleaner = None
+        if kind.html and self._html is not None:
+            cleaner = self._html.for_request(request)
+        if response.status == 206:
+            return self._filter_part(context, cleaner)
+        if not kind.scanned:
+            return None
+        if cleaner is not None:
+            return self._clean_html(context, cleaner)
+        if response.is_file and not self._scan_files:
+            return None
+        if kind.html and looks_like_json(
+            response.first_chunk, complete=response.full_body is not None
+        ):
+            return self._filter_json_as_html(context)
+        if kind.guessed:
+            context = _look_for_json(context)
+        # A stream without a type keeps a length or a validator, until it turns out to be JSON.
+        described = context.kind.guessed and _is_described(response)
+        return self._filter_body(context, escapes=self._escapes and not described)
+
+    def _filter_part(
+        self, context: ResponseContext, cleaner: CleanHtml | None
+    ) -> Awaitable[Reply | None] | None:
+        """Register the filters of a partial body (206).
+
+        Raises:
+            Problem: the part can't be sent.
+        """
+        request, response, scanner, kind, coding = context
+        has_parts = kind.media == PARTS
+        if has_parts:
+            kind = self.classify(media_of_parts(response.first_chunk))
+            if kind.html and self._html is not None:
+                cleaner = self._html.for_request(request)
+        structured = kind.json or kind.events or kind.guessed
+        masks = cleaner is not None or (self._masker is not None and structured)
+        changes = masks or (self._escapes and structured)
+        if not kind.scanned or (scanner is None and not changes):
+            return None
+        extent = None if has_parts else Extent.of(response)
+        if extent is not None and extent.is_whole:
+            response.status = 200
+            response.headers.remove("Content-Range")
+            return self.register(context)
+        if has_parts or masks or read_codings(coding or "") != ():
+            raise refused_range(extent)
+        is_beginning = check_part(request, response, extent, changes=changes)
+        if scanner is not None:
+            search: Filter = BodyFilter(context, self._redactor, None, escapes=False)
+            if is_beginning and self._redactor is not None and self._redactor.masks:
+                search = BeginningFilter(search)
+            response.transform(search, keeps_length=True, keeps_etag=True)
+        return None
+
+    def _filter_json_as_html(self, context: ResponseContext) -> Awaitable[Reply | None] | None:
+        """Report JSON that is sent as HTML, mask it, and fix its type if that is wanted."""
+        self._report(context.request, "json-as-html", "header content-type")
+        if self._fixes_type:
+            context.response.headers.set("Content-Type", _JSON)
+            context = context._replace(kind=self.classify(_JSON))
+        else:
+            context = context.guessed(True)
+        return self._filter_body(context, escapes=self._escapes and self._fixes_type)
+
+    async def _clean_html(self, context: ResponseContext, cleaner: CleanHtml) -> None:
+        """Clean HTML, which takes the whole body."""
+        request, response = context.request, context.response
+        if any(name in response.headers for name in _SENDFILE):
+            self._report(request, "html-unread-file", "header")
+            raise Problem(500)
+        try:
+            await response.body(self._max_html_size)
+        except ResponseTooLarge:
+            self._report(request, "html-too-large", "body")
+            raise Problem(500) from None
+        charset = charset_of(response.headers.get("Content-Type"))
+
+        def clean(page: bytes, _more: bool) -> bytes:
+            return cleaner(page, charset)
+
+        codings = self._codings(context, blocks=True)
+        response.transform(
+            clean
+            if not codings
+            else self._compressed(context, codings, clean, self._max_html_size, fallback=None),
+            keeps_etag=True,
+        )
+        response.headers.set("Content-Type", f"{context.kind.media}; charset=utf-8")
+        self._filter_body(context, escapes=False, is_held=True)
+
+    def _filter_body(
+        self, context: ResponseContext, *, escapes: bool, is_held: bool = False
+    ) -> Awaitable[Reply | None] | None:
+        """Register the filters of the body.
+
+        Args:
+            context: the response.
+            escapes: whether to escape JSON.
+            is_held: whether the whole body is there.
+        """
+        _, response, scanner, kind, _ = context
+        structured = kind.json or kind.events or kind.guessed
+        escapes = escapes and structured
+        masker = self._masker if structured else None
+        if scanner is None and masker is None and not escapes:
+            return None
+        if response.no_body or response.full_body is None:
+            response.headers.remove(*DIGESTS)  # known to be true only for a body that is there
+        codings = self._codings(context, blocks=self._blocks_undecodable)
+        body_filter = BodyFilter(context, self._redactor, masker, escapes=escapes)
+        if codings == ():
+            keeps_length = not escapes and masker is None
+            response.transform(body_filter, keeps_length=keeps_length, keeps_etag=True)
+            return None
+        # A body that cannot be decompressed may not be compressed at all: scan it as it is.
+        as_sent = context._replace(kind=_UNDECODED)
+        undecoded = BodyFilter(as_sent, self._redactor, None, escapes=False)
+        if codings is None:
+            response.transform(undecoded, keeps_length=True, keeps_etag=True)
+            return None
+        fallback = None if self._blocks_undecodable else undecoded
+        limit = self._max_decoded_size
+        decoded = self._compressed(context, codings, body_filter, limit, fallback=fallback)
+        if is_held:
+            response.transform(decoded, keeps_etag=True)
+            return None
+        return self._filter_compressed(context, decoded)
+
+    async def _filter_compressed(
+        self, context: ResponseContext, decoded: CompressedFilter
+    ) -> Reply | None:
+        """Register the filter of a compressed body.
+
+        A body that declares a length that can be held is waited for: clean, it is sent as it was.
+        Any other is compressed again in pieces, so that its tag has to be weak.
+        """
+        request, response = context.request, context.response
+        length = response.headers.get("Content-Length") or ""
+        reply = None
+        if not _is_held(length):
+            reply = weaken_tag(request, response)
+        elif not response.no_body:
+            try:
+                await response.body(_MAX_WHOLE)
+            except ResponseTooLarge:
+                reply = weaken_tag(request, response)
+        response.transform(decoded, keeps_etag=True)
+        return reply
+
+    def _compressed(
+        self,
+        context: ResponseContext,
+        codings: Sequence[str],
+        inner: Filter,
+        limit: int,
+        *,
+        fallback: Filter | None,
+    ) -> CompressedFilter:
+        on_undecodable = partial(self._report, context.request, "undecodable-body", "body")
+        return CompressedFilter(codings, inner, limit, on_undecodable, fallback=fallback)
+
+    def _codings(self, context: ResponseContext, *, blocks: bool) -> tuple[str, ...] | None:
+        """Return the content codings of a body; None for unknown ones.
+
+        Raises:
+            Problem: a coding is unknown, and the body is to be blocked.
+        """
+        codings = read_codings(context.coding or "")
+        if codings is None:
+            self._report(context.request, "unknown-encoding", "header content-encoding")
+            if blocks:
+                raise Problem(502)
+        return codings
+
+
+def _look_for_json(context: ResponseContext) -> ResponseContext:
+    """Return the context with what the beginning of a body without a type tells about it."""
+    response = context.response
+    if context.coding is None and response.first_chunk:
+        is_json = guess_json(response.first_chunk, more=response.full_body is None)
+        if is_json is not None:
+            return context.guessed(is_json)
+    return context
+
+
+def _is_described(response: Response) -> bool:
+    """Return whether headers describe the exact bytes of the body."""
+    return any(map(response.headers.getall, ("Content-Length", *VALIDATORS)))
+
+
+def _is_held(length: str) -> bool:
+    """Return whether a compressed body of a declared length is waited for."""
+    return length.isascii() and length.isdigit() and len(length) < 9 and int(length) <= _MAX_WHOLE
