@@ -44,9 +44,10 @@ def _is_card(match: re.Match[bytes]) -> bool:
     number = match[0].translate(None, b" -")
     if not _NETWORKS.fullmatch(number) or len(set(number)) == 1 or not luhn(digits_of(number)):
         return False
-    if len(number) < len(match[0]) or _has_card_label(match):
+    if len(number) < len(match[0]):
         return True
-    return _COMMON.fullmatch(number) is not None and not _has_id_label(match)
+    is_common = _COMMON.fullmatch(number) is not None
+    return (is_common and not _has_id_label(match)) or _has_card_label(match)
 
 
 _GROUPED: Final = (

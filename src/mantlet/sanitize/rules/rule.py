@@ -46,6 +46,7 @@ _END_OF_BODY: Final = MatchEnd(None, 1, _PAGE)
 _END_OF_TEXT: Final = MatchEnd(None, 1)
 #: Minimum entropy of random text, in bits per character.
 _MIN_ENTROPY: Final = 2.8
+_DIGIT: Final = re.compile(rb"[0-9]")
 #: How many bytes before a number are searched for a label.
 _LABEL_REACH: Final = 40
 
@@ -233,8 +234,10 @@ def label(words: bytes) -> Callable[[re.Match[bytes]], bool]:
     expression = re.compile(rb"(?i:%s)[^0-9\r\n]{0,24}\Z" % words)
 
     def is_labelled(match: re.Match[bytes]) -> bool:
-        at = match.start()
-        return expression.search(match.string[max(0, at - _LABEL_REACH) : at]) is not None
+        at, text = match.start(), match.string
+        if _DIGIT.search(text, max(0, at - 2), at):  # no room for a label behind another number
+            return False
+        return expression.search(text[max(0, at - _LABEL_REACH) : at]) is not None
 
     return is_labelled
 
