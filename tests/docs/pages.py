@@ -30,7 +30,9 @@ def run(page: str, *text: str, **names: Any) -> dict[str, Any]:
     """
     names.setdefault("__name__", "page")
     for block in text:
-        code = compile(block, f"docs/{page}", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+        # Not with the annotations of this module, which are text.
+        flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+        code = compile(block, f"docs/{page}", "exec", flags=flags, dont_inherit=True)
         result = eval(code, names)  # noqa: S307  # our own text
         if inspect.iscoroutine(result):
             asyncio.run(result)
