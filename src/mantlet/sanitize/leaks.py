@@ -43,7 +43,7 @@ class Leaks(KnowsOptions):
             each by itself. Errors are not found across events.
 
     Raises:
-        TypeError: ``across`` is not an int, a text is neither str nor bytes, or a pattern is no
+        TypeError: ``across`` is not an int, a text is neither str nor bytes, or a pattern is not a
             `Pattern`.
         ValueError: an action, a group, a rule or a choice is unknown, or a text has less than 8
             bytes.
@@ -128,9 +128,9 @@ def _text_matchers(texts: Mapping[str, str | bytes]) -> Iterable[tuple[bytes, Ma
 
 def _pattern_matchers(patterns: Iterable[Pattern]) -> Iterable[tuple[bytes, Matcher]]:
     if isinstance(patterns, (str, bytes, Pattern)):
-        raise TypeError(f"patterns must be several, such as a list, not {patterns!r}")
+        raise TypeError(f"patterns must be a list or another collection, not {patterns!r}")
     for pattern in patterns:
         if not isinstance(pattern, Pattern):
-            raise TypeError(f'patterns must be such as Pattern("id", "..."), not {pattern!r}')
+            raise TypeError(f'patterns must be of Pattern("id", "..."), not {pattern!r}')
         for literal in pattern.literals:
             yield literal, pattern

@@ -28,10 +28,7 @@ from mantlet.sanitize.headers import Cookies, HeaderPolicy, Preset, SecurityHead
 from mantlet.sanitize.html_routes import HtmlRoutes
 from mantlet.sanitize.json_fields import FieldMasker, JsonField
 from mantlet.sanitize.leaks import Leaks
-from mantlet.sanitize.partial import (
-    deny_ranges,
-    drop_range,
-)
+from mantlet.sanitize.partial import deny_ranges, drop_range
 from mantlet.sanitize.redactor import Redactor
 from mantlet.sanitize.reporting import Finding, FindingListener, FindingReporter
 from mantlet.sanitize.response_bodies import ResponseBodies
@@ -58,8 +55,8 @@ class OutputSanitizer(Policy):
     safe inside HTML, and redact private keys, keys of providers, tracebacks and database errors.
 
     Args:
-        headers: the security headers: ``"safe"``, ``"api"``, ``"web"`` or your own; None to add
-            none.
+        headers: the security headers: ``"safe"``, ``"api"``, ``"web"``, ``"docs"`` or your own;
+            None to add none.
         escape_json: write ``<``, ``>``, ``&``, U+2028 and U+2029 in JSON as escapes. The document
             stays the same to a parser, and becomes harmless inside a page.
         leaks: the leaks to search for, and the action to take; None to only search for
@@ -75,7 +72,7 @@ class OutputSanitizer(Policy):
         routes: security headers by route, in place of ``headers``.
         trusted_proxies: networks of proxies that forward the scheme of the client's connection, in
             ``X-Forwarded-Proto`` or ``Forwarded``: as in `keys.client_address()` of the limiter,
-            such as ``["10.0.0.0/8", "unix"]``. Headers from any other peer count for nothing.
+            such as ``["10.0.0.0/8", "unix"]``. Headers from any other peer are ignored.
         unsafe_headers: ``"drop"`` headers that must not be sent as they are, or ``"refuse"`` the
             response with a 500.
         json_as_html: for JSON sent as HTML: ``"report"`` it, or ``"fix"`` its type. Its fields are

@@ -41,14 +41,14 @@ class SentryMasker:
         """Return an event, a transaction, a log or a breadcrumb without secrets.
 
         Args:
-            event: what is to be sent.
-            hint: where it comes from; not looked at.
+            event: the data that the SDK is about to send.
+            hint: its origin; ignored.
         """
         return self._masker.value(event)
 
 
 class MaskingSpanProcessor:
-    """A span processor of OpenTelemetry that gives another one spans without secrets.
+    """Mask secrets in spans before another span processor of OpenTelemetry gets them.
 
     Add it in place of the other: ``provider.add_span_processor(MaskingSpanProcessor(secrets,
     BatchSpanProcessor(exporter)))``. The name, the status, the attributes, the events with their
@@ -66,7 +66,7 @@ class MaskingSpanProcessor:
         self._processor = processor
 
     def __getattr__(self, name: str) -> Any:
-        # Everything but the end of a span, of whatever version of the SDK, is the other's.
+        # Delegate everything else, whatever the version of the SDK.
         return getattr(self._processor, name)
 
     def on_end(self, span: Any) -> None:

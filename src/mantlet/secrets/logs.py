@@ -108,10 +108,10 @@ class MaskingProcessor:
 
 
 def mask_logging(secrets: SecretValues, *, names: Iterable[str] = ()) -> MaskingFilter:
-    """Add one `MaskingFilter` to every log handler that there is.
+    """Add one `MaskingFilter` to every log handler that exists.
 
     These are the handlers of the root logger and of all other loggers, the one that Python uses
-    where there is none, and those that Flask and Quart add to the app's logger later. Nothing else
+    if there are none, and those that Flask and Quart add to the app's logger later. Nothing else
     is changed: no logger, no level, no formatter. Call it once logging is configured, and again if
     handlers were added since: a handler has one filter of the same loader or registry.
 

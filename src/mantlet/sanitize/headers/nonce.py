@@ -19,8 +19,8 @@ def new_nonce() -> str:
 def csp_nonce(request: Any = None) -> str:
     """Return the nonce of the current response, for ``<script nonce="...">``.
 
-    A page must work without a policy too, as in a test or with ``MANTLET_MODE=off``: there is no
-    nonce then, and no policy that asks for one.
+    Without a policy, as in a test or with ``MANTLET_MODE=off``, it is empty, and no policy requires
+    one.
 
     Args:
         request: as for `mantlet.state()`; None for the request that is being handled in this
