@@ -89,7 +89,8 @@ def test_names_in_json_match_like_names_in_text(pattern: str, name: str, data: A
         units = char.encode("utf-16-be").hex()
         ways.append("".join(f"\\u{units[at : at + 4]}" for at in range(0, len(units), 4)))
         written += data.draw(st.sampled_from(ways))
-    found = re.fullmatch(name_in_json(pattern), written.encode(), re.DOTALL)
+    # The expression looks ahead to the quote that ends the name.
+    found = re.fullmatch(name_in_json(pattern) + b'"', written.encode() + b'"', re.DOTALL)
     if NameMatcher([pattern]).matches(name):
         assert found
         quoted = b'{"' + written.encode().lower() + b'":1}'
