@@ -161,8 +161,8 @@ def answers(app: Any, paths: list[str], accept: str) -> Iterator[str]:
             yield f"{answer.status_code} {answer.headers} {answer.text}"
     else:
         for path in paths:
-            got = Client(app).get(path, headers={"Accept": accept})
-            yield f"{got.status} {got.headers} {got.text}"
+            with Client(app).get(path, headers={"Accept": accept}) as got:  # ends the exchange
+                yield f"{got.status} {got.headers} {got.text}"
 
 
 PATHS = ["/body", "/head", "/page", "/crash", "/abort", "/problem", "/stream"]
