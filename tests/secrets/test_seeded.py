@@ -161,7 +161,8 @@ def answers(app: Any, paths: list[str], accept: str) -> Iterator[str]:
             yield f"{answer.status_code} {answer.headers} {answer.text}"
     else:
         for path in paths:
-            with Client(app).get(path, headers={"Accept": accept}) as got:  # ends the exchange
+            got = Client(app).get(path, headers={"Accept": accept})
+            with got:  # closing it ends the exchange
                 yield f"{got.status} {got.headers} {got.text}"
 
 
