@@ -1,10 +1,14 @@
 """The search for many byte strings at once, against the plain way to do it."""
 
+import sys
+import threading
+
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mantlet.redact.literal_search import LiteralSearch
+from mantlet.redact import literal_search
+from mantlet.redact.literal_search import LiteralSearch, build_test
 
 ALPHABET = st.sampled_from("ab")
 PATTERNS = st.lists(st.text(ALPHABET, min_size=1, max_size=6).map(str.encode), max_size=12)
@@ -29,7 +33,7 @@ def test_every_place_of_every_pattern_is_found(patterns: list[bytes], data: byte
     assert set(found) == expected
     assert len(found) == len(expected)
     assert [hit[1] for hit in found] == sorted(hit[1] for hit in found)
-    assert matcher.hits(data) == bool(expected)
+    assert bool(matcher.hits(data)) == bool(expected)
 
 
 @given(PATTERNS, DATA)
@@ -49,9 +53,52 @@ def test_the_tail_is_the_longest_that_a_pattern_begins_with(
     assert LiteralSearch(patterns).tail(data) == expected
 
 
-@pytest.mark.parametrize("count", [1, 60, 61, 240, 600, 601, 2000])
+@pytest.fixture(params=["few", "hyperscan", "automaton"])
+def engine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Let any number of literals be searched for in one way."""
+    name: str = request.param
+    monkeypatch.setattr(literal_search, "_FEW", 10_000 if name == "few" else 0)
+    if name != "hyperscan":
+        monkeypatch.setitem(sys.modules, "hyperscan", None)
+    return name
+
+
+ANY_BYTES = st.sampled_from([0, 10, 32, 65, 66, 91, 92, 97, 98, 255])
+LITERALS = st.lists(st.lists(ANY_BYTES, min_size=1, max_size=6).map(bytes), min_size=1, max_size=9)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(LITERALS, st.lists(ANY_BYTES, max_size=60).map(bytes))
+def test_all_engines_find_the_same(engine: str, literals: list[bytes], data: bytes) -> None:
+    """Zero bytes, ends of lines and characters of expressions are bytes like others."""
+    assert bool(build_test(literals)(data)) == any(one in data for one in literals)
+    lower = [one.lower() for one in literals]
+    expected = any(one in data.lower() for one in lower)
+    assert bool(build_test(lower, ignore_case=True)(data)) == expected
+
+
+def test_threads_search_at_the_same_time(engine: str) -> None:
+    """A scan releases the interpreter's lock, and each one needs a scratch space of its own."""
+    test = build_test([f"<secret {number}>".encode() for number in range(100)])
+    clean = b"<secret >" * 20_000
+    wrong: list[bytes] = []
+
+    def search() -> None:
+        for data, expected in [(clean, False), (clean + b"<secret 7>", True)] * 20:
+            if bool(test(data)) is not expected:
+                wrong.append(data[-20:])
+
+    threads = [threading.Thread(target=search) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert wrong == []
+
+
+@pytest.mark.parametrize("count", [1, 60, 61, 2000])
 def test_any_number_of_patterns_is_found(count: int) -> None:
-    """Whether they are in one automaton or in several."""
+    """However they are searched for."""
     patterns = [f"<pattern {number}>".encode() for number in range(count)]
     matcher = LiteralSearch(patterns)
     assert len(matcher) == count

@@ -8,8 +8,8 @@ from mantlet.redact.matches import Detector, Matcher
 
 __all__ = ["MAX_LITERAL", "Scanner"]
 
-#: Maximum length of a literal in an automaton. Longer ones are represented by their beginning.
-MAX_LITERAL: Final = 64
+#: Maximum length of a literal, in bytes. Longer ones are represented by their beginning.
+MAX_LITERAL: Final = 32
 
 
 class Scanner:
@@ -48,10 +48,12 @@ class Scanner:
         """
         if self.literals.hits(data):
             return False
-        if not self.detectors:
-            return True
-        seen = before + data
-        return not any(detector.hits(seen, len(before)) for detector in self.detectors)
+        if self.detectors:
+            seen, start = before + data, len(before)
+            for detector in self.detectors:
+                if detector.hits(seen, start):
+                    return False
+        return True
 
     def tail(self, data: bytes) -> int:
         """Return how many bytes at the end of the data may become a leak when more follow."""

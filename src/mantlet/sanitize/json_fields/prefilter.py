@@ -3,10 +3,11 @@
 The search has no regard to the case of ASCII letters: the body is searched in lower case.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from itertools import product
 from typing import Final
 
+from mantlet.redact.literal_search import build_test
 from mantlet.redact.names import MAX_NAME_LENGTH, case_variants, parse_name
 from mantlet.sanitize.json_fields.expressions import SHORT_ESCAPES
 
@@ -109,22 +110,18 @@ class Prefilter:
         literals: the literals of all names, in lower case.
     """
 
-    __slots__ = ("_find", "_overlap")
+    __slots__ = ("_overlap", "_test")
 
     def __init__(self, literals: Iterable[bytes]) -> None:
-        from ahocorasick_rs import BytesAhoCorasick  # noqa: PLC0415  # for masks alone
-
         patterns = sorted(set(literals))
-        self._find: Callable[..., list[tuple[int, int, int]]] = BytesAhoCorasick(
-            patterns
-        ).find_matches_as_indexes
+        self._test = build_test(patterns, ignore_case=True)
         self._overlap = max(map(len, patterns), default=1) - 1
 
     def find(self, data: bytes) -> bool:
         """Return whether one of the literals is in the data."""
         if len(data) <= _BLOCK:
-            return bool(self._find(data.lower()))
+            return bool(self._test(data))
         return any(
-            self._find(data[start : start + _BLOCK + self._overlap].lower())
+            self._test(data[start : start + _BLOCK + self._overlap])
             for start in range(0, len(data), _BLOCK)
         )
