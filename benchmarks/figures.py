@@ -87,9 +87,9 @@ def astray(case: dict[str, Any]) -> int:
     return sum(abs(round_["admitted"] - round_["right"]) for round_ in case["rounds"])
 
 
-def streamed(results: Results, patterns: int) -> dict[str, Any]:
-    """Return the measurements of streams through a policy with this number of patterns."""
-    return next(case for case in results["streams"] if case["patterns"] == patterns)
+def streamed(results: Results, secrets: int) -> dict[str, Any]:
+    """Return the measurements of streams through a policy with this number of secrets."""
+    return next(case for case in results["streams"] if case["secrets"] == secrets)
 
 
 def rate(case: dict[str, Any]) -> Figure:

@@ -84,6 +84,8 @@ VALIDATED: Final = (
     VALIDATED_ROUTES,
 )
 ROUTES: Final = (10, 100, 1000, 10000)
+#: How many secrets the policies have that sanitize answers.
+SECRETS: Final = (0, 10)
 #: Answers that are sanitized: the protocol, how large they are, and the title.
 ANSWERS: Final = tuple(
     (protocol, kib, f"an answer of {kib} KiB, {protocol}")
@@ -97,9 +99,14 @@ def searched(patterns: int) -> str:
     return f"Mantlet: {patterns:,} patterns"
 
 
-def sanitized(patterns: int) -> str:
-    """Return the name of the policy with this number of patterns."""
-    return f"Mantlet: OutputSanitizer, {patterns} patterns"
+def sanitized(secrets: int) -> str:
+    """Return the name of the policy with this number of secrets."""
+    return f"Mantlet: OutputSanitizer, {searched_for(secrets)}"
+
+
+def searched_for(secrets: int) -> str:
+    """Return what a policy with this number of secrets searches for."""
+    return f"defaults and {secrets} secrets" if secrets else "defaults"
 
 
 def routed(routes: int) -> str:

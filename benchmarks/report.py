@@ -132,9 +132,9 @@ repeats, Mantlet logs a few records and counts the rest; "each" stands for error
 apart. A record is formatted with its traceback, and discarded. starlette-problem logs nothing.
 A separate page shows the data that each [leaks](../error-leaks.md)."""
 
-_SANITIZED = """Everything enabled: security headers, cookies, JSON made safe, properties
-masked, and a search for the given number of patterns: secrets in all their encodings and the
-literals of rules. The search alone is compared with simple code for the same task. The peers
+_SANITIZED = """Security headers, cookies, JSON made safe, and the search for all that is searched
+for by default; then with ten secrets in all their encodings, and fields masked. The search alone,
+for a number of patterns, is compared with simple code for the same task. The peers
 set security headers only, and are compared with a policy that does only that, with the preset
 `"api"`."""
 
@@ -258,7 +258,7 @@ def _document_times(results: Results) -> str:
 def _stream_rates(results: Results) -> str:
     rows = [
         (
-            f"{case['patterns']} patterns",
+            names.searched_for(case["secrets"]),
             f"{rate(case).median:,.0f}",
             f"{case['grown'] / 2**20:.1f}",
         )

@@ -158,7 +158,7 @@ class ExceptionWords:
         if decoded is None or self._too_many or self.are_in_headers(response):
             return True
         text = _text(response, decoded)
-        return (
+        return bool(
             any(
                 _has_debug_output(data) or self._search.hits(data)
                 for data in {decoded, text.encode("utf-8", "replace")}
