@@ -17,8 +17,22 @@ from benchmarks.load import generator
 from benchmarks.machine import machine
 from benchmarks.report import report, target_table
 
-FULL = {"rounds": 80, "slice_ms": 10, "http_rounds": 6, "http_seconds": 3, "host_rounds": 5}
-QUICK = {"rounds": 12, "slice_ms": 8, "http_rounds": 3, "http_seconds": 1, "host_rounds": 2}
+FULL = {
+    "rounds": 80,
+    "slice_ms": 10,
+    "http_rounds": 6,
+    "http_seconds": 3,
+    "host_rounds": 5,
+    "files": 4000,
+}
+QUICK = {
+    "rounds": 12,
+    "slice_ms": 8,
+    "http_rounds": 3,
+    "http_seconds": 1,
+    "host_rounds": 2,
+    "files": 400,
+}
 
 VERSIONED = (
     "mantlet", "starlette", "fastapi", "flask", "uvicorn", "gunicorn",
@@ -51,6 +65,7 @@ def measure(method: dict[str, Any]) -> Results:
         large_rounds=method["host_rounds"],
     )
     documents = _run(validators, "documents", rounds=method["host_rounds"])
+    precision = _run(python, "precision", files=method["files"])
     pairs = over_http.measure(python, load, **http)
     return {
         "date": datetime.now(UTC).date().isoformat(),
@@ -66,6 +81,7 @@ def measure(method: dict[str, Any]) -> Results:
         "secrets": secrets,
         "large": validated["large"],
         "documents": documents,
+        "precision": precision,
         "http": {"generator": load.name, "pairs": pairs},
     }
 

@@ -17,6 +17,7 @@ from benchmarks.figures import (
     secret_reads,
     served,
 )
+from benchmarks.precision import table as precision_table
 from benchmarks.targets import targets
 
 _DELAYS = ("p50", "p99")
@@ -45,6 +46,9 @@ def report(results: Results) -> str:
         "![The search beside others, and time that the policy adds to a response](sanitizer.svg)",
         _search_ratios(results),
         *(_head_ratios(results, title) for title in names.HEADS),
+        "### What the leak rules find",
+        _PRECISION,
+        precision_table(results["precision"]),
         "### Validated requests",
         _VALIDATED,
         "![Time that validation adds to a request, beside the peers](guard.svg)",
@@ -137,6 +141,12 @@ for by default; then with ten secrets in all their encodings, and fields masked.
 for a number of patterns, is compared with simple code for the same task. The peers
 set security headers only, and are compared with a policy that does only that, with the preset
 `"api"`."""
+
+_PRECISION = """Innocent files are made of bar codes, ids of 9 to 16 digits, phone numbers, SVG
+paths, image names, hashes, prices, coordinates, versions, timestamps, UUIDs and tracking numbers:
+ten of one kind in each, as JSON, HTML, CSV or text. Files with personal data have one random value
+of a group each. Precision and recall are those over both. The files of packages are text files of
+the packages in this environment; what is found there is mostly e-mail addresses of authors."""
 
 _SECRETS = """50 secrets in a directory of files. A start reads and checks them, and computes all
 encodings that are searched for. A rotation replaces all of them, and prepares a sanitizer that
