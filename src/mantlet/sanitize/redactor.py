@@ -51,7 +51,10 @@ class Redactor:
 
     def rebuild(self, variants: tuple[SecretVariant, ...]) -> None:
         """Search for these secrets from now on."""
-        self.scanner = self._leaks.scanner(variants)
+        scanner = self._leaks.scanner(variants)
+        if hasattr(self, "scanner"):
+            scanner.literals.hits(b"")  # built by the rotation, and not for the next response
+        self.scanner = scanner
         self._joined_scanner = self._leaks.joined_scanner(variants)
         self.secrets_scanner = Scanner((variant.pattern, variant) for variant in variants)
 
