@@ -48,7 +48,7 @@ def by_starlette(text: bytes) -> Any:
 
 def by_django(text: bytes) -> Any:
     if not django_settings.configured:
-        django_settings.configure()
+        django_settings.configure(SECRET_KEY="of a test", USE_TZ=True)
         django.setup()
     return json.loads(RequestFactory().generic("POST", "/", text, "application/json").body)
 

@@ -28,7 +28,7 @@ from mantlet.redact.scanner import Scanner
 from mantlet.redact.stream_scan import StreamScan
 
 if not settings.configured:
-    settings.configure()
+    settings.configure(SECRET_KEY="of a test", USE_TZ=True)
     django.setup()
 
 Encoder = Callable[[str], str]
