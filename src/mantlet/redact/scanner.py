@@ -9,7 +9,7 @@ from mantlet.redact.matches import Detector, Matcher
 __all__ = ["MAX_LITERAL", "Scanner"]
 
 #: Maximum length of a literal, in bytes. Longer ones are represented by their beginning.
-MAX_LITERAL: Final = 32
+MAX_LITERAL: Final = 64
 
 
 class Scanner:
