@@ -21,8 +21,11 @@ class MantletError(Exception):
     """The root of everything that Mantlet raises on its own account."""
 
 
-class ClientDisconnected(MantletError):
-    """The client disconnected before its request was read, or before the response was sent."""
+class ClientDisconnected(MantletError, ConnectionError):
+    """The client disconnected before its request was read, or before the response was sent.
+
+    A ConnectionError, since servers and frameworks expect one where reading a body fails.
+    """
 
 
 class DocumentError(MantletError, ValueError):

@@ -9,6 +9,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from starlette.requests import ClientDisconnect
 
 import mantlet
 from mantlet import (
@@ -266,31 +267,54 @@ def test_an_error_answer_is_sent_when_the_app_waits_for_the_client_to_go() -> No
     assert gone == ["http.disconnect"]
 
 
+UNREAD = [400, b""]
+
+
+def unread(sent: list[Message]) -> list[object]:
+    """Return the status and the body of what a server gets for a client that has gone."""
+    return [sent[0]["status"], sent[1]["body"]]
+
+
 def test_an_app_that_ends_since_the_client_has_gone_is_no_error() -> None:
-    """The policies hear that the client went away, and nothing is answered or raised."""
+    """The policies hear that the client went away; the server gets a response that nobody reads."""
     looks = Looks()
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         assert (await receive())["type"] == "http.disconnect"
 
-    assert play(app, [{"type": "http.disconnect"}], looks, ErrorEnvelope()) == []
+    sent = play(app, [{"type": "http.disconnect"}], looks, ErrorEnvelope())
+    assert unread(sent) == UNREAD
     assert looks.events == ["error ClientDisconnected", "finish"]
 
 
+@pytest.mark.parametrize("error", [ConnectionError(), ClientDisconnect()], ids=repr)
 def test_an_app_that_raises_since_the_client_has_gone_is_not_logged(
-    caplog: pytest.LogCaptureFixture,
+    caplog: pytest.LogCaptureFixture, error: Exception
 ) -> None:
-    """The policies hear of the client; the server gets the app's exception as it was."""
+    """The policies hear of the client; nothing is raised to the server, which would log it."""
     looks = Looks()
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         await receive()
-        raise ConnectionError("the framework's way to say so")
+        raise error
 
-    with pytest.raises(ConnectionError):
-        play(app, [{"type": "http.disconnect"}], looks, ErrorEnvelope())
+    sent = play(app, [{"type": "http.disconnect"}], looks, ErrorEnvelope())
+    assert unread(sent) == UNREAD
     assert looks.events == ["error ClientDisconnected", "finish"]
     assert caplog.records == []
+
+
+def test_any_other_exception_after_the_client_has_gone_is_the_servers() -> None:
+    """It may be a framework's own way to say so, or a fault of the app's."""
+    looks = Looks()
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await receive()
+        raise KeyError("of the app")
+
+    with pytest.raises(KeyError):
+        play(app, [{"type": "http.disconnect"}], looks, ErrorEnvelope())
+    assert looks.events == ["error ClientDisconnected", "finish"]
 
 
 def test_a_client_that_goes_while_a_policy_reads_the_body_ends_the_exchange() -> None:
@@ -308,7 +332,8 @@ def test_a_client_that_goes_while_a_policy_reads_the_body_ends_the_exchange() ->
         {"type": "http.request", "body": b"a", "more_body": True},
         {"type": "http.disconnect"},
     ]
-    assert play(app, events, looks, ErrorEnvelope(), ReadsRequest(), checked=False) == []
+    sent = play(app, events, looks, ErrorEnvelope(), ReadsRequest(), checked=False)
+    assert unread(sent) == UNREAD
     assert looks.events == ["error ClientDisconnected", "finish"]
 
 

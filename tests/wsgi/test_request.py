@@ -10,7 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import mantlet
-from mantlet import BodyTooLarge, MalformedRequest, Policy, Request
+from mantlet import (
+    BodyTooLarge,
+    ClientDisconnected,
+    ErrorEnvelope,
+    MalformedRequest,
+    Policy,
+    Request,
+)
 from mantlet.http.headers import HeaderNames
 from tests.asgi.test_request import NO_PATHS, Late, Looks, Reads
 from tests.asgi.test_request import see as see_scope
@@ -483,7 +490,7 @@ def test_a_limit_that_is_raised_later_reads_what_a_smaller_one_refused() -> None
 
 
 @pytest.mark.parametrize("pieces", [[], [b"12"], [b"12", b"34"]], ids=len)
-def test_a_body_shorter_than_its_length_is_malformed(pieces: list[bytes]) -> None:
+def test_a_body_shorter_than_its_length_is_a_disconnect(pieces: list[bytes]) -> None:
     """A client that went away halfway is never taken for one that sent less."""
 
     class Demands(Policy):
@@ -491,8 +498,7 @@ def test_a_body_shorter_than_its_length_is_malformed(pieces: list[bytes]) -> Non
             await request.body(100)
 
     app, answer = read(Demands(), Socket(list(pieces), gone=True), "5")
-    assert answer.status == 400
-    assert "shorter" in answer.json()["detail"]
+    assert (answer.status, answer.body, answer.error) == (400, b"", None)
     assert app.bodies == []
 
 
@@ -500,11 +506,11 @@ def test_a_policy_that_catches_the_short_body_leaves_the_app_what_came() -> None
     """And it stays short."""
     policy = Reads(100)
     app, _ = read(policy, Socket([b"12", b"34"], gone=True), "5")
-    assert policy.kinds() == [MalformedRequest]
+    assert policy.kinds() == [ClientDisconnected]
     assert app.bodies == [b"1234"]
 
 
-def test_an_error_of_the_input_itself_is_raised_on() -> None:
+def test_an_input_that_raises_is_that_of_a_client_that_has_gone() -> None:
     """Gunicorn raises OSError where the client has gone."""
 
     class Torn(Socket):
@@ -516,7 +522,7 @@ def test_an_error_of_the_input_itself_is_raised_on() -> None:
             await request.body(100)
 
     app, answer = read(Demands(), Torn([]), "5")
-    assert isinstance(answer.error, ConnectionResetError)
+    assert (answer.status, answer.body, answer.error) == (400, b"", None)
     assert app.bodies == []
 
 
@@ -563,3 +569,43 @@ def test_a_policy_that_waits_for_an_event_loop_is_told_so() -> None:
         _, answer = read(policy, io.BytesIO())
         assert isinstance(answer.error, RuntimeError)
     assert "policy awaited async I/O under WSGI" in str(answer.error)
+
+
+@pytest.mark.breaks_rules("the app reads without a size")
+@pytest.mark.parametrize("method", ["read", "readline", "readlines", "__iter__"])
+def test_an_app_whose_input_raises_has_no_error(
+    method: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The app sees a ConnectionError, as from the server; no record and no problem is made."""
+    seen: list[BaseException] = []
+
+    class Torn(io.BytesIO):
+        def read(self, size: int | None = -1) -> bytes:
+            raise ConnectionResetError("gone")
+
+        readline = readlines = read  # type: ignore[assignment]
+
+    def app(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        try:
+            list(getattr(environ["wsgi.input"], method)())
+        except ConnectionError as error:
+            seen.append(error)
+            raise
+        raise AssertionError("the input did not raise")
+
+    stack = mantlet.wsgi.wrap(app, ErrorEnvelope(), baseline=False)
+    answer = drive_wsgi(stack, "POST", environ={"CONTENT_LENGTH": "5", "wsgi.input": Torn()})
+    assert (answer.status, answer.body, answer.error) == (400, b"", None)
+    assert [type(error) for error in seen] == [ClientDisconnected]
+    assert caplog.records == []
+
+
+def test_an_oserror_of_the_app_is_an_error_of_the_app() -> None:
+    """A database that can't be reached is no client that has gone."""
+
+    def app(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        environ["wsgi.input"].read(5)
+        raise ConnectionResetError("the database")
+
+    stack = mantlet.wsgi.wrap(app, ErrorEnvelope(), baseline=False)
+    assert drive_wsgi(stack, "POST", body=b"12345").status == 500

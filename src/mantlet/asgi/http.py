@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from mantlet._internal.asgi_types import AsgiMessage, Receive, Send
+from mantlet._internal.disconnects import is_disconnect
 from mantlet.asgi.request import AsgiRequest
 from mantlet.core.exchange import Exchange
 from mantlet.core.response import Reply, Response
@@ -143,12 +144,12 @@ class AsgiHttpExchange(AsgiExchange):
         if not self._disconnected or begun or not isinstance(error, Exception):
             await super().app_raised(error)
             return
-        # Most likely the framework's way to say that the client has disconnected. The server gets
-        # the exception as it is; nobody waits for policies to answer or log it.
+        # Most likely the framework's way to say that the client has disconnected. Nobody waits for
+        # policies to answer or log it; the server gets an exception that may mean something else.
         gone = ClientDisconnected("the client disconnected before the app responded")
         gone.__cause__ = error
         await super().app_raised(gone)
-        if self.failure is gone:
+        if not isinstance(error, OSError) and not is_disconnect(error):
             self.failure = error
 
     def _must_hold(self, response: Response) -> bool:

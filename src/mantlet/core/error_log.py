@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "log",
+    "log_disconnect",
     "log_error",
     "log_exception",
     "log_failure",
@@ -62,6 +63,11 @@ def log_error(request: Request, error: BaseException, outcome: str) -> None:
         extra=lambda: {"request_id": request_id},
         masks=maskers(request),
     )
+
+
+def log_disconnect() -> None:
+    """Note that a client has disconnected before its response, which is nobody's error."""
+    log.debug("The client disconnected before the response had begun.")
 
 
 def maskers(request: Request) -> Iterable["Masker"]:

@@ -11,10 +11,10 @@ from typing import Any, Final
 
 from mantlet._internal.disconnects import is_disconnect
 from mantlet._internal.exception_chain import walk_chain
-from mantlet.core.error_log import log_error
+from mantlet.core.error_log import log_disconnect, log_error
 from mantlet.core.problem import Problem
 from mantlet.core.request import Request
-from mantlet.core.response import DIGESTS, VALIDATORS, Filter, Response
+from mantlet.core.response import DIGESTS, VALIDATORS, Filter, Reply, Response
 from mantlet.core.response_pipeline import (
     AWAITING_BODY,
     BUFFERING,
@@ -27,7 +27,7 @@ from mantlet.core.response_pipeline import (
     Steps,
 )
 from mantlet.core.stack import InwardResult, PolicyHooks
-from mantlet.exceptions import MantletError, NoResponse, ResponseTooLarge
+from mantlet.exceptions import ClientDisconnected, MantletError, NoResponse, ResponseTooLarge
 
 __all__ = ["Exchange", "ResponseClosed"]
 
@@ -35,6 +35,10 @@ __all__ = ["Exchange", "ResponseClosed"]
 MAX_DROPPED_CHUNKS: Final = 1024
 #: Chunks that are buffered one by one; later ones are joined.
 MAX_BUFFERED_CHUNKS: Final = 1024
+
+
+#: For a server whose client has disconnected: some log an app that gives them no response.
+_UNREAD: Final = Reply(400)
 
 
 class ResponseClosed(OSError):
@@ -237,8 +241,11 @@ class Exchange(ResponsePipeline):
 
     def _send_head(self) -> None:
         """Send the response that came out of the hooks, and the body as far as it has come."""
-        response = self.response
         error = self._error
+        if self.response is None and self._is_client_gone(error):
+            log_disconnect()
+            self._hook_replied(_UNREAD)
+        response = self.response
         if response is None or (error is not None and not isinstance(error, Exception)):
             self.advance(FAIL)
             self.failure = error
@@ -248,6 +255,14 @@ class Exchange(ResponsePipeline):
             buffered[-1] = bytes(buffered[-1])
         self.advance(SEND_END if self.complete else SEND_HEAD)
         self.queue(response, buffered, not self.complete)
+
+    def _is_client_gone(self, error: BaseException | None) -> bool:
+        """Return whether nobody waits for a response, so that the server gets an empty one."""
+        if self.request._own_headers is None:  # for an outer stack to say
+            return False
+        return isinstance(error, ClientDisconnected) or (
+            self.has_error_hooks and error is not None and is_disconnect(error)
+        )
 
     def _apply_filters(self, response: Response) -> None:
         """Send the buffered body through new filters, and correct the headers."""

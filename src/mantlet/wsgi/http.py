@@ -84,7 +84,7 @@ class WsgiExchange(Exchange):
         return self
 
     def _call(self) -> None:
-        environ = self.request.hand_over()
+        environ = self.request.hand_over(watches=self.has_error_hooks)
         self._server_wrapper = environ.get(_FILE_WRAPPER)
         if self._server_wrapper is not None:
             environ[_FILE_WRAPPER] = self._wrap_file

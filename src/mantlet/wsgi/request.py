@@ -18,9 +18,10 @@ from mantlet.core.body import (
     check_length,
 )
 from mantlet.core.context import current
-from mantlet.core.problem import BodyTooLarge, MalformedRequest, Problem
+from mantlet.core.problem import BodyTooLarge, Problem
 from mantlet.core.request import Request, origin_path
 from mantlet.core.state import KEY, State
+from mantlet.exceptions import ClientDisconnected
 from mantlet.http.headers import (
     DEFAULT_TEXT,
     ENVIRON_KEYS,
@@ -40,12 +41,55 @@ __all__ = ["WsgiRequest"]
 Environ = dict[str, Any]
 
 
+_GONE: Final = "the client disconnected while its body was read"
+
+
 class Readable(Protocol):
     """The part of ``wsgi.input`` that is used here."""
 
     def read(self, size: int = -1, /) -> bytes:
         """Read up to ``size`` bytes."""
         ...
+
+
+class WatchedInput:
+    """A server's ``wsgi.input`` whose failures are those of a client that has disconnected."""
+
+    __slots__ = ("_watched",)
+
+    def __init__(self, stream: Any) -> None:
+        self._watched = stream
+
+    def read(self, *size: int) -> bytes:
+        """Read bytes; see PEP 3333, "Input and Error Streams"."""
+        try:
+            data: bytes = self._watched.read(*size)
+        except OSError as error:
+            raise ClientDisconnected(_GONE) from error
+        return data
+
+    def readline(self, *size: int) -> bytes:
+        """Read a line."""
+        try:
+            line: bytes = self._watched.readline(*size)
+        except OSError as error:
+            raise ClientDisconnected(_GONE) from error
+        return line
+
+    def readlines(self, *hint: int) -> list[bytes]:
+        """Read all lines."""
+        try:
+            lines: list[bytes] = self._watched.readlines(*hint)
+        except OSError as error:
+            raise ClientDisconnected(_GONE) from error
+        return lines
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self.readline, b"")
+
+    # What a server's own stream has beside these is its own.
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._watched, name)
 
 
 class EnvironHeaders(Headers):
@@ -226,7 +270,7 @@ class WsgiRequest(Request):
                 if "HTTP_TRANSFER_ENCODING" in environ:  # though there is a body
                     raise Problem(411, detail="The request body needs a Content-Length.")
                 length = 0
-            body = self._body = WsgiBody(environ["wsgi.input"], length)
+            body = self._body = WsgiBody(WatchedInput(environ["wsgi.input"]), length)
         else:
             body.expect(limit)
         return body
@@ -286,12 +330,19 @@ class WsgiRequest(Request):
             if key in environ:
                 environ[key] = target
 
-    def hand_over(self) -> Environ:
-        """Return the environ for the app, with the body as if nothing had been read."""
+    def hand_over(self, *, watches: bool) -> Environ:
+        """Return the environ for the app, with the body as if nothing had been read.
+
+        Args:
+            watches: whether a failure of the unread body is to be known as a disconnect.
+        """
         self._handed_over = True
+        environ = self.environ
         if self._body is not None:
-            self.environ["wsgi.input"] = self._body.replay()
-        return self.environ
+            environ["wsgi.input"] = self._body.replay()
+        elif watches and (environ.get("CONTENT_LENGTH") or "HTTP_TRANSFER_ENCODING" in environ):
+            environ["wsgi.input"] = WatchedInput(environ["wsgi.input"])
+        return environ
 
 
 def _decoded(text: str) -> str:
@@ -329,7 +380,7 @@ class WsgiBody(IncomingBody):
         if left is None:
             self.complete = not chunk
         elif not chunk:
-            raise MalformedRequest("The request body is shorter than its Content-Length.")
+            raise ClientDisconnected(_GONE)
         else:
             self.left = left = left - len(chunk)
             self.complete = left == 0

@@ -63,7 +63,7 @@ class Stack(BaseStack[WSGIApplication]):
             and request._cleanups is None
             and not request._own_headers
         ):
-            return hooks.app(request.hand_over(), start_response)
+            return hooks.app(request.hand_over(watches=False), start_response)
         return WsgiExchange(hooks, request, start_response, result).run()
 
     def _start(self, environ: dict[str, Any] | None = None) -> None:

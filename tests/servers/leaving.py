@@ -1,0 +1,50 @@
+"""Apps that read their bodies, alone or after a policy has, for clients that go away meanwhile."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+import mantlet
+from mantlet import ErrorEnvelope, RateLimiter, Rule, keys
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+logging.basicConfig(level=logging.INFO)
+logging.getLogger("mantlet.errors").setLevel(logging.DEBUG)
+
+#: Reads a field of the body, to count by it.
+READS = RateLimiter(rules=[Rule("POST /*", "1000/minute", key=keys.field("name", missing="share"))])
+
+
+def wsgi_app(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+    """Read the body, and return its size."""
+    length = int(environ.get("CONTENT_LENGTH") or 0)
+    size = len(environ["wsgi.input"].read(length)) if length else 0
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [b"%d" % size]
+
+
+async def asgi_app(scope: Any, receive: Any, send: Any) -> None:
+    """Do the same under ASGI; raise as Starlette does if the client disconnects."""
+    if scope["type"] == "lifespan":
+        while (kind := (await receive())["type"]) != "lifespan.shutdown":
+            await send({"type": f"{kind}.complete"})
+        await send({"type": f"{kind}.complete"})
+        return
+    size, more = 0, True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ConnectionResetError("the client has gone")
+        size += len(message.get("body", b""))
+        more = message.get("more_body", False)
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": b"%d" % size})
+
+
+wsgi_policy = mantlet.wsgi.wrap(wsgi_app, ErrorEnvelope(), READS, baseline=False)
+wsgi_alone = mantlet.wsgi.wrap(wsgi_app, ErrorEnvelope(), baseline=False)
+asgi_policy = mantlet.asgi.wrap(asgi_app, ErrorEnvelope(), READS, baseline=False)
+asgi_alone = mantlet.asgi.wrap(asgi_app, ErrorEnvelope(), baseline=False)
