@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
+from starlette.websockets import WebSocketDisconnect
+
 import mantlet
 from mantlet import ErrorEnvelope, RateLimiter, Rule, keys
 
@@ -28,6 +30,11 @@ def wsgi_app(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
 
 async def asgi_app(scope: Any, receive: Any, send: Any) -> None:
     """Do the same under ASGI; raise as Starlette does if the client disconnects."""
+    if scope["type"] == "websocket":
+        await send({"type": "websocket.accept"})
+        while (await receive())["type"] != "websocket.disconnect":
+            pass
+        raise WebSocketDisconnect  # as from an endpoint that does not catch it
     if scope["type"] == "lifespan":
         while (kind := (await receive())["type"]) != "lifespan.shutdown":
             await send({"type": f"{kind}.complete"})

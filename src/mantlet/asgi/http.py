@@ -85,6 +85,8 @@ class AsgiExchange(Exchange):
             await self.abort(failure)
             if isinstance(failure, (NoResponse, ClientDisconnected)):
                 return None
+            if self._is_client_gone(failure):
+                return None  # the server would log what the framework raises where it is not caught
         return failure
 
     def hand_over(self) -> Receive:
