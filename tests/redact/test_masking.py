@@ -1,12 +1,17 @@
 """The variables of an exception's frames are searched for secrets, at a bounded cost."""
 
-from __future__ import annotations
-
+import dataclasses
 import logging
 import sys
-from typing import Any
+from collections import OrderedDict, UserDict, UserList, deque
+from types import SimpleNamespace
+from typing import Any, NamedTuple
 
+import attrs
+import msgspec
+import pydantic
 import pytest
+from werkzeug.datastructures import MultiDict
 
 from mantlet.redact.masking import Masker
 from mantlet.redact.registry import Registry, registry_of
@@ -93,3 +98,252 @@ def test_too_many_values_count_as_containing_a_secret(data: Any) -> None:
     record = record_of(data)
     assert calls_of(record) < 50_000
     assert record.exc_info is None
+
+
+def calls_to_mask(value: Any) -> tuple[int, Any]:
+    """Return how many calls it takes to mask a value, and the masked value."""
+    own, calls = Masker(registry_of([SECRET]) or Registry(), ["password"]), 0
+
+    def count(_frame: Any, event: str, _arg: Any) -> None:
+        nonlocal calls
+        calls += event in ("call", "c_call")
+
+    own.text("")
+    sys.setprofile(count)
+    try:
+        masked = own.value(value)
+    finally:
+        sys.setprofile(None)
+    return calls, masked
+
+
+def in_itself(inner: Any) -> list[Any]:
+    """Return a list that has itself in it, many times."""
+    cycle: list[Any] = [inner]
+    cycle.extend([cycle] * 50)
+    return cycle
+
+
+def shared(inner: Any) -> list[Any]:
+    """Return a small object that is huge as text: each list has the next one twice."""
+    nested: list[Any] = [inner]
+    for _ in range(40):
+        nested = [nested, nested]
+    return nested
+
+
+@pytest.mark.parametrize("secret", [SECRET, "harmless"], ids=["secret", "harmless"])
+@pytest.mark.parametrize(
+    "make",
+    [in_itself, shared, lambda inner: {"a": in_itself(inner), "b": shared(inner)}],
+    ids=["cyclic", "shared", "both"],
+)
+def test_values_that_refer_to_themselves_take_bounded_time(make: Any, secret: str) -> None:
+    """And stay as they are, if they hold no secret."""
+    value = make(secret)
+    calls, masked = calls_to_mask(value)
+    assert calls < 100_000
+    assert (masked is value) == (secret == "harmless")
+
+
+@pytest.mark.parametrize(
+    ("value", "most"),
+    [
+        (["x"] * 1_000_000, 1_000),
+        ([["x"] * 300 for _ in range(2_000)], 4_000_000),
+        (dict.fromkeys(range(1_000_000), "x"), 1_000),
+    ],
+    ids=["list", "lists", "dict"],
+)
+def test_huge_values_take_bounded_time(value: Any, most: int) -> None:
+    """What is too much is not searched, and not shown."""
+    calls, masked = calls_to_mask(value)
+    assert calls < most
+    assert type(masked) is type(value)
+    assert "***" in str(masked)[-100:]
+
+
+class Hidden:
+    """Shows nothing; a formatter of JSON writes its attributes."""
+
+    def __init__(self) -> None:
+        self.token = SECRET
+
+    def __repr__(self) -> str:
+        return "Hidden()"
+
+
+class Slots:
+    __slots__ = ("token",)
+
+    def __init__(self) -> None:
+        self.token = SECRET.encode()
+
+
+@dataclasses.dataclass
+class Data:
+    number: int = 1
+    token: list[str] = dataclasses.field(default_factory=lambda: [SECRET], repr=False)
+
+
+@attrs.define
+class Attrs:
+    number: int = 1
+    token: list[str] = attrs.field(factory=lambda: [SECRET], repr=False)
+
+
+class Struct(msgspec.Struct):
+    number: int = 1
+    token: list[str] = msgspec.field(default_factory=lambda: [SECRET])
+
+
+class Model(pydantic.BaseModel):
+    number: int = 1
+    token: list[str] = pydantic.Field(default=[SECRET], repr=False)
+
+
+class Pair(NamedTuple):
+    number: int = 1
+    token: list[str] = [SECRET]  # noqa: RUF012  # a default
+
+
+FIELDS: dict[str, Any] = {
+    "dataclass": (Data(), {"number": 1, "token": ["***"]}),
+    "attrs": (Attrs(), {"number": 1, "token": ["***"]}),
+    "msgspec": (Struct(), {"number": 1, "token": ["***"]}),
+    "pydantic": (Model(), {"number": 1, "token": ["***"]}),
+    "namespace": (SimpleNamespace(token=SECRET), {"token": "***"}),
+    "namedtuple": (Pair(), Pair(1, ["***"])),
+    "attributes": (Hidden(), "Hidden()"),
+    "exception": (LookupError(SECRET), "***"),
+    "memory": (memoryview(SECRET.encode()), b"***"),
+    "deque": (deque([SECRET], maxlen=3), deque(["***"], maxlen=3)),
+    "user-list": (UserList([SECRET]), ["***"]),
+    "user-dict": (UserDict({"a": SECRET}), {"a": "***"}),
+    "ordered": (OrderedDict(a=SECRET, b=2), OrderedDict(a="***", b=2)),
+    "headers": (MultiDict([("a", "1"), ("a", SECRET)]), MultiDict([("a", "1"), ("a", "***")])),
+    "set": ({(SECRET, 1), (2, 3)}, {("***", 1), (2, 3)}),
+    "key": ({SECRET: {SECRET.encode(): 1}}, {"***": {b"***": 1}}),
+}
+
+
+@pytest.mark.parametrize(("value", "expected"), FIELDS.values(), ids=FIELDS)
+def test_a_secret_is_found_in_what_encoders_write(value: Any, expected: Any) -> None:
+    """Field by field; what is around it stays, with its type where it is a built-in one."""
+    masked = masker().value({"it": value, "other": "stays"})
+    assert masked == {"it": expected, "other": "stays"}
+    assert type(masked["it"]) is type(expected)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [*(value for value, _ in FIELDS.values()), Slots(), [LookupError(SECRET)], {"a": [Data()]}],
+    ids=[*FIELDS, "slots", "exceptions", "nested"],
+)
+def test_a_secret_in_an_object_of_a_variable_leaves_only_the_text(value: Any) -> None:
+    """Since some formatters show variables, with what is in them."""
+    record = record_of(value)
+    masker().record(record)
+    assert record.exc_info is None
+
+
+def test_variables_are_not_asked_for_their_text() -> None:
+    """It may take long, or be that of a query to a database."""
+
+    class Query:
+        def __repr__(self) -> str:
+            raise AssertionError("it was asked")
+
+    record = record_of([Query()])
+    masker().record(record)
+    assert record.exc_info is not None
+
+
+def test_fields_of_objects_have_names_too() -> None:
+    """Secret by name, whatever the value is."""
+    named = Masker(Registry(), ["password"])
+    assert named.value([SimpleNamespace(password="plain", user="a")]) == [
+        {"password": "***", "user": "a"}
+    ]
+    record = record_of(SimpleNamespace(password="plain"))
+    named.record(record)
+    assert record.exc_info is None
+
+
+class Raises(UserDict[str, str]):
+    def __iter__(self) -> Any:
+        raise RuntimeError("no")
+
+    def __len__(self) -> int:
+        raise RuntimeError("no")
+
+    def __repr__(self) -> str:
+        raise RuntimeError("no")
+
+
+class Text(str):
+    __slots__ = ()
+
+    def encode(self, *_: Any) -> bytes:
+        raise RuntimeError("no")
+
+    def __str__(self) -> str:
+        raise RuntimeError("no")
+
+
+def test_what_raises_when_it_is_searched_is_not_shown() -> None:
+    """And raises nothing in the app that logs it."""
+    own = masker()
+    assert own.value({"a": Raises(), "b": 1, "c": Text(SECRET)}) == {"a": "***", "b": 1, "c": "***"}
+    record = logging.makeLogRecord({"msg": "is %s", "args": (Raises(),), "it": Raises()})
+    own.record(record)
+    assert record.getMessage() == "is ***"
+    record = logging.makeLogRecord({"msg": Raises()})
+    own.record(record)
+    assert record.getMessage() == "<Raises> ()"
+
+
+def group_of(count: int) -> ExceptionGroup[Exception]:
+    """Return a group of exceptions, of which the last one's message is secret."""
+    *others, last = range(count)
+    return ExceptionGroup("g", [*(ValueError(one) for one in others), LookupError(SECRET, last)])
+
+
+class Quiet(Exception):
+    """Has a text without its arguments."""
+
+    def __str__(self) -> str:
+        return "quiet"
+
+
+def with_note() -> Exception:
+    error = ValueError("x")
+    error.add_note(f"is {SECRET}")
+    return error
+
+
+def with_attribute() -> Exception:
+    error = ValueError("x")
+    error.response = {"token": SECRET}  # type: ignore[attr-defined]  # as some clients do
+    return error
+
+
+@pytest.mark.parametrize(
+    "error",
+    [group_of(3), group_of(30), group_of(300), Quiet(SECRET), with_note(), with_attribute()],
+    ids=["group", "wide", "wider", "arguments", "note", "attribute"],
+)
+def test_an_exception_with_a_secret_leaves_only_the_text(error: Exception) -> None:
+    """Also where the text does not have it, but another formatter would show it."""
+    record = logging.makeLogRecord({"exc_info": (type(error), error, None)})
+    masker().record(record)
+    assert record.exc_info is None
+    assert SECRET not in str(record.exc_text)
+
+
+def test_an_earlier_formatter_leaves_no_text() -> None:
+    """Of a handler without the filter."""
+    record = logging.makeLogRecord({"msg": "is %s", "args": (SECRET,), "threadName": SECRET})
+    logging.Formatter("%(message)s").format(record)
+    masker().record(record)
+    assert SECRET not in str(vars(record))

@@ -10,9 +10,12 @@ from typing import Any
 
 import flask.logging
 import pytest
+import pythonjsonlogger.json
 import rich.console
 import rich.logging
 import structlog
+import uvicorn.logging
+from gunicorn.glogging import SafeAtoms
 
 from mantlet.redact.variants import encoded_variants
 from mantlet.secrets import (
@@ -414,3 +417,85 @@ def test_structlog_masks_fields_by_name(loader: SecretLoader[App]) -> None:
         "password": "***",
         "request": {"X-Api-Key": "***", "path": "/"},
     }
+
+
+def test_the_formatter_shows_no_arguments_that_do_not_match(
+    loader: SecretLoader[App], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`logging` would print them to the standard error stream."""
+    text = written(RECORDS["misfit"], loader, MaskingFormatter(loader))
+    assert text.startswith("is %d ('***',)")
+    assert not capsys.readouterr().err
+
+
+ACCESS: dict[str, tuple[logging.Formatter, str, Any]] = {
+    "uvicorn": (
+        uvicorn.logging.AccessFormatter('"%(request_line)s" %(status_code)s', use_colors=False),
+        '%s - "%s %s HTTP/%s" %d',
+        ("127.0.0.1:1", "GET", f"/a?token={TOKEN}", "1.1", 200),
+    ),
+    "gunicorn": (
+        logging.Formatter("%(message)s"),
+        '"%(r)s" 200 OK%({x-id}o)s',
+        SafeAtoms({"r": f"GET /a?token={TOKEN} HTTP/1.1"}),
+    ),
+}
+
+
+@pytest.mark.parametrize("names", [(), SECRET_NAMES], ids=["secrets", "names"])
+@pytest.mark.parametrize(("formatter", "line", "args"), ACCESS.values(), ids=ACCESS)
+def test_a_line_of_an_access_log_stays(
+    loader: SecretLoader[App], formatter: logging.Formatter, line: str, args: Any, names: Any
+) -> None:
+    """Their formatters read the arguments one by one, and have a default for missing ones."""
+
+    def log(logger: logging.Logger, _: object) -> None:
+        logger.error(line, *(args if isinstance(args, tuple) else [args]))
+
+    text = written(log, loader, formatter, MaskingFilter(loader, names=names))
+    assert text.rstrip("-\n") == '"GET /a?token=*** HTTP/1.1" 200 OK'
+
+
+@pytest.mark.parametrize("name", ["token", "harmless"])
+def test_messages_of_fields_keep_them(loader: SecretLoader[App], name: str) -> None:
+    """As formatters of JSON write them."""
+
+    def log(logger: logging.Logger, loader: SecretLoader[App]) -> None:
+        logger.error({"event": "x", name: "plain", "deep": [loader.current.token.reveal()]})
+
+    masking = MaskingFilter(loader, names=SECRET_NAMES)
+    text = written(log, loader, pythonjsonlogger.json.JsonFormatter(), masking)
+    value = "***" if name == "token" else "plain"
+    assert json.loads(text) == {"message": "", "event": "x", name: value, "deep": ["***"]}
+
+
+@pytest.mark.parametrize("exc_info", [True, False], ids=["exception", "event"])
+def test_structlog_within_logging_is_masked(loader: SecretLoader[App], exc_info: bool) -> None:
+    """Where the handler's formatter renders what structlog's loggers pass on."""
+    formatter = structlog.stdlib.ProcessorFormatter(
+        processors=[
+            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+            structlog.processors.dict_tracebacks,
+            structlog.processors.JSONRenderer(default=repr),
+        ]
+    )
+
+    def log(logger: logging.Logger, loader: SecretLoader[App]) -> None:
+        own = structlog.wrap_logger(
+            logger,
+            processors=[structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+            wrapper_class=structlog.stdlib.BoundLogger,
+        )
+        token = loader.current.token.reveal()
+        try:
+            raise LookupError(token)
+        except LookupError:
+            own.error("x", deep={"a": [token]}, password="plain", exc_info=exc_info)
+
+    text = written(log, loader, formatter, MaskingFilter(loader, names=SECRET_NAMES))
+    assert clean(text)
+    shown = json.loads(text)
+    assert shown["event"] == "x"
+    assert shown["deep"] == {"a": ["***"]}
+    assert shown["password"] == "***"
+    assert ("LookupError: ***" in str(shown.get("exception"))) == exc_info

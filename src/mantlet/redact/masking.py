@@ -2,11 +2,15 @@
 
 import logging
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections import UserList, deque
+from collections.abc import Iterable, Mapping
+from copy import copy
+from itertools import islice
 from traceback import walk_tb
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Final
 
-from mantlet._internal.exception_chain import walk_chain
+from mantlet._internal.exception_chain import safe_getattr, walk_chain
 from mantlet.redact.names import INNOCENT_NAMES, NameMatcher
 from mantlet.redact.registry import Registry
 from mantlet.redact.scanner import Scanner
@@ -15,18 +19,31 @@ from mantlet.redact.stream_scan import StreamScan
 if TYPE_CHECKING:
     from mantlet.redact.variants import SecretVariant
 
-__all__ = ["Masker"]
+__all__ = ["Masker", "message_of"]
 
 #: Replaces a secret of any length.
 _MASK: Final = b"***"
 _MASK_TEXT: Final = _MASK.decode()
-#: The standard attributes of a log record.
+#: The standard attributes of a log record, and those of them that an app chooses.
 _STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
-#: Maximum nesting depth to which values in a log record are searched.
+_OWN: Final = frozenset({"message", "name", "stack_info", "taskName", "threadName"})
+#: The nesting depth to which values are copied in order to mask something in them.
 _MAX_DEPTH: Final = 20
-#: The most values, and bytes of text in them, that are searched in a record's variables.
+#: The most values, and bytes of text in them, that are searched at once.
 _MAX_ITEMS: Final = 100_000
 _MAX_SIZE: Final = 8 * 1024 * 1024
+#: The most exceptions of a chain or group that are searched.
+_MAX_ERRORS: Final = 64
+_TEXTS: Final = (str, bytes, bytearray, memoryview)
+_BUILT_IN: Final = (dict, list, tuple, set, frozenset)
+_COLLECTIONS: Final = (*_BUILT_IN, deque, UserList, Mapping)
+_MAPPINGS: Final = (dict, Mapping)
+_NUMBERS: Final = (type(None), bool, int, float, complex)
+#: What the classes of objects have that encoders write field by field: of the standard library,
+#: attrs, msgspec and pydantic.
+_FIELDS: Final = (
+    "__dataclass_fields__", "__attrs_attrs__", "__struct_fields__", "__pydantic_fields__"
+)  # fmt: skip
 _FORMATTER: Final = logging.Formatter()
 
 
@@ -50,7 +67,7 @@ class Masker:
 
     def text(self, text: str) -> str:
         """Return a text with ``***`` in place of each secret; the same object if it has none."""
-        data = text.encode(errors="surrogatepass")
+        data = _to_bytes(text)
         masked = self._masked(data)
         return text if masked is data else masked.decode(errors="surrogatepass")
 
@@ -61,32 +78,28 @@ class Masker:
             return data
         return StreamScan(scanner, _ignore, media)(data, False)
 
-    def value(self, value: Any, depth: int = 0) -> Any:
-        """Return a value without secrets, of the same type if it is a built-in one.
+    def value(self, value: Any) -> Any:
+        """Return a value without secrets; the same object if there is none in it.
 
-        An object that is neither text, bytes nor a collection of these becomes its masked text if
-        that contains a secret, and is returned as it is otherwise.
+        Collections keep their type where it is a built-in one. Another object with a secret in its
+        text or its attributes becomes its masked text. Whatever is too much to be searched, or
+        raises an exception when it is, becomes ``***``.
         """
-        if isinstance(value, str):
-            return self.text(value)
-        if isinstance(value, (bytes, bytearray)):
-            return self._masked(bytes(value))
-        if depth < _MAX_DEPTH and isinstance(value, Mapping):
-            return {
-                self.value(key, depth + 1): self.field(key, inner, depth + 1)
-                for key, inner in value.items()
-            }
-        if depth < _MAX_DEPTH and type(value) in (list, tuple, set, frozenset):
-            return type(value)(self.value(inner, depth + 1) for inner in value)
-        shown = _shown(value)
-        masked = self.text(shown)
-        return value if masked is shown else masked
+        return value if self._is_clean((value,)) else _Copying(self).value(value)
 
-    def field(self, name: object, value: Any, depth: int = 0) -> Any:
-        """Return a value without secrets: ``***`` if its name is one of those to mask."""
-        if self._names is None or value is None or not isinstance(name, str):
-            return self.value(value, depth)
-        return _MASK_TEXT if self._names.matches(name) else self.value(value, depth)
+    def event(self, event: Mapping[Any, Any]) -> dict[Any, Any]:
+        """Return the fields of a log event without secrets.
+
+        Args:
+            event: the fields; an exception in ``exc_info`` becomes its text, in ``exception``, if
+                it contains a secret.
+        """
+        masked = self.value({name: value for name, value in event.items() if name != "exc_info"})
+        raised = event.get("exc_info")
+        text = self.exception(raised) if raised else None
+        if text is not None:
+            return {**masked, "exception": text}
+        return {**masked, "exc_info": raised} if "exc_info" in event else dict(masked)
 
     def record(self, record: logging.LogRecord) -> logging.LogRecord:
         """Mask a log record: its message, exception, stack and extra attributes.
@@ -94,30 +107,43 @@ class Masker:
         The record is changed in place, so later handlers get it masked too. A record without
         secrets is left as it is.
         """
-        if self._names is not None and record.args:
-            record.args = self.value(record.args)
-        message = _message(record)
-        masked = self.text(message)
-        if masked != message:
-            record.msg, record.args = masked, None
-        elif self._may_hold([record.args]):
-            record.msg, record.args = message, None  # a handler may read the arguments itself
+        fields = vars(record)
+        own = [fields.get(name) for name in _OWN]
+        extra = {name: fields[name] for name in fields.keys() - _STANDARD}
+        if not self._is_clean((message_of(record), record.args, record.msg, own, extra)):
+            self._mask_message(record)
+            for name in _OWN & fields.keys():
+                fields[name] = self.value(fields[name])
+            for name, value in extra.items():
+                del fields[name]
+                is_named = self._is_secret(name, value)
+                fields[self.text(name)] = _MASK_TEXT if is_named else self.value(value)
         if record.exc_info or record.exc_text:
             masked_text = self.exception(record.exc_info, record.exc_text)
             if masked_text is not None:
                 # A handler that formats the exception itself would reveal the secret.
                 record.exc_text, record.exc_info = masked_text, None
-        if record.stack_info:
-            record.stack_info = self.text(record.stack_info)
-        for name in vars(record).keys() - _STANDARD:
-            setattr(record, name, self.field(name, getattr(record, name)))
         return record
+
+    def _mask_message(self, record: logging.LogRecord) -> None:
+        """Mask the message and the arguments; apart, if that suffices."""
+        if type(record.msg) is dict:  # of structlog, or for a formatter of JSON
+            record.msg = self.event(record.msg)
+        record.args = self.value(record.args)
+        try:
+            message = record.getMessage()
+            masked = self.text(message)
+        except Exception:  # noqa: BLE001  # the arguments do not match
+            message, masked = "", self.text(message_of(record))
+        if masked is not message or not self._is_clean((record.msg,)):
+            record.msg, record.args = masked, None
 
     def exception(self, exc_info: Any, text: str | None = None) -> str | None:
         """Return the masked text of an exception, or None if it contains no secret.
 
-        Its text and the local variables of its frames are searched, since some formatters show
-        those too; where these are too many to be searched, they count as containing one.
+        Its text, its attributes and the local variables of its frames are searched, since some
+        formatters show those too; where these are too many to be searched, they count as
+        containing one.
 
         Args:
             exc_info: the exception, a tuple as from ``sys.exc_info()``, or True for the current
@@ -131,45 +157,77 @@ class Masker:
         error = exc_info[1] if isinstance(exc_info, tuple) else None
         shown = text or (_traceback(exc_info) if error is not None else "")
         masked = self.text(shown)
-        if masked is shown and not self._is_named(error) and not self._may_hold(_values(error)):
+        if masked is not shown:
+            return masked
+        errors = [] if error is None else list(walk_chain(error, _MAX_ERRORS + 1))
+        # A formatter may show more members of a group than the text has.
+        parts = [(_shown(one), one.args, safe_getattr(one, "__dict__")) for one in errors]
+        variables = [
+            dict(frame.f_locals) for one in errors for frame, _ in walk_tb(one.__traceback__)
+        ]
+        if len(errors) <= _MAX_ERRORS and self._is_clean((parts, variables), shows=False):
             return None
         return masked
 
-    def _is_named(self, error: BaseException | None) -> bool:
-        """Return whether a variable of a frame has one of the names to mask."""
-        names = self._names
-        return names is not None and any(
-            names.matches(name) for variables in _variables(error) for name in variables
-        )
-
-    def _may_hold(self, values: Iterable[object]) -> bool:
-        """Return whether values, or collections of values, contain a secret, or are too many.
+    def _is_clean(self, values: Iterable[object], *, shows: bool = True) -> bool:
+        """Return whether values, and those within them, contain no secret, and are few enough.
 
         All text in them is searched at once, since a client's data may be many small values, which
         the variables of every frame refer to.
+
+        Args:
+            values: the values.
+            shows: whether to search the text of objects too. Variables were not meant to be
+                logged, and their text might take long, or ask a database.
         """
         texts: list[bytes] = []
         items = size = 0
-        seen: set[int] = set()
-        waiting = list(values)
-        while waiting:
-            one = waiting.pop()
-            if id(one) in seen:
-                continue
-            seen.add(id(one))
-            items += 1
-            if isinstance(one, (str, bytes, bytearray)):
-                data = one.encode(errors="surrogatepass") if isinstance(one, str) else bytes(one)
-                size += len(data)
-                texts.append(data)
-            elif isinstance(one, (dict, list, tuple, set, frozenset)):
-                items += len(one)
-                if items <= _MAX_ITEMS:
-                    waiting += one
-                    waiting += one.values() if isinstance(one, dict) else ()
-            if items > _MAX_ITEMS or size > _MAX_SIZE:
-                return True
-        return not self._current().is_clean(b"\x00".join(texts))
+        seen: dict[int, object] = {}  # with the objects, so that no other one gets the id
+        waiting: list[object] = list(values)
+        try:
+            while waiting:
+                one = waiting.pop()
+                if type(one) in _NUMBERS or id(one) in seen:
+                    continue
+                items += 1
+                if isinstance(one, _TEXTS):
+                    texts.append(_to_bytes(one))
+                    size += len(texts[-1])
+                else:
+                    seen[id(one)] = one
+                    if not self._add_inner(one, waiting, shows=shows):
+                        return False
+                if items > _MAX_ITEMS or size > _MAX_SIZE:
+                    return False
+        except Exception:  # noqa: BLE001  # raised by a user-defined class
+            return False
+        return self._current().is_clean(b"\x00".join(texts))
+
+    def _add_inner(self, value: object, waiting: list[object], *, shows: bool) -> bool:
+        """Add what is within a value to those to search; False if that is not needed."""
+        inner = _fields(value)
+        if not isinstance(inner, _COLLECTIONS):
+            waiting += _attributes(value)
+            waiting += value.args if isinstance(value, BaseException) else ()
+        elif len(inner) > _MAX_ITEMS:
+            return False
+        else:
+            waiting += islice(inner, _MAX_ITEMS)
+        if isinstance(inner, _MAPPINGS):
+            waiting += islice(inner.values(), _MAX_ITEMS)
+            if isinstance(inner, dict) and type(inner) is not dict:
+                waiting += dict.values(inner)  # of all values of a name, in headers and forms
+            if self._names and any(self._is_secret(name, one) for name, one in inner.items()):
+                return False
+        if shows and not isinstance(value, _COLLECTIONS):
+            waiting.append(_shown(value))
+        return True
+
+    def _is_secret(self, name: object, value: object) -> bool:
+        """Return whether a value has yet to be masked because of its name."""
+        if self._names is None or value is None or not isinstance(name, str):
+            return False
+        return self._names.matches(name) and not (isinstance(value, str) and value == _MASK_TEXT)
 
     def _current(self) -> Scanner:
         """Return the current scanner; built on demand, since errors are rare."""
@@ -203,32 +261,120 @@ def _ignore(_rule: str, _fingerprint: str | None, _leak: bytes, _at: int) -> Non
     """Report nothing: a leak masked here has not left the app."""
 
 
-def _shown(value: object) -> str:
+class _Copying:
+    """Copies a value without the secrets in it.
+
+    Args:
+        masker: what is secret.
+    """
+
+    def __init__(self, masker: Masker) -> None:
+        self._masker = masker
+        self._left = _MAX_ITEMS
+        #: The copy of each object, with the object; ``***`` within itself.
+        self._copies: dict[int, tuple[object, Any]] = {}
+
+    def value(self, value: Any, depth: int = 0) -> Any:
+        """Return the copy of a value, or the value if it has no secret."""
+        try:
+            return self._value(value, depth)
+        except Exception:  # noqa: BLE001  # raised by a user-defined class
+            return _MASK_TEXT
+
+    def _value(self, value: Any, depth: int) -> Any:
+        if type(value) in _NUMBERS:
+            return value
+        self._left -= 1
+        if isinstance(value, str):
+            return self._masker.text(value)
+        if isinstance(value, _TEXTS):
+            data = _to_bytes(value)
+            masked = self._masker._masked(data)
+            return value if masked is data else masked
+        if id(value) not in self._copies:
+            self._copies[id(value)] = value, _MASK_TEXT
+            self._copies[id(value)] = value, self._inner(value, depth)
+        return self._copies[id(value)][1]
+
+    def _inner(self, value: Any, depth: int) -> Any:
+        inner = _fields(value)
+        if depth >= _MAX_DEPTH or not isinstance(inner, _COLLECTIONS):
+            if self._masker._is_clean((value,)):
+                return value
+            return _MASK_TEXT if depth >= _MAX_DEPTH else self._masker.text(_shown(value, "{0!s}"))
+        if isinstance(inner, _MAPPINGS):
+            return self._mapping(inner, depth)
+        fits = len(inner) <= self._left
+        copies = [self.value(one, depth + 1) for one in (inner if fits else [_MASK_TEXT])]
+        if isinstance(inner, tuple):
+            return inner._make(copies) if hasattr(inner, "_make") else tuple(copies)
+        kinds = (set, frozenset, deque)
+        return next((kind(copies) for kind in kinds if isinstance(value, kind)), copies)
+
+    def _mapping(self, fields: Mapping[Any, Any], depth: int) -> Mapping[Any, Any]:
+        if len(fields) > self._left:
+            return {_MASK_TEXT: _MASK_TEXT}
+        pairs = dict.items(fields) if isinstance(fields, dict) else fields.items()
+        masked = {
+            self.value(name, depth + 1): _MASK_TEXT
+            if self._masker._is_secret(name, one)
+            else self.value(one, depth + 1)
+            for name, one in pairs
+        }
+        if type(fields) is dict or not isinstance(fields, dict) or masked.keys() != fields.keys():
+            return masked
+        # The arguments of an access log, say, have a default for what is missing.
+        changed: dict[Any, Any] = copy(fields)
+        for name, one in masked.items():
+            dict.__setitem__(changed, name, one)
+        return changed
+
+
+def _to_bytes(text: str | bytes | bytearray | memoryview) -> bytes:
+    return str.encode(text, errors="surrogatepass") if isinstance(text, str) else bytes(text)
+
+
+def _fields(value: Any) -> Any:
+    """Return the fields of an object that encoders write field by field, and others as they are."""
+    kind = type(value)
+    if kind in _BUILT_IN:
+        return value
+    if kind is SimpleNamespace:
+        return vars(value)
+    marks = [getattr(kind, mark, None) for mark in _FIELDS]
+    if isinstance(value, type) or not any(marks):
+        return value
+    names = next(filter(None, marks))
+    names = [one if isinstance(one, str) else getattr(one, "name", one) for one in names]
+    return {name: safe_getattr(value, name) for name in names}
+
+
+def _attributes(value: object) -> list[object]:
+    """Return the attributes of an object that are text."""
+    own = safe_getattr(value, "__dict__")
+    found = list(own.values()) if isinstance(own, dict) else []
+    for kind in type(value).__mro__:
+        slots = vars(kind).get("__slots__", ())
+        found += (
+            safe_getattr(value, name) for name in ([slots] if isinstance(slots, str) else slots)
+        )
+    return [one for one in found if isinstance(one, _TEXTS)]
+
+
+def _shown(value: object, template: str = "{0!s} {0!r}") -> str:
     """Return the text of a value, or the name of its type if it cannot be converted."""
     try:
-        return f"{value!s} {value!r}"
+        return template.format(value)
     except Exception:  # noqa: BLE001  # raised by a user-defined class
         return f"<{type(value).__qualname__}>"
 
 
-def _message(record: logging.LogRecord) -> str:
-    """Return the message, even if the arguments do not match it."""
+def message_of(record: logging.LogRecord) -> str:
+    """Return the message of a record, even if the arguments do not match it."""
     try:
         return record.getMessage()
     except Exception:  # noqa: BLE001  # the handler would print an error with the arguments
-        return f"{record.msg!s} {record.args!r}"
-
-
-def _variables(error: BaseException | None) -> Iterator[Mapping[str, object]]:
-    """Return the local variables of all frames of an exception and of its causes."""
-    for one in () if error is None else walk_chain(error):
-        for frame, _ in walk_tb(one.__traceback__):
-            yield frame.f_locals
-
-
-def _values(error: BaseException | None) -> Iterator[object]:
-    for variables in _variables(error):
-        yield from tuple(variables.values())
+        return f"{_shown(record.msg, '{0!s}')} {_shown(record.args, '{0!r}')}"
 
 
 def _traceback(exc_info: Any) -> str:

@@ -10,11 +10,11 @@ It does not stop: ``print()``; handlers without the filter; text that is truncat
 
 import logging
 import sys
-from collections.abc import Iterable, Iterator, MutableMapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from mantlet._internal.exception_chain import safe_getattr
-from mantlet.redact.masking import Masker
+from mantlet.redact.masking import Masker, message_of
 from mantlet.redact.registry import Registry, SecretValues, registry_of
 
 __all__ = ["MaskingFilter", "MaskingFormatter", "MaskingProcessor", "mask_logging", "masker_of"]
@@ -67,7 +67,11 @@ class MaskingFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the formatted record without secrets. The record is not changed."""
-        return self._masker.text(self._formatter.format(record))
+        try:
+            text = self._formatter.format(record)
+        except Exception:  # noqa: BLE001  # `logging` would print the arguments
+            text = message_of(record)
+        return self._masker.text(text)
 
 
 class MaskingProcessor:
@@ -86,25 +90,8 @@ class MaskingProcessor:
 
     def __call__(self, logger: Any, method: str, event: Any) -> Any:
         """Return the event without secrets."""
-        if not isinstance(event, MutableMapping):
-            return self._masker.value(event)
-        exception = event.get("exc_info")
-        masked: Any = self._masker.value(
-            {name: value for name, value in event.items() if name != "exc_info"}
-        )
-        if exception:
-            self._add_exception(masked, exception)
-        event.clear()
-        event.update(masked)
-        return event
-
-    def _add_exception(self, event: MutableMapping[str, Any], exception: Any) -> None:
-        """Add an unformatted exception; if it has a secret in it, only its masked text."""
-        text = self._masker.exception(exception)
-        if text is None:
-            event["exc_info"] = exception
-        else:
-            event["exception"] = text
+        is_rendered = not isinstance(event, Mapping)
+        return self._masker.value(event) if is_rendered else self._masker.event(event)
 
 
 def mask_logging(secrets: SecretValues, *, names: Iterable[str] = ()) -> MaskingFilter:
