@@ -17,6 +17,7 @@ import structlog
 import uvicorn.logging
 from gunicorn.glogging import SafeAtoms
 
+import mantlet
 from mantlet.redact.variants import encoded_variants
 from mantlet.secrets import (
     SECRET_NAMES,
@@ -27,8 +28,11 @@ from mantlet.secrets import (
     Secret,
     SecretLoader,
     SecretModel,
+    SecretsError,
     mask_logging,
 )
+from mantlet.secrets.unread import without_values
+from tests.drive import drive_wsgi
 
 TOKEN, KEY = "kR7-vT2_qX9.mB4w", b"\x00\xffkey-\xc3\x28-4Kx8"
 NEEDLES = [*encoded_variants(TOKEN.encode()), *encoded_variants(KEY)]
@@ -499,3 +503,62 @@ def test_structlog_within_logging_is_masked(loader: SecretLoader[App], exc_info:
     assert shown["deep"] == {"a": ["***"]}
     assert shown["password"] == "***"
     assert ("LookupError: ***" in str(shown.get("exception"))) == exc_info
+
+
+def test_handlers_of_a_later_configuration_are_masked(
+    loader: SecretLoader[App], logger: logging.Logger
+) -> None:
+    """From the next request on: Django, and some servers, configure logging after the import."""
+    out = io.StringIO()
+    masking = mask_logging(loader, names=["password"])
+    logging.config.dictConfig(
+        {
+            "version": 1,
+            "incremental": False,
+            "disable_existing_loggers": False,
+            "handlers": {"late": {"class": "logging.StreamHandler", "stream": out}},
+            "loggers": {logger.name: {"handlers": ["late"], "propagate": False}},
+        }
+    )
+    app = mantlet.wrap(answering(logger), loader)
+    assert drive_wsgi(app).status == 200
+    assert drive_wsgi(app).status == 200
+    assert out.getvalue() == "is ***\n" * 2
+    assert logger.handlers[0].filters == [masking]
+    logger.propagate = True
+
+
+def test_a_handler_that_is_added_later_is_masked_at_the_next_poll(logger: logging.Logger) -> None:
+    """However it was added."""
+    now = 0.0
+    source = Environment({"TOKEN": TOKEN, "KEY": "other-4Kx8-Lw2q"})
+    loader = SecretLoader(App, sources=[source], clock=lambda: now)
+    masking = mask_logging(loader)
+    loader.current.token.reveal()
+    handler = logging.StreamHandler(io.StringIO())
+    logger.addHandler(handler)
+    loader.current.token.reveal()
+    assert masking not in handler.filters
+    now = 10.0
+    loader.current.token.reveal()
+    assert masking in handler.filters
+
+
+def test_a_loader_that_read_nothing_reads_nothing_later() -> None:
+    """Although it is asked to mask logs."""
+    with without_values():
+        loader = SecretLoader(App, sources=[Environment({})])
+    mask_logging(loader)
+    with pytest.raises(SecretsError, match="no source has been read"):
+        loader.current.token.reveal()
+
+
+def answering(logger: logging.Logger) -> Any:
+    """Return an app that logs a secret."""
+
+    def app(_environ: Any, start_response: Any) -> list[bytes]:
+        logger.error("is %s", TOKEN)
+        start_response("200 OK", [("Content-Length", "0")])
+        return []
+
+    return app

@@ -161,6 +161,7 @@ class SecretLoader(Policy, Generic[M]):
         # A fork may have interrupted a reading: the child begins with one of its own.
         self._lock = ForkSafeLock(self._request_reload)
         self._reload_requested = False
+        self._on_poll: Callable[[], object] = lambda: None
         self._report: tuple[SecretStatus, ...] = ()
         self.problems: tuple[str, ...] = ()
         self._has_remote = any(source.is_remote for source in given)
@@ -219,6 +220,12 @@ class SecretLoader(Policy, Generic[M]):
             changed = self._load(lambda _: True)
         self._notify(changed)
         return changed
+
+    def on_poll(self, call: Callable[[], object]) -> None:
+        """Call a function at the next use of a secret or request, and after that at each poll."""
+        self._on_poll = call
+        if not isinstance(self._snapshot, UnreadSnapshot):
+            self._next_poll_at = -inf
 
     def init_app(self, app: Any) -> None:
         """Add this loader to the ``extensions`` of a Flask or Quart app, as ``mantlet_secrets``."""
@@ -318,6 +325,7 @@ class SecretLoader(Policy, Generic[M]):
         changed: frozenset[str] = frozenset()
         with self._lock.hold(waits=False) as is_held:
             if is_held:
+                self._on_poll()
                 changed = self._load_changes(share)
         self._notify(changed)
 

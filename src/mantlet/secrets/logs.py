@@ -16,6 +16,7 @@ from typing import Any, Final
 from mantlet._internal.exception_chain import safe_getattr
 from mantlet.redact.masking import Masker, message_of
 from mantlet.redact.registry import Registry, SecretValues, registry_of
+from mantlet.secrets.loader import SecretLoader
 
 __all__ = ["MaskingFilter", "MaskingFormatter", "MaskingProcessor", "mask_logging", "masker_of"]
 
@@ -42,9 +43,15 @@ class MaskingFilter(logging.Filter):
         self._registry = registry_of(secrets) or Registry()
         self._masker = Masker(self._registry, names)
 
-    def masks_same(self, other: "MaskingFilter") -> bool:
-        """Return whether another filter masks the same secrets."""
-        return self._registry is other._registry
+    def add_to_handlers(self) -> None:
+        """Add this filter to all log handlers, in place of one for the same secrets."""
+        for handler in _all_handlers():
+            if self not in handler.filters:
+                others = [one for one in handler.filters if not self._replaces(one)]
+                handler.filters = [*others, self]  # at once: other threads are logging
+
+    def _replaces(self, other: object) -> bool:
+        return isinstance(other, MaskingFilter) and other._registry is self._registry
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Mask a record, and let it pass."""
@@ -99,8 +106,12 @@ def mask_logging(secrets: SecretValues, *, names: Iterable[str] = ()) -> Masking
 
     These are the handlers of the root logger and of all other loggers, the one that Python uses
     if there are none, and those that Flask and Quart add to the app's logger later. Nothing else
-    is changed: no logger, no level, no formatter. Call it once logging is configured, and again if
-    handlers were added since: a handler has one filter of the same loader or registry.
+    is changed: no logger, no level, no formatter.
+
+    A `SecretLoader` adds the filter to further handlers when it polls its sources, first of all at
+    the next request: some servers and frameworks configure logging after they have imported the
+    app. For a collection of values, call this again after that. A handler has one filter of the
+    same loader or registry.
 
     Args:
         secrets: a `SecretLoader`, or a collection of values.
@@ -114,11 +125,9 @@ def mask_logging(secrets: SecretValues, *, names: Iterable[str] = ()) -> Masking
         ValueError: a name is empty or too long.
     """
     masking = MaskingFilter(secrets, names=names)
-    for handler in _all_handlers():
-        for old in handler.filters[:]:
-            if isinstance(old, MaskingFilter) and old.masks_same(masking):
-                handler.removeFilter(old)
-        handler.addFilter(masking)
+    masking.add_to_handlers()
+    if isinstance(secrets, SecretLoader):
+        secrets.on_poll(masking.add_to_handlers)
     return masking
 
 
