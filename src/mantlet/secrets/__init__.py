@@ -1,7 +1,11 @@
 """Load secrets: `SecretLoader`, `SecretModel`, `secret_field()`, the sources, and masked logs."""
 
 from mantlet.redact.names import SECRET_NAMES
-from mantlet.secrets.collectors import MaskingSpanProcessor, SentryMasker
+from mantlet.secrets.collectors import (
+    MaskingLogRecordProcessor,
+    MaskingSpanProcessor,
+    SentryMasker,
+)
 from mantlet.secrets.loader import SecretLoader
 from mantlet.secrets.logs import MaskingFilter, MaskingFormatter, MaskingProcessor, mask_logging
 from mantlet.secrets.model import SecretModel, secret_field
@@ -45,6 +49,7 @@ __all__ = [
     "KubernetesAuth",
     "MaskingFilter",
     "MaskingFormatter",
+    "MaskingLogRecordProcessor",
     "MaskingProcessor",
     "MaskingSpanProcessor",
     "RejectedValue",
