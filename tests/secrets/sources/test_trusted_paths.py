@@ -5,6 +5,7 @@ import grp
 import logging
 import os
 import pwd
+import struct
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -27,7 +28,7 @@ from mantlet.secrets import (
     TokenAuth,
 )
 from mantlet.secrets.sources.read import OPEN_FLAGS
-from mantlet.secrets.sources.trusted_paths import UnreadableFile, open_trusted, writers
+from mantlet.secrets.sources.trusted_paths import open_trusted
 from tests.secrets.sources.test_local import VALUE, write
 
 WANTED = SecretField("token", "APP_TOKEN", "token", "APP_")
@@ -359,9 +360,87 @@ def test_a_writable_dotenv_is_refused_in_a_checkout_too(tmp_path: Path) -> None:
         DotEnv(path).read([WANTED])
 
 
-def test_modes_are_told_by_their_bits() -> None:
-    """A group with a name that nobody has is not trusted."""
-    assert writers(os.stat_result((0o755, 0, 0, 0, OTHER, OTHER, 0, 0, 0, 0))) is None
-    assert writers(os.stat_result((0o775, 0, 0, 0, OTHER, OTHER, 0, 0, 0, 0))) == "a group"
-    assert writers(os.stat_result((0o775, 0, 0, 0, OTHER, 0, 0, 0, 0, 0))) is None
-    assert str(UnreadableFile("x")) == "x"
+#: An access control list as Linux keeps it (linux/posix_acl_xattr.h): the owner, the user `OTHER`,
+#: the group, the mask and all others; of each, what it is, what it may do, and who it is.
+ACCESS_LIST = struct.pack("<I", 2) + b"".join(
+    struct.pack("<HHI", *entry)
+    for entry in (
+        (1, 6, 2**32 - 1),
+        (2, 6, OTHER),
+        (4, 0, 2**32 - 1),
+        (16, 6, 2**32 - 1),
+        (32, 0, 2**32 - 1),
+    )
+)
+
+
+@each_reader
+@pytest.mark.parametrize("which", ["file", "directory"])
+def test_access_control_lists_are_seen(tmp_path: Path, read: Reader, which: str) -> None:
+    """Others may write by them, although the group is the owner's own."""
+    path = tmp_path / "own" / "file"
+    read(path)
+    changed = path if which == "file" else path.parent
+    try:
+        os.setxattr(changed, "system.posix_acl_access", ACCESS_LIST)
+    except OSError as error:
+        pytest.skip(f"the file system has no access control lists: {error}")
+    assert "users of an access control list" in str(read(path))
+    changed.chmod(0o700)  # removes the right from all of the list
+    assert read(path) is None
+
+
+@root_only
+@each_reader
+def test_a_group_without_a_name_is_that_of_a_container(
+    tmp_path: Path, read: Reader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If this process is in it, such as Kubernetes' ``fsGroup``; no other."""
+    path = tmp_path / "volume" / "file"
+    read(path)
+    for one in (path.parent, path):
+        os.chown(one, 0, OTHER)
+    path.chmod(0o660)
+    path.parent.chmod(0o2775)
+    assert "which a group may write to" in str(read(path))
+    monkeypatch.setattr(os, "getgroups", lambda: [OTHER])
+    assert read(path) is None
+    group = SimpleNamespace(gr_name="staff", gr_mem=[])
+    monkeypatch.setattr(grp, "getgrgid", lambda _: group)
+    assert "which a group may write to" in str(read(path))
+
+
+@root_only
+def test_volumes_of_kubernetes_are_read(tmp_path: Path) -> None:
+    """As the kubelet makes them: a sticky directory that all may write to, a link to the data."""
+    volume, data = tmp_path / "volume", tmp_path / "volume" / "..2024_05_01"
+    data.mkdir(parents=True)
+    write(data / "token", VALUE, 0o440)
+    (volume / "..data").symlink_to(data.name)
+    (volume / "token").symlink_to("..data/token")
+    for one in (volume, data, data / "token"):
+        os.chown(one, 0, OTHER)
+    data.chmod(0o2755)
+    volume.chmod(0o3777)
+    found = SecretFiles(volume).read([WANTED])["token"]
+    assert isinstance(found, SourceValue)
+    assert found.raw == VALUE.encode()
+    volume.chmod(0o2777)
+    with pytest.raises(SourceError, match="every user of this machine may write to"):
+        raise SourceError(str(reason(SecretFiles(volume).read([WANTED])["token"])))
+
+
+def test_a_pipe_is_no_file(tmp_path: Path) -> None:
+    """Also by the links that name those of the process."""
+    end, other = os.pipe()
+    os.mkfifo(tmp_path / "fifo", 0o600)
+    try:
+        for path in (f"/dev/fd/{end}", f"/proc/self/fd/{end}", tmp_path / "fifo"):
+            why = reason(Environment({"APP_TOKEN_FILE": str(path)}).read([WANTED])["token"])
+            assert why == "names a file that is not a regular file"
+    finally:
+        os.close(end)
+        os.close(other)
+    with write(tmp_path / "file", VALUE).open() as file:
+        found = Environment({"APP_TOKEN_FILE": f"/dev/fd/{file.fileno()}"}).read([WANTED])["token"]
+    assert isinstance(found, SourceValue)

@@ -252,7 +252,7 @@ def _check_link(name: str, here: int, path: str) -> None:
         status = os.stat(name, dir_fd=here, follow_symlinks=False)
     except OSError as error:
         raise UnreadableFile(f"can't be opened: {os_message(error)}") from None
-    check_replaceable(os.fstat(here), status, path)
+    check_replaceable(here, status, path)
 
 
 def _link_target(name: str, here: int, links: int) -> list[str]:

@@ -54,7 +54,7 @@ def read_file(
         raise UnreadableFile(
             "is readable by every user of this machine: chmod 600, or set allow_world_readable=True"
         )
-    others = writers(status)
+    others = writers(file)
     if others is not None and must_be_trusted:
         raise UnreadableFile(f"can be written to by {others}: chmod go-w")
     try:

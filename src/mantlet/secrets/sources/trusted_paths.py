@@ -5,7 +5,8 @@ step of a path is opened without following links and checked as it was opened: n
 replaced between the check and the use.
 
 Other users are all but the owners of the files and directories themselves. A group is trusted if
-it is the owner's private one, as user accounts have it, or that of root. In a directory with the
+it is the owner's private one, as user accounts have it, or that of root, or has no name and this
+process is in it, as in containers. In a directory with the
 sticky bit, such as ``/tmp``, only what belongs to its owner, to root or to this user is trusted.
 """
 
@@ -13,6 +14,7 @@ import errno
 import grp
 import os
 import pwd
+import re
 import stat
 from typing import Final
 
@@ -20,6 +22,8 @@ __all__ = ["UnreadableFile", "check_replaceable", "open_step", "open_trusted", "
 
 #: The maximum number of links followed on one path: that of Linux.
 _MAX_LINKS: Final = 40
+#: The target of a link to a pipe or a socket, such as ``/dev/stdin``.
+_PIPE: Final = re.compile(r"[a-z]+:\[")
 #: To pass through a directory, permission to search it suffices.
 _DIRECTORY_FLAGS: Final = (
     getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_CLOEXEC | os.O_NOFOLLOW
@@ -30,25 +34,32 @@ class UnreadableFile(Exception):
     """A file can't be used. The message is a line of the report."""
 
 
-def writers(status: os.stat_result) -> str | None:
-    """Return which other users the permissions of a file or a directory let write to it.
-
-    Access control lists can't be seen, but what they grant at most is shown as the group's.
-    """
+def writers(file: int) -> str | None:
+    """Return which other users may write to an open file or directory."""
+    status = os.fstat(file)
     if status.st_mode & stat.S_IWOTH:
         return "every user of this machine"
-    if status.st_mode & stat.S_IWGRP and not _is_private(status.st_gid, status.st_uid):
+    if not status.st_mode & stat.S_IWGRP:
+        return None  # nor may anyone else: this bit is the mask of an access control list
+    if not _is_private(status.st_gid, status.st_uid):
         return "a group"
-    return None
+    return "users of an access control list" if _has_acl(file) else None
 
 
 def _is_private(group: int, owner: int) -> bool:
-    """Return whether a group is root's, or has no member but its owner."""
+    """Return whether no other user is in a group.
+
+    It is root's; or its owner's, with no other member; or one of this process without a name, such
+    as those of containers.
+    """
     if group == 0:
         return True
     try:
-        user = pwd.getpwuid(owner)
         found = grp.getgrgid(group)
+    except KeyError:
+        return group in (os.getegid(), *os.getgroups())
+    try:
+        user = pwd.getpwuid(owner)
     except KeyError:
         return False
     return (
@@ -56,6 +67,17 @@ def _is_private(group: int, owner: int) -> bool:
         and found.gr_name == user.pw_name
         and (set(found.gr_mem) <= {user.pw_name})
     )
+
+
+def _has_acl(file: int) -> bool:
+    """Return whether an open file or directory has an access control list, or may have one."""
+    if not hasattr(os, "getxattr"):
+        return False  # of macOS, which has no such lists
+    try:
+        # By this path, since one that is open for its path alone has no attributes.
+        return bool(os.getxattr(f"/proc/self/fd/{file}", "system.posix_acl_access"))
+    except OSError as error:
+        return error.errno not in (errno.ENODATA, errno.ENOTSUP)
 
 
 def open_step(name: str, flags: int, parent: int, path: str) -> int:
@@ -73,15 +95,15 @@ def open_step(name: str, flags: int, parent: int, path: str) -> int:
     """
     opened = os.open(name, flags | os.O_NOFOLLOW, dir_fd=parent)
     try:
-        check_replaceable(os.fstat(parent), os.fstat(opened), path)
+        check_replaceable(parent, os.fstat(opened), path)
     except BaseException:
         os.close(opened)
         raise
     return opened
 
 
-def check_replaceable(parent: os.stat_result, inner: os.stat_result, path: str) -> None:
-    """Check that no other user can have put something into a directory.
+def check_replaceable(parent: int, inner: os.stat_result, path: str) -> None:
+    """Check that no other user can have put something into an open directory.
 
     Raises:
         UnreadableFile: one can.
@@ -89,9 +111,10 @@ def check_replaceable(parent: os.stat_result, inner: os.stat_result, path: str) 
     others = writers(parent)
     if others is None:
         return
-    if not parent.st_mode & stat.S_ISVTX:
+    status = os.fstat(parent)
+    if not status.st_mode & stat.S_ISVTX:
         raise UnreadableFile(f"is below {path}, which {others} may write to: chmod go-w {path}")
-    if inner.st_uid not in (os.geteuid(), 0, parent.st_uid):
+    if inner.st_uid not in (os.geteuid(), 0, status.st_uid):
         raise UnreadableFile(f"belongs to another user, in {path}, which {others} may write to")
 
 
@@ -167,11 +190,13 @@ class _Walk:
         status = os.stat(part, dir_fd=here, follow_symlinks=False)
         if not stat.S_ISLNK(status.st_mode):
             raise error
-        check_replaceable(os.fstat(here), status, self._shown())
+        check_replaceable(here, status, self._shown())
         self._links += 1
         if self._links > _MAX_LINKS:
             raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
         target = os.readlink(part, dir_fd=here)
+        if _PIPE.match(target):
+            raise UnreadableFile("is not a regular file")
         if target.startswith("/"):
             while len(self._way) > 1:
                 os.close(self._way.pop()[0])
