@@ -364,17 +364,14 @@ class SecretLoader(Policy, Generic[M]):
             try:
                 listener(changed)
             except Exception as failure:  # noqa: BLE001  # the secrets have changed nevertheless
-                self._log_failure(failure)
-
-    def _log_failure(self, failure: Exception) -> None:
-        log_failure(
-            log,
-            "SecretLoader",
-            "on_change",
-            failure,
-            throttle=self._log_throttle,
-            masks=(self.secret_masker,),
-        )
+                log_failure(
+                    log,
+                    "SecretLoader",
+                    "on_change",
+                    failure,
+                    throttle=self._log_throttle,
+                    masks=(self.secret_masker,),
+                )
 
     def _request_reload(self) -> None:
         """Have the next reader read all sources again."""

@@ -65,7 +65,7 @@ class SecretFiles(SecretSource):
     ) -> None:
         if separator == "":
             raise ValueError("separator must not be empty; use None for no subdirectories")
-        self.name = os.fspath(directory)
+        self.name = self._directory = os.fspath(directory)
         self._separator = separator
         self._allow_world_readable = allow_world_readable
 
@@ -75,7 +75,7 @@ class SecretFiles(SecretSource):
 
     def _read(self, fields: Sequence[SecretField]) -> Mapping[str, SourceResult]:
         found: dict[str, SourceResult] = {}
-        with _open_directory(self.name) as root:
+        with _open_directory(self._directory) as root:
             if root is None:
                 return found
             for wanted in fields:
@@ -113,7 +113,7 @@ class SecretFiles(SecretSource):
 
     def change_token(self, fields: Sequence[SecretField]) -> Hashable:
         """Return the identities of the directory and of the files."""
-        with _open_directory(self.name) as root:
+        with _open_directory(self._directory) as root:
             if root is None:
                 return None
             return (file_identity(root), *(self._file_token(root, field) for field in fields))
@@ -127,7 +127,7 @@ class SecretFiles(SecretSource):
 
     def similar_names(self, fields: Sequence[SecretField]) -> Iterable[tuple[str, str]]:
         """Return unknown files whose names resemble a secret's."""
-        with _open_directory(self.name) as root:
+        with _open_directory(self._directory) as root:
             names = [] if root is None else _list_names(root)
         known = [name for field in fields for name in (field.key, field.env)]
         return find_similar_names(names, known)
@@ -143,21 +143,8 @@ class SystemdCredentials(SecretFiles):
 
     def __init__(self, directory: str | os.PathLike[str] | None = None) -> None:
         found = os.environ.get("CREDENTIALS_DIRECTORY") if directory is None else directory
-        super().__init__(found or os.devnull)
-        self._has_directory = bool(found)
-        self.name = self.name if found else "$CREDENTIALS_DIRECTORY"
-
-    def read(self, fields: Sequence[SecretField]) -> Mapping[str, SourceResult]:
-        """Return the content of the fields' files, if there is a directory."""
-        return super().read(fields) if self._has_directory else {}
-
-    def change_token(self, fields: Sequence[SecretField]) -> Hashable:
-        """Return the identities of the directory and of the files."""
-        return super().change_token(fields) if self._has_directory else None
-
-    def similar_names(self, fields: Sequence[SecretField]) -> Iterable[tuple[str, str]]:
-        """Return unknown credentials whose names resemble a secret's."""
-        return super().similar_names(fields) if self._has_directory else ()
+        super().__init__(found or "")
+        self.name = self.name or "$CREDENTIALS_DIRECTORY"
 
 
 @contextmanager

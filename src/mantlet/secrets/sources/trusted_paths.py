@@ -115,7 +115,10 @@ def check_replaceable(parent: int, inner: os.stat_result, path: str) -> None:
     if not status.st_mode & stat.S_ISVTX:
         raise UnreadableFile(f"is below {path}, which {others} may write to: chmod go-w {path}")
     if inner.st_uid not in (os.geteuid(), 0, status.st_uid):
-        raise UnreadableFile(f"belongs to another user, in {path}, which {others} may write to")
+        raise UnreadableFile(
+            f"belongs to another user, in {path}, which {others} may write to: "
+            "move it to a directory of your own"
+        )
 
 
 def open_trusted(path: str, flags: int) -> int:
