@@ -163,6 +163,15 @@ def test_huge_values_take_bounded_time(value: Any, most: int) -> None:
     assert "***" in str(masked)[-100:]
 
 
+def test_a_huge_text_that_is_shared_is_searched_once() -> None:
+    """However often a value refers to it."""
+    text = "x" * 5_000_000
+    calls, masked = calls_to_mask([[text] * 20_000, SECRET])
+    assert calls < 1_000_000
+    assert masked[1] == "***"
+    assert all(one is text for one in masked[0])
+
+
 class Hidden:
     """Shows nothing; a formatter of JSON writes its attributes."""
 

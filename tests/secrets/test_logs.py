@@ -479,7 +479,9 @@ def test_structlog_within_logging_is_masked(loader: SecretLoader[App], exc_info:
     formatter = structlog.stdlib.ProcessorFormatter(
         processors=[
             structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-            structlog.processors.dict_tracebacks,
+            structlog.processors.ExceptionRenderer(
+                structlog.tracebacks.ExceptionDictTransformer(show_locals=True)
+            ),
             structlog.processors.JSONRenderer(default=repr),
         ]
     )
@@ -491,18 +493,17 @@ def test_structlog_within_logging_is_masked(loader: SecretLoader[App], exc_info:
             wrapper_class=structlog.stdlib.BoundLogger,
         )
         token = loader.current.token.reveal()
+        own.error("x", deep={"a": [token]}, password="plain")
         try:
-            raise LookupError(token)
+            raise LookupError(len(token))
         except LookupError:
-            own.error("x", deep={"a": [token]}, password="plain", exc_info=exc_info)
+            own.error("y", exc_info=exc_info)
 
     text = written(log, loader, formatter, MaskingFilter(loader, names=SECRET_NAMES))
     assert clean(text)
-    shown = json.loads(text)
-    assert shown["event"] == "x"
-    assert shown["deep"] == {"a": ["***"]}
-    assert shown["password"] == "***"
-    assert ("LookupError: ***" in str(shown.get("exception"))) == exc_info
+    shown, raised = map(json.loads, text.splitlines())
+    assert shown == {"event": "x", "deep": {"a": ["***"]}, "password": "***"}
+    assert ("LookupError: 16" in str(raised.get("exception"))) == exc_info
 
 
 def test_handlers_of_a_later_configuration_are_masked(

@@ -110,7 +110,9 @@ class Masker:
         fields = vars(record)
         own = [fields.get(name) for name in _OWN]
         extra = {name: fields[name] for name in fields.keys() - _STANDARD}
-        if not self._is_clean((message_of(record), record.args, record.msg, own, extra)):
+        raises = type(record.msg) is dict and "exc_info" in record.msg
+        searched = message_of(record), record.args, record.msg, own, extra
+        if raises or not self._is_clean(searched):
             self._mask_message(record)
             for name in _OWN & fields.keys():
                 fields[name] = self.value(fields[name])
@@ -187,16 +189,15 @@ class Masker:
         try:
             while waiting:
                 one = waiting.pop()
+                items += 1
                 if type(one) in _NUMBERS or id(one) in seen:
                     continue
-                items += 1
+                seen[id(one)] = one
                 if isinstance(one, _TEXTS):
                     texts.append(_to_bytes(one))
                     size += len(texts[-1])
-                else:
-                    seen[id(one)] = one
-                    if not self._add_inner(one, waiting, shows=shows):
-                        return False
+                elif not self._add_inner(one, waiting, shows=shows):
+                    return False
                 if items > _MAX_ITEMS or size > _MAX_SIZE:
                     return False
         except Exception:  # noqa: BLE001  # raised by a user-defined class
@@ -208,7 +209,6 @@ class Masker:
         inner = _fields(value)
         if not isinstance(inner, _COLLECTIONS):
             waiting += _attributes(value)
-            waiting += value.args if isinstance(value, BaseException) else ()
         elif len(inner) > _MAX_ITEMS:
             return False
         else:
@@ -285,12 +285,6 @@ class _Copying:
         if type(value) in _NUMBERS:
             return value
         self._left -= 1
-        if isinstance(value, str):
-            return self._masker.text(value)
-        if isinstance(value, _TEXTS):
-            data = _to_bytes(value)
-            masked = self._masker._masked(data)
-            return value if masked is data else masked
         if id(value) not in self._copies:
             self._copies[id(value)] = value, _MASK_TEXT
             self._copies[id(value)] = value, self._inner(value, depth)
@@ -298,10 +292,10 @@ class _Copying:
 
     def _inner(self, value: Any, depth: int) -> Any:
         inner = _fields(value)
-        if depth >= _MAX_DEPTH or not isinstance(inner, _COLLECTIONS):
-            if self._masker._is_clean((value,)):
-                return value
-            return _MASK_TEXT if depth >= _MAX_DEPTH else self._masker.text(_shown(value, "{0!s}"))
+        if not isinstance(inner, _COLLECTIONS):
+            return self._single(value)
+        if depth >= _MAX_DEPTH:
+            return _MASK_TEXT
         if isinstance(inner, _MAPPINGS):
             return self._mapping(inner, depth)
         fits = len(inner) <= self._left
@@ -310,6 +304,16 @@ class _Copying:
             return inner._make(copies) if hasattr(inner, "_make") else tuple(copies)
         kinds = (set, frozenset, deque)
         return next((kind(copies) for kind in kinds if isinstance(value, kind)), copies)
+
+    def _single(self, value: Any) -> Any:
+        if isinstance(value, str):
+            return self._masker.text(value)
+        if isinstance(value, _TEXTS):
+            data = _to_bytes(value)
+            masked = self._masker._masked(data)
+            return value if masked is data else masked
+        is_clean = self._masker._is_clean((value,))
+        return value if is_clean else self._masker.text(_shown(value, "{0!s}"))
 
     def _mapping(self, fields: Mapping[Any, Any], depth: int) -> Mapping[Any, Any]:
         if len(fields) > self._left:
@@ -337,7 +341,7 @@ def _to_bytes(text: str | bytes | bytearray | memoryview) -> bytes:
 def _fields(value: Any) -> Any:
     """Return the fields of an object that encoders write field by field, and others as they are."""
     kind = type(value)
-    if kind in _BUILT_IN:
+    if kind in _BUILT_IN or isinstance(value, _COLLECTIONS):
         return value
     if kind is SimpleNamespace:
         return vars(value)
@@ -358,6 +362,7 @@ def _attributes(value: object) -> list[object]:
         found += (
             safe_getattr(value, name) for name in ([slots] if isinstance(slots, str) else slots)
         )
+    found += value.args if isinstance(value, BaseException) else ()
     return [one for one in found if isinstance(one, _TEXTS)]
 
 
