@@ -58,10 +58,13 @@ class Masker:
     Raises:
         TypeError: a name is not text.
         ValueError: a name is empty or too long.
+
+    Attributes:
+        registry: the secrets to mask.
     """
 
     def __init__(self, registry: Registry, names: Iterable[str] = ()) -> None:
-        self._registry = registry
+        self.registry = registry
         self._names = NameMatcher(names, INNOCENT_NAMES) if names else None
         self._scanner: tuple[tuple[SecretVariant, ...], Scanner] | None = None
 
@@ -231,8 +234,8 @@ class Masker:
 
     def _current(self) -> Scanner:
         """Return the current scanner; built on demand, since errors are rare."""
-        self._registry.expire()
-        variants, built = self._registry.variants, self._scanner
+        self.registry.expire()
+        variants, built = self.registry.variants, self._scanner
         if built is None or built[0] is not variants:
             scanner = Scanner((variant.pattern, variant) for variant in variants)
             built = self._scanner = variants, scanner

@@ -40,8 +40,7 @@ class MaskingFilter(logging.Filter):
 
     def __init__(self, secrets: SecretValues, *, names: Iterable[str] = ()) -> None:
         super().__init__()
-        self._registry = registry_of(secrets) or Registry()
-        self._masker = Masker(self._registry, names)
+        self._masker = masker_of(secrets, names)
 
     def add_to_handlers(self) -> None:
         """Add this filter to all log handlers, in place of one for the same secrets."""
@@ -51,7 +50,8 @@ class MaskingFilter(logging.Filter):
                 handler.filters = [*others, self]  # at once: other threads are logging
 
     def _replaces(self, other: object) -> bool:
-        return isinstance(other, MaskingFilter) and other._registry is self._registry
+        same = isinstance(other, MaskingFilter) and other._masker.registry
+        return same is self._masker.registry
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Mask a record, and let it pass."""
