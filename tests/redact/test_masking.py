@@ -4,6 +4,7 @@ import dataclasses
 import logging
 import sys
 from collections import OrderedDict, UserDict, UserList, deque
+from collections.abc import Mapping
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
@@ -11,6 +12,8 @@ import attrs
 import msgspec
 import pydantic
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from werkzeug.datastructures import MultiDict
 
 from mantlet.redact.masking import Masker
@@ -356,3 +359,45 @@ def test_an_earlier_formatter_leaves_no_text() -> None:
     logging.Formatter("%(message)s").format(record)
     masker().record(record)
     assert SECRET not in str(vars(record))
+
+
+LEAVES = st.one_of(
+    st.none(), st.booleans(), st.integers(), st.floats(), st.text(), st.binary(),
+    st.sampled_from([SECRET, f"is {SECRET}!", SECRET.encode(), SECRET.encode().hex()]),
+    st.builds(Hidden), st.builds(Slots), st.builds(Data), st.builds(LookupError, st.just(SECRET)),
+)  # fmt: skip
+KEYS = st.one_of(st.text(), st.just(SECRET), st.integers(), st.binary())
+VALUES = st.recursive(
+    LEAVES,
+    lambda inner: st.one_of(
+        st.lists(inner),
+        st.dictionaries(KEYS, inner),
+        st.tuples(inner, inner),
+        st.lists(inner).map(deque),
+        st.builds(Pair, inner, inner),
+        st.builds(UserDict, st.dictionaries(st.text(), inner)),
+        st.builds(lambda a: SimpleNamespace(a=a), inner),
+        st.lists(KEYS).map(set),
+    ),
+)
+
+
+def shows(value: Any) -> bool:
+    """Return whether a value shows the secret, in any of its parts."""
+    if isinstance(value, (Hidden, Slots, Data)):
+        return True
+    if isinstance(value, SimpleNamespace):
+        return shows(vars(value))
+    if isinstance(value, Mapping):
+        return any(shows(one) for pair in value.items() for one in pair)
+    if isinstance(value, (list, tuple, set, deque)):
+        return any(map(shows, value))
+    return SECRET in str(value) or SECRET.encode().hex() in str(value)
+
+
+@given(VALUES)
+def test_no_part_of_a_value_shows_a_secret(value: Any) -> None:
+    """Whatever is in what; and without one, it is the same object."""
+    masked = masker().value(value)
+    assert not shows(masked)
+    assert (masked is value) == (not shows(value))
