@@ -185,11 +185,19 @@ class Hidden:
         return "Hidden()"
 
 
-class Slots:
-    __slots__ = ("token",)
+class Request:
+    """As frameworks have it; what mails or JSON show of it is not its text."""
 
     def __init__(self) -> None:
-        self.token = SECRET.encode()
+        self.META = {"HTTP_X_SIGNATURE": SECRET}
+        self.scope = {"headers": [(b"x-signature", SECRET.encode())]}
+
+
+class Slots:
+    __slots__ = ("__token",)
+
+    def __init__(self) -> None:
+        self.__token = SECRET.encode()
 
 
 @dataclasses.dataclass
@@ -257,6 +265,17 @@ def test_a_secret_in_an_object_of_a_variable_leaves_only_the_text(value: Any) ->
     record = record_of(value)
     masker().record(record)
     assert record.exc_info is None
+
+
+def test_requests_with_a_secret_are_not_kept() -> None:
+    """Django's mails to ADMINS show the headers of ``record.request``."""
+    record = logging.makeLogRecord({"request": Request(), "other": Hidden})
+    masker().record(record)
+    assert "Request object at" in record.request  # type: ignore[attr-defined]  # as it was added
+    assert record.other is Hidden  # type: ignore[attr-defined]  # the same
+    many = Request()
+    many.META = {str(number): "x" for number in range(200_000)}
+    assert isinstance(masker().value(many), str)
 
 
 def test_variables_are_not_asked_for_their_text() -> None:

@@ -2,12 +2,11 @@
 
 import logging
 import sys
-from collections import UserList, deque
+from collections import deque
 from collections.abc import Iterable, Mapping
 from copy import copy
 from itertools import islice
 from traceback import walk_tb
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Final
 
 from mantlet._internal.exception_chain import safe_getattr, walk_chain
@@ -15,6 +14,18 @@ from mantlet.redact.names import INNOCENT_NAMES, NameMatcher
 from mantlet.redact.registry import Registry
 from mantlet.redact.scanner import Scanner
 from mantlet.redact.stream_scan import StreamScan
+from mantlet.redact.values import (
+    COLLECTIONS,
+    MAPPINGS,
+    MAX_ITEMS,
+    NUMBERS,
+    TEXTS,
+    attributes_of,
+    fields_of,
+    text_of,
+    texts_within,
+    to_bytes,
+)
 
 if TYPE_CHECKING:
     from mantlet.redact.variants import SecretVariant
@@ -29,21 +40,10 @@ _STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asc
 _OWN: Final = frozenset({"message", "name", "stack_info", "taskName", "threadName"})
 #: The nesting depth to which values are copied in order to mask something in them.
 _MAX_DEPTH: Final = 20
-#: The most values, and bytes of text in them, that are searched at once.
-_MAX_ITEMS: Final = 100_000
+#: The most bytes of text that are searched at once.
 _MAX_SIZE: Final = 8 * 1024 * 1024
 #: The most exceptions of a chain or group that are searched.
 _MAX_ERRORS: Final = 64
-_TEXTS: Final = (str, bytes, bytearray, memoryview)
-_BUILT_IN: Final = (dict, list, tuple, set, frozenset)
-_COLLECTIONS: Final = (*_BUILT_IN, deque, UserList, Mapping)
-_MAPPINGS: Final = (dict, Mapping)
-_NUMBERS: Final = (type(None), bool, int, float, complex)
-#: What the classes of objects have that encoders write field by field: of the standard library,
-#: attrs, msgspec and pydantic.
-_FIELDS: Final = (
-    "__dataclass_fields__", "__attrs_attrs__", "__struct_fields__", "__pydantic_fields__"
-)  # fmt: skip
 _FORMATTER: Final = logging.Formatter()
 
 
@@ -70,7 +70,7 @@ class Masker:
 
     def text(self, text: str) -> str:
         """Return a text with ``***`` in place of each secret; the same object if it has none."""
-        data = _to_bytes(text)
+        data = to_bytes(text)
         masked = self._masked(data)
         return text if masked is data else masked.decode(errors="surrogatepass")
 
@@ -166,7 +166,7 @@ class Masker:
             return masked
         errors = [] if error is None else list(walk_chain(error, _MAX_ERRORS + 1))
         # A formatter may show more members of a group than the text has.
-        parts = [(_shown(one), one.args, safe_getattr(one, "__dict__")) for one in errors]
+        parts = [(text_of(one), one.args, safe_getattr(one, "__dict__")) for one in errors]
         variables = [
             dict(frame.f_locals) for one in errors for frame, _ in walk_tb(one.__traceback__)
         ]
@@ -193,15 +193,15 @@ class Masker:
             while waiting:
                 one = waiting.pop()
                 items += 1
-                if type(one) in _NUMBERS or id(one) in seen:
+                if type(one) in NUMBERS or id(one) in seen:
                     continue
                 seen[id(one)] = one
-                if isinstance(one, _TEXTS):
-                    texts.append(_to_bytes(one))
+                if isinstance(one, TEXTS):
+                    texts.append(to_bytes(one))
                     size += len(texts[-1])
                 elif not self._add_inner(one, waiting, shows=shows):
                     return False
-                if items > _MAX_ITEMS or size > _MAX_SIZE:
+                if items > MAX_ITEMS or size > _MAX_SIZE:
                     return False
         except Exception:  # noqa: BLE001  # raised by a user-defined class
             return False
@@ -209,21 +209,22 @@ class Masker:
 
     def _add_inner(self, value: object, waiting: list[object], *, shows: bool) -> bool:
         """Add what is within a value to those to search; False if that is not needed."""
-        inner = _fields(value)
-        if not isinstance(inner, _COLLECTIONS):
-            waiting += _attributes(value)
-        elif len(inner) > _MAX_ITEMS:
+        inner = fields_of(value)
+        if not isinstance(inner, COLLECTIONS):
+            own = attributes_of(value)
+            waiting += texts_within(own) if shows else (o for o in own if isinstance(o, TEXTS))
+        elif len(inner) > MAX_ITEMS:
             return False
         else:
-            waiting += islice(inner, _MAX_ITEMS)
-        if isinstance(inner, _MAPPINGS):
-            waiting += islice(inner.values(), _MAX_ITEMS)
+            waiting += islice(inner, MAX_ITEMS)
+        if isinstance(inner, MAPPINGS):
+            waiting += islice(inner.values(), MAX_ITEMS)
             if isinstance(inner, dict) and type(inner) is not dict:
                 waiting += dict.values(inner)  # of all values of a name, in headers and forms
             if self._names and any(self._is_secret(name, one) for name, one in inner.items()):
                 return False
-        if shows and not isinstance(value, _COLLECTIONS):
-            waiting.append(_shown(value))
+        if shows and not isinstance(value, COLLECTIONS):
+            waiting.append(text_of(value))
         return True
 
     def _is_secret(self, name: object, value: object) -> bool:
@@ -273,7 +274,7 @@ class _Copying:
 
     def __init__(self, masker: Masker) -> None:
         self._masker = masker
-        self._left = _MAX_ITEMS
+        self._left = MAX_ITEMS
         #: The copy of each object, with the object; ``***`` within itself.
         self._copies: dict[int, tuple[object, Any]] = {}
 
@@ -285,7 +286,7 @@ class _Copying:
             return _MASK_TEXT
 
     def _value(self, value: Any, depth: int) -> Any:
-        if type(value) in _NUMBERS:
+        if type(value) in NUMBERS:
             return value
         self._left -= 1
         if id(value) not in self._copies:
@@ -294,12 +295,12 @@ class _Copying:
         return self._copies[id(value)][1]
 
     def _inner(self, value: Any, depth: int) -> Any:
-        inner = _fields(value)
-        if not isinstance(inner, _COLLECTIONS):
+        inner = fields_of(value)
+        if not isinstance(inner, COLLECTIONS):
             return self._single(value)
         if depth >= _MAX_DEPTH:
             return _MASK_TEXT
-        if isinstance(inner, _MAPPINGS):
+        if isinstance(inner, MAPPINGS):
             return self._mapping(inner, depth)
         fits = len(inner) <= self._left
         copies = [self.value(one, depth + 1) for one in (inner if fits else [_MASK_TEXT])]
@@ -311,12 +312,12 @@ class _Copying:
     def _single(self, value: Any) -> Any:
         if isinstance(value, str):
             return self._masker.text(value)
-        if isinstance(value, _TEXTS):
-            data = _to_bytes(value)
+        if isinstance(value, TEXTS):
+            data = to_bytes(value)
             masked = self._masker._masked(data)
             return value if masked is data else masked
         is_clean = self._masker._is_clean((value,))
-        return value if is_clean else self._masker.text(_shown(value, "{0!s}"))
+        return value if is_clean else self._masker.text(text_of(value, "{0!s}"))
 
     def _mapping(self, fields: Mapping[Any, Any], depth: int) -> Mapping[Any, Any]:
         if len(fields) > self._left:
@@ -337,52 +338,12 @@ class _Copying:
         return changed
 
 
-def _to_bytes(text: str | bytes | bytearray | memoryview) -> bytes:
-    return str.encode(text, errors="surrogatepass") if isinstance(text, str) else bytes(text)
-
-
-def _fields(value: Any) -> Any:
-    """Return the fields of an object that encoders write field by field, and others as they are."""
-    kind = type(value)
-    if kind in _BUILT_IN or isinstance(value, _COLLECTIONS):
-        return value
-    if kind is SimpleNamespace:
-        return vars(value)
-    marks = [getattr(kind, mark, None) for mark in _FIELDS]
-    if isinstance(value, type) or not any(marks):
-        return value
-    names = next(filter(None, marks))
-    names = [one if isinstance(one, str) else getattr(one, "name", one) for one in names]
-    return {name: safe_getattr(value, name) for name in names}
-
-
-def _attributes(value: object) -> list[object]:
-    """Return the attributes of an object that are text."""
-    own = safe_getattr(value, "__dict__")
-    found = list(own.values()) if isinstance(own, dict) else []
-    for kind in type(value).__mro__:
-        slots = vars(kind).get("__slots__", ())
-        found += (
-            safe_getattr(value, name) for name in ([slots] if isinstance(slots, str) else slots)
-        )
-    found += value.args if isinstance(value, BaseException) else ()
-    return [one for one in found if isinstance(one, _TEXTS)]
-
-
-def _shown(value: object, template: str = "{0!s} {0!r}") -> str:
-    """Return the text of a value, or the name of its type if it cannot be converted."""
-    try:
-        return template.format(value)
-    except Exception:  # noqa: BLE001  # raised by a user-defined class
-        return f"<{type(value).__qualname__}>"
-
-
 def message_of(record: logging.LogRecord) -> str:
     """Return the message of a record, even if the arguments do not match it."""
     try:
         return record.getMessage()
     except Exception:  # noqa: BLE001  # the handler would print an error with the arguments
-        return f"{_shown(record.msg, '{0!s}')} {_shown(record.args, '{0!r}')}"
+        return f"{text_of(record.msg, '{0!s}')} {text_of(record.args, '{0!r}')}"
 
 
 def _traceback(exc_info: Any) -> str:
