@@ -5,6 +5,7 @@
 #   make test      every check: the above, all tests with coverage, the examples, the wheel
 #   make test-all  the tests on every CPython from 3.11 up that is on this machine
 #   make test-apps the suites of frameworks and of real apps, bare and wrapped; see docs/compatibility.md
+#   make soak      servers under load while workers and a store fail, for ten minutes; see docs/operations.md
 #   make bench     the hot path beside its peers; writes docs/benchmarks/
 
 PYTHON ?= python3
@@ -18,7 +19,7 @@ SLOW := $(addprefix --ignore=tests/,cli conformance integrations servers typing 
 	sanitize/browser guard/generated guard/smuggling secrets/sources) -m "not hypothesis and not slow"
 SOURCES := $(shell find src -name '*.py')
 
-.PHONY: demo check check-static check-tests test test-all test-apps bench format clean
+.PHONY: demo check check-static check-tests test test-all test-apps soak bench format clean
 
 demo: $(READY)
 	$(BIN)/python examples/demo.py
@@ -45,6 +46,9 @@ test-all: $(READY)
 
 test-apps: $(READY)
 	$(BIN)/python scripts/test_apps.py
+
+soak: $(READY)
+	$(BIN)/python -m benchmarks.soak
 
 bench: $(BENCH_READY)
 	$(BIN)/python -m benchmarks
