@@ -11,8 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from mantlet.redact.literal_search import LiteralSearch
 from mantlet.redact.stream_scan import StreamScan
 from mantlet.sanitize import Leaks
+from mantlet.sanitize.rules import RULES
 from tests.sanitize.rules.test_rules import Told
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -79,6 +81,19 @@ def test_nothing_is_found_in_clean_text() -> None:
             found.append((path.name, told))
     assert found == []
     assert size > 3_000_000
+
+
+def test_no_literal_of_the_errors_is_common() -> None:
+    """A text with one takes a closer look, which is slower; so none is a module's name."""
+    names = ("aiohttp", "django", "fastapi", "flask", "jinja2", "redis", "sqlalchemy")
+    paths = [*corpus(), *(path for name in names for path in package(name).rglob("*.py"))]
+    texts = [path.read_bytes()[:65_536] for path in paths]
+    literals = {literal for rule in RULES["errors"] for literal in rule.literals}
+    assert len(texts) > 1_500
+    for one in literals - {b"Error: ", b"column "}:
+        assert sum(one in text for text in texts) <= len(texts) / 100, one
+    search = LiteralSearch(literals)
+    assert sum(map(search.hits, texts)) < len(texts) / 6
 
 
 @pytest.mark.parametrize("size", [1_000, 100_000, 2_000_000])

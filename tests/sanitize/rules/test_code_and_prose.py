@@ -24,18 +24,14 @@ PACKAGES: Final = (
 #: What is found in them all the same, and why: a page's own template, or a message as a client
 #: sees it, alone in a string or a comment.
 KNOWN: Final = {
-    ("django", "technical_404.html"): "the template of the page",
     ("django", "base.py"): "a message of Oracle in a comment",
     ("moto", "models.py"): "messages of AWS, as moto imitates them",
     ("moto", "responses.py"): "a message of AWS, as moto imitates it",
     ("mysql", "client_error.py"): "a message in a table of messages",
     ("pymongo", "server_api.py"): "a message in a docstring",
     ("s3transfer", "processpool.py"): "a message in a docstring",
-    ("sqlalchemy", "base.py"): "a password in a docstring",
     ("sqlalchemy", "cx_oracle.py"): "a statement in a comment",
     ("starlette", "errors.py"): "the template of the page",
-    ("werkzeug", "debugger.js"): "a part of the page",
-    ("werkzeug", "style.css"): "a part of the page",
     ("werkzeug", "tbtools.py"): "the template of the page",
 }
 KINDS: Final = {

@@ -44,10 +44,10 @@ def streamed(chunks: list[bytes], media: str | None, scanner: Scanner = SCANNER)
 
 
 def test_the_default_rules_are_few_enough() -> None:
-    """They share automatons of sixty, each of which costs a pass over the data."""
+    """Each literal takes memory; that they are rare matters more, as `test_clean_corpus` has it."""
     literals = [literal for rules in ("errors", "keys", "urls") for rule in RULES[rules]
                 for literal in rule.literals]  # fmt: skip
-    assert len(set(literals)) <= 660
+    assert len(set(literals)) <= 900
     assert not [literal for literal in literals if literal[:1].isspace() or literal[:1] in b",;"]
 
 

@@ -38,7 +38,7 @@ _POSTGRESQL: Final = (
             '^insert or update on table "*" violates foreign key constraint "*"',
             '^update or delete on table "*" violates ',
             "^new row (for relation |violates row-level security )",
-            "^invalid input syntax for type ",
+            "^invalid input syntax for type ~",
             "^invalid input syntax for (integer|uuid|json|boolean|double precision|numeric): ",
             '^invalid input value for enum ~: "',
             "^value too long for type (character|bit)",
@@ -52,7 +52,7 @@ _POSTGRESQL: Final = (
             'FROM-clause entry for table "*"$',
             "^operator does not exist: ",
             '^could not translate host name "*" to address',
-            "connection to server (at |on socket )",
+            'connection to server (at |on socket )"*"',
             '^password authentication failed for user "*"',
             '^no pg_hba.conf entry for (host |replication |local )',
             "^could not connect to server: ",
@@ -69,8 +69,6 @@ _POSTGRESQL: Final = (
             "^failed to resolve host '*'",
             '^could not (open|access) file "/',
             "^INSERT has more (expressions than target columns|target columns than expressions)",
-        ],
-        quoted=[
             '^role "*" (does not exist|already exists|is not permitted to log in)',
             '^database "*" (does not exist|already exists)$',
         ],
@@ -84,8 +82,8 @@ _POSTGRESQL: Final = (
     ),
     MessageRule(
         "postgresql-error",
-        [b"LINE "],
-        repeat(rb"0-9", 1, 6, possessive=True),
+        [b"LINE %d" % digit for digit in range(1, 10)],
+        repeat(rb"0-9", 0, 6, possessive=True),
         literal(b": "),
         extent=to_end_of_text,
     ),
@@ -108,8 +106,8 @@ _MYSQL: Final = message_rules(
         "^Unknown table '*'$",
         "Access denied for user '%'@'",
         "command denied to user '%'@'",
-        "connect to (MySQL server on |server on )'",
-        "connect to local (MySQL |MariaDB |)server through socket '/",
+        "connect to (MySQL server on |server on )'*'",
+        "connect to (local MySQL |local MariaDB |local )server through socket '/",
         "^Lost connection to (MySQL |)server at '",
         "^Lock wait timeout exceeded; try restarting transaction",
         "^Deadlock found when trying to get lock",
@@ -119,8 +117,6 @@ _MYSQL: Final = message_rules(
         "^PROCEDURE ~ does not exist$",
         "^BIGINT UNSIGNED value is out of range in '",
         "^Check constraint '*' is violated",
-    ],
-    quoted=[
         "^Table '*' (doesn|already exists)",
         "^Column '*' cannot be null",
         f"^Column '*' in {_CLAUSES} is ambiguous",
@@ -147,8 +143,13 @@ _SQLITE: Final = message_rules(
         "^unable to open database: /",
         "^unable to open database file$",
         "^Incorrect number of bindings supplied. The current statement uses ",
+        '^near "*": syntax error$',
     ],
-    quoted=['^near "*": syntax error$'],
+)
+
+_CONSTRAINTS: Final = (
+    "(FOREIGN KEY|FOREIGN KEY SAME TABLE|REFERENCE|SAME TABLE REFERENCE|CHECK|COLUMN FOREIGN KEY|"
+    "COLUMN REFERENCE|COLUMN CHECK)"
 )
 
 _SQL_SERVER: Final = message_rules(
@@ -160,7 +161,8 @@ _SQL_SERVER: Final = message_rules(
         "^Unclosed quotation mark after the character string '",
         "^Violation of (PRIMARY|UNIQUE) KEY constraint '",
         "^Cannot insert (duplicate key row in object |the value NULL into column )'",
-        "conflicted with the (FOREIGN KEY|REFERENCE|CHECK|COLUMN) ",
+        f'conflicted with the {_CONSTRAINTS} constraint "*"',
+        f"conflicted with the {_CONSTRAINTS} constraint '*'",
         "^Conversion failed when converting ",
         "^String or binary data would be truncated",
         "^Login failed for user '",

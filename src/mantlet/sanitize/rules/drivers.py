@@ -8,34 +8,50 @@ confluent-kafka, botocore, urllib3 2, requests, aiohttp, asyncio, and the runtim
 from typing import Final
 
 from mantlet.sanitize.rules.incremental_regex import PatternPart, literal, one_of, repeat
-from mantlet.sanitize.rules.message_patterns import MessageRule, message_rules
-from mantlet.sanitize.rules.rule import LeakRule, to_end_of_text
+from mantlet.sanitize.rules.message_patterns import ErrorRule, MessageRule, message_rules
+from mantlet.sanitize.rules.rule import to_end_of_text
 
 __all__ = ["DRIVERS", "SERVICES"]
 
+#: The exceptions of PEP 249.
+_NAMES: Final = (
+    b"Warning", b"Error", b"InterfaceError", b"DatabaseError", b"DataError", b"OperationalError",
+    b"IntegrityError", b"InternalError", b"ProgrammingError", b"NotSupportedError",
+)  # fmt: skip
+#: Modules that have them, among much else.
 _SQL_MODULES: Final = (
-    b"psycopg2.", b"psycopg.", b"sqlite3.", b"pymysql.", b"MySQLdb.", b"oracledb.", b"pyodbc.",
-    b"pymssql.", b"asyncpg.exceptions.", b"asyncmy.", b"mysql.connector.", b"sqlalchemy.",
-    b"django.db.",
+    b"psycopg2.", b"psycopg.", b"sqlite3.", b"pymysql.", b"MySQLdb.", b"oracledb.", b"cx_Oracle.",
+    b"pyodbc.", b"pymssql.", b"mariadb.", b"peewee.",
 )  # fmt: skip
-_MODULES: Final = (
-    *_SQL_MODULES, b"pymongo.errors.", b"redis.exceptions.", b"botocore.exceptions.",
-    b"kafka.errors.", b"requests.exceptions.", b"urllib3.exceptions.",
-    b"aiohttp.client_exceptions.",
+#: Modules of exceptions.
+_SQL_ERRORS: Final = (
+    b"psycopg2.errors.", b"psycopg.errors.", b"pymysql.err.", b"MySQLdb._exceptions.",
+    b"_mysql_exceptions.", b"mysql.connector.errors.", b"asyncmy.errors.", b"asyncpg.exceptions.",
+    b"oracledb.exceptions.", b"pymssql.exceptions.", b"pymssql._pymssql.", b"sqlalchemy.exc.",
+    b"sqlalchemy.orm.exc.", b"sqlalchemy.dialects.postgresql.asyncpg.", b"django.db.utils.",
+    b"django.db.migrations.exceptions.", b"django.db.models.deletion.", b"django.db.transaction.",
+    b"tortoise.exceptions.",
 )  # fmt: skip
-_CLASS: Final = repeat(rb"A-Za-z0-9_.", 3, 80, possessive=True)
+_OTHER_ERRORS: Final = (
+    b"pymongo.errors.", b"redis.exceptions.", b"botocore.exceptions.", b"kafka.errors.",
+    b"requests.exceptions.", b"urllib3.exceptions.", b"aiohttp.client_exceptions.",
+)  # fmt: skip
+#: A class, with its module if that has several.
+_CLASS: Final = PatternPart(
+    rb"[a-z0-9_.]{0,60}[A-Z][A-Za-z0-9_]{2,80}+", rb"[A-Za-z0-9_.]{0,141}", 141
+)
 
 
 DRIVERS: Final = (
     # SQLAlchemy: (sqlite3.OperationalError) no such table: users
     MessageRule(
         "sqlalchemy-error",
-        [b"(" + module for module in _SQL_MODULES],
+        [b"(" + module for module in (*_SQL_MODULES, *_SQL_ERRORS)],
         _CLASS,
         literal(b") "),
         extent=to_end_of_text,
     ),
-    LeakRule(
+    ErrorRule(
         "sqlalchemy-statement",
         [b"[SQL: "],
         one_of(b"SELECT", b"INSERT", b"UPDATE", b"DELETE", b"WITH", b"CREATE", b"ALTER", b"DROP"),
@@ -44,13 +60,23 @@ DRIVERS: Final = (
     # The last line of a traceback: sqlite3.OperationalError: no such table: users
     MessageRule(
         "driver-error",
-        _MODULES,
+        [
+            *(module + name + b": " for module in _SQL_MODULES for name in _NAMES),
+            b"psycopg2.extensions.QueryCanceledError: ",
+            b"psycopg2.extensions.TransactionRollbackError: ",
+        ],
+        repeat(rb"^\s\"'<", 1, 1),
+        extent=to_end_of_text,
+    ),
+    MessageRule(
+        "driver-error",
+        [*_SQL_ERRORS, *_OTHER_ERRORS],
         _CLASS,
         literal(b": "),
         repeat(rb"^\s\"'<", 1, 1),
         extent=to_end_of_text,
     ),
-    LeakRule(
+    ErrorRule(
         "sqlstate-error",
         [b"SQLSTATE["],
         repeat(rb"0-9A-Z", 5, 5),
@@ -96,10 +122,9 @@ _REDIS: Final = (
         literal(b" "),
         repeat(rb"A-Za-z0-9.:\-", 3, 255, possessive=True),
     ),
-    LeakRule(
+    ErrorRule(
         "redis-error",
-        [b"connecting to "],
-        PatternPart(rb"(?<=[0-9] connecting to )", b"", 0),
+        [b"%d connecting to " % digit for digit in range(10)],
         repeat(rb"A-Za-z0-9.:\-_/", 3, 255, possessive=True),
         literal(b" "),
         extent=to_end_of_text,

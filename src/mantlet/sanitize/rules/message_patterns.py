@@ -24,9 +24,18 @@ from typing import Final
 
 from mantlet.redact.matches import NO_MATCH, MatchResult
 from mantlet.sanitize.rules.incremental_regex import PatternPart, literal, one_of, repeat
+from mantlet.sanitize.rules.quotations import is_quotation
 from mantlet.sanitize.rules.rule import Extent, LeakRule, to_end_of_text
 
-__all__ = ["APOSTROPHE", "NEW_LINE", "QUOTE", "MessageRule", "any_of", "message_rules"]
+__all__ = [
+    "APOSTROPHE",
+    "NEW_LINE",
+    "QUOTE",
+    "ErrorRule",
+    "MessageRule",
+    "any_of",
+    "message_rules",
+]
 
 _QUOTES: Final = (
     b'"', b'\\"', b'\\\\\\"', b"&quot;", b"&#34;", b"&#x22;", b"\\u0022", b'""',
@@ -42,10 +51,12 @@ NEW_LINE: Final = one_of(b"\n", b"\r\n", rb"\n", rb"\r\n", rb"\\n")
 
 #: Maximum length of a literal: the search represents longer ones by their beginning.
 _LONGEST: Final = 60
+#: Maximum length of a beginning that is too common to be a literal without what follows it.
+_SHORT: Final = 20
 _PARTS: Final = {
     '"': QUOTE,
     "'": APOSTROPHE,
-    "*": repeat(rb"^\r\n\"'<>&\\%{}", 1, 130),
+    "*": repeat(rb"^\r\n\"'<>&\\%{}*", 1, 130),
     "~": repeat(rb"A-Za-z0-9_.$\-", 1, 130, possessive=True),
     "#": repeat(rb"0-9", 1, 6, possessive=True),
     "%": PatternPart(rb"[^\r\n]{0,120}?", rb"[^\r\n]{0,120}", 120),
@@ -65,7 +76,7 @@ _TOKEN: Final = re.compile(
 _BEGINNING: Final = re.compile(
     rb"""
     \A | (?<=[\n>])(?<!code>)(?<!kbd>)(?<!samp>)
-    | (?<=:[ ]) | (?<=:[ ][ ]) | (?<=[ ]-[ ]) | (?<=\\n)
+    | (?<=:[ ]) | (?<=[A-Z]:[ ][ ]) | (?<=[ ]-[ ]) | (?<=\\n)
     | (?<=["']) (?: (?<=[:=\[({,]["']) | (?<=[:=\[({,][ ]["']) | (?<=\A["'])
         | (?<=\\["']) (?: (?<=[:=\[({,]\\["']) | (?<=[:=\[({,][ ]\\["'])
             | (?<=\\\\["']) (?: (?<=[:=\[({,]\\\\["']) | (?<=[:=\[({,][ ]\\\\["'])
@@ -79,7 +90,20 @@ _BEGINNING: Final = re.compile(
 )
 
 
-class MessageRule(LeakRule):
+class ErrorRule(LeakRule):
+    """An error that is not quoted."""
+
+    __slots__ = ()
+
+    def match(
+        self, data: bytes, start: int, end: int, more: bool, media: str | None
+    ) -> MatchResult:
+        """Match the rule where its literal was found."""
+        found = super().match(data, start, end, more, media)
+        return found if found is NO_MATCH or not is_quotation(data, start, media) else NO_MATCH
+
+
+class MessageRule(ErrorRule):
     """A leak that begins a line, a string or an element; or a text, after a colon."""
 
     __slots__ = ()
@@ -103,27 +127,25 @@ class MessageRule(LeakRule):
         return super().match(data, start, end, more, media)
 
 
-def message_rules(
-    id: str, messages: Sequence[str], *, quoted: Sequence[str] = ()
-) -> tuple[LeakRule, ...]:
+def message_rules(id: str, messages: Sequence[str]) -> tuple[LeakRule, ...]:
     """Return rules for error messages, one for those that begin alike.
+
+    The text before the first placeholder is the literal that finds a message. Where it would be too
+    common, the alternatives that follow it belong to it, or the first character of a quote.
 
     Args:
         id: the id that they are reported under.
-        messages: templates. The text before the first placeholder is the literal.
-        quoted: templates whose literal includes the beginning of their first quote, since it would
-            be too common without it.
+        messages: templates.
     """
     heads: dict[tuple[str, str], list[tuple[PatternPart, ...]]] = {}
-    for templates, is_quoted in ((messages, False), (quoted, True)):
-        for template in templates:
-            head, *tokens = _TOKEN.findall(template.removeprefix("^"))
-            begins = "^" if template.startswith("^") else ""
+    for template in messages:
+        begins = "^" if template.startswith("^") else ""
+        for head, *tokens in _expand(_TOKEN.findall(template.removeprefix("^"))):
             parts = [_part(token) for token in tokens]
             literals, rest = head[:_LONGEST], head[_LONGEST:]
             if rest:
                 parts.insert(0, literal(rest.encode()))
-            quote = tokens[0] if is_quoted else ""
+            quote = tokens[0] if " " not in head[:-1] and tokens and tokens[0] in "\"'" else ""
             if quote:
                 quotes = _QUOTES if quote == '"' else _APOSTROPHES
                 parts[0] = one_of(*(text[1:] for text in quotes))
@@ -131,10 +153,19 @@ def message_rules(
     return tuple(_rule(id, head, quote, sequences) for (head, quote), sequences in heads.items())
 
 
+def _expand(tokens: Sequence[str]) -> list[list[str]]:
+    """Return a template with each of the alternatives that follow a short beginning."""
+    head, *rest = tokens
+    if len(head) > _SHORT or not rest or not rest[0].startswith("("):
+        return [[head, *rest]]
+    alternatives = rest[0][1:-1].split("|")
+    return [["".join((head, one)), *rest[1:]] for one in alternatives]
+
+
 def _rule(id: str, head: str, quote: str, sequences: Sequence[Sequence[PatternPart]]) -> LeakRule:
     text = head.removeprefix("^").encode()
     literals = [text + first for first in (quote.encode(), b"\\", b"&")] if quote else [text]
-    kind = MessageRule if head.startswith("^") else LeakRule
+    kind = MessageRule if head.startswith("^") else ErrorRule
     return kind(id, literals, any_of(sequences), extent=to_end_of_text)
 
 

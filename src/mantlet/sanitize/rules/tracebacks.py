@@ -11,8 +11,8 @@ from typing import Final
 
 from mantlet.redact.matches import NO_MATCH, MatchEnd, MatchFound, MatchResult
 from mantlet.sanitize.rules.incremental_regex import PatternPart, literal, one_of, repeat
-from mantlet.sanitize.rules.message_patterns import QUOTE, MessageRule, any_of
-from mantlet.sanitize.rules.rule import LeakRule, to_end_of_text
+from mantlet.sanitize.rules.message_patterns import QUOTE, ErrorRule, MessageRule, any_of
+from mantlet.sanitize.rules.rule import to_end_of_text
 
 __all__ = ["TRACEBACKS"]
 
@@ -36,7 +36,11 @@ _PATH: Final = one_of(
     b"/", b"A:\\", *(bytes([drive]) + b":\\" for drive in b"BCDEFG"), b"\\\\", b"<frozen ",
     b"&lt;frozen ", b"\\u003cfrozen ",
 )  # fmt: skip
-_QUOTATION: Final = re.compile(rb"(?:```[a-z]{0,10}(?:\n|\r\n|\\n|\\r\\n)|<code[^<>]{0,60}>)\Z")
+#: A fence of Markdown, an element for code, the prompt in an indented block, or a comment in code.
+_QUOTATION: Final = re.compile(
+    rb"(?:```[a-z]{0,10}(?:\n|\r\n|\\n|\\r\\n)|<code[^<>]{0,60}>"
+    rb"|\n[ ]{3,8}>>>[ ][^\n]{1,60}\n[ ]{3,8}|(?:\n|\\n)[ ]{1,8}\*[ ](?:@example[ ][\"\\]{0,8})?)\Z"
+)
 #: Between two lines that are items of a JSON array, which may be in a string of JSON itself.
 _NEXT_ITEM: Final = PatternPart(
     rb"(?:\\+r)?+(?:\\+n)?+(?:\",\s{0,40}\"|\\\",(?:\\[nrt]|[ ]){0,40}\\\")",
@@ -72,18 +76,31 @@ _END_OF_TRACE: Final = MatchEnd(
 _END_OF_RESPONSE: Final = MatchEnd(re.compile(rb"(?!)"), 1)
 
 
-class _TraceRule(LeakRule):
+class _TraceRule(ErrorRule):
     """A traceback that is not a quotation. It may go on over the items of a JSON array."""
 
     __slots__ = ()
+
+    def __init__(
+        self,
+        id: str,
+        literals: Sequence[bytes],
+        *parts: PatternPart,
+        not_preceded_by: bytes = b"",
+    ) -> None:
+        super().__init__(
+            id, literals, *parts, not_preceded_by=not_preceded_by, extent=to_end_of_text
+        )
+        # Logs and lists have many, which are given up at the end of their lines.
+        self.cost = 2 if not_preceded_by else 1
 
     def match(
         self, data: bytes, start: int, end: int, more: bool, media: str | None
     ) -> MatchResult:
         """Match the rule where its literal was found."""
-        if _QUOTATION.search(data, max(0, start - 80), start):
-            return NO_MATCH
         found = super().match(data, start, end, more, media)
+        if found is NO_MATCH or _QUOTATION.search(data, max(0, start - 100), start):
+            return NO_MATCH
         if not isinstance(found, MatchFound):
             return found
         separator = _SEPARATOR.search(data, end, found.end)
@@ -104,7 +121,11 @@ _AT: Final = (
     ),
     literal(b"at "),
 )
-_FRAME: Final = (*_AT, repeat(rb"A-Za-z0-9_.$/<>@&;\-", 1, 160), literal(b"("))
+_FRAME: Final = (
+    *_AT,
+    repeat(rb"A-Za-z0-9_.$/<>@&;\-", 1, 160),
+    literal(b"("),
+)
 #: That of Node: in a file, or in a module that reads files or connects.
 _NODE_FRAME: Final = (
     *_AT,
@@ -124,9 +145,8 @@ TRACEBACKS: Final = (
         _INDENTED,
         literal(b"File "),
         any_of([(QUOTE, _PATH), (literal(b"/"),)]),  # by IPython without quotes
-        extent=to_end_of_text,
     ),
-    LeakRule(
+    ErrorRule(
         "rich-traceback",
         [
             b"Traceback (most recent call last) \xe2\x94\x80",
@@ -136,7 +156,7 @@ TRACEBACKS: Final = (
         extent=to_end_of_text,
     ),
     # From servers behind a proxy.
-    LeakRule(
+    ErrorRule(
         "php-error",
         [
             b"<b>Fatal error</b>: ", b"<b>Warning</b>: ", b"<b>Notice</b>: ",
@@ -147,21 +167,20 @@ TRACEBACKS: Final = (
         _NUMBER,
         extent=to_end_of_text,
     ),
-    LeakRule(
+    ErrorRule(
         "php-error",
         [b"Fatal error: "],
         one_of(b"Uncaught ", b" Uncaught "),
         repeat(rb"A-Za-z0-9_\\", 1, 100),
         extent=to_end_of_text,
     ),
-    LeakRule("php-error", [b".php on line "], _NUMBER, extent=to_end_of_text),
+    ErrorRule("php-error", [b".php on line "], _NUMBER, extent=to_end_of_text),
     _TraceRule(
         "php-error",
         [b"Stack trace:"],
         _NEW_LINE,
         literal(b"#0 "),
         one_of(b"/", b"\\/", b"[internal function]", b"{main}"),
-        extent=to_end_of_text,
     ),
     _TraceRule(
         "java-stack-trace",
@@ -170,9 +189,8 @@ TRACEBACKS: Final = (
         one_of(b"Exception", b"Error"),
         *_FRAME,
         not_preceded_by=rb"A-Za-z0-9_.$",
-        extent=to_end_of_text,
     ),
-    _TraceRule("java-stack-trace", [b"Exception: "], *_FRAME, extent=to_end_of_text),
+    _TraceRule("java-stack-trace", [b"Exception: "], *_FRAME),
     _TraceRule(
         "java-stack-trace",
         [b"Exception in thread "],
@@ -181,9 +199,8 @@ TRACEBACKS: Final = (
         QUOTE,
         literal(b" "),
         *_FRAME,
-        extent=to_end_of_text,
     ),
-    _TraceRule("node-stack-trace", [b"Error: "], *_NODE_FRAME, extent=to_end_of_text),
+    _TraceRule("node-stack-trace", [b"Error: "], *_NODE_FRAME),
     MessageRule(
         "node-stack-trace",
         [b"at Object.<anonymous> (/", b"at Module._compile ("],
@@ -191,13 +208,13 @@ TRACEBACKS: Final = (
         literal(b")"),
         extent=to_end_of_text,
     ),
-    LeakRule(
+    ErrorRule(
         "node-stack-trace",
         [b"<br> &nbsp; &nbsp;at "],
         repeat(rb"^<\n", 1, 300),
         extent=to_end_of_text,
     ),
-    LeakRule(
+    ErrorRule(
         "ruby-stack-trace",
         [b".rb:"],
         _NUMBER,
@@ -214,10 +231,9 @@ TRACEBACKS: Final = (
         _NUMBER,
         one_of(b" [running]:", b" [running, locked to thread]:"),
         _NEW_LINE,
-        extent=to_end_of_text,
     ),
     MessageRule("go-stack-trace", [b"panic: runtime error: "], extent=to_end_of_text),
-    LeakRule(
+    ErrorRule(
         "rust-panic",
         [b"panicked at "],
         repeat(rb"^\r\n<", 1, 300),
@@ -229,17 +245,16 @@ TRACEBACKS: Final = (
     ),
     _TraceRule(
         "dotnet-stack-trace",
-        [b"System."],
+        [b"System.%c" % letter for letter in range(ord("A"), ord("Z") + 1)],
         repeat(rb"A-Za-z0-9_.", 0, 80),
         one_of(b"Exception: "),
         *_FRAME,
         not_preceded_by=rb"A-Za-z0-9_.$",
-        extent=to_end_of_text,
     ),
-    LeakRule(
+    ErrorRule(
         "dotnet-stack-trace",
         [b"--- End of inner exception stack trace ---"],
         extent=to_end_of_text,
     ),
-    LeakRule("dotnet-stack-trace", [b".cs:line "], _NUMBER, extent=to_end_of_text),
+    ErrorRule("dotnet-stack-trace", [b".cs:line "], _NUMBER, extent=to_end_of_text),
 )  # fmt: skip

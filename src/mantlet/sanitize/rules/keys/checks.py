@@ -62,6 +62,17 @@ _DOCUMENTED: Final = frozenset(
         "aa6547439583c3a2",
         "02f7ce3c263f85c0",  # Discord
         "6cd8d2e7332238e2",
+        "d79aa390b8f031d2",  # the tutorial of Flask
+        "06d7cb927ea9a313",
+        "c1b318d59df77a69",  # Django
+        "c83adf6f46f66a65",  # PostgreSQL
+        "b171a33e8f8a16ec",  # a shared access signature, in the SDKs of AWS
+        "d0c01bc88bd8646c",  # passwords in URLs: SQLAlchemy
+        "7f812447c022e9ff",
+        "0984524042d39608",
+        "c82f018ab14078a1",
+        "812f30a788a54f99",  # pip
+        "51fb552dfad78676",  # dotenv
     }
 )
 

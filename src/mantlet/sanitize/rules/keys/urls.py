@@ -6,6 +6,7 @@ from typing import Final
 from urllib.parse import unquote_to_bytes
 
 from mantlet.redact.matches import NEED_MORE, NO_MATCH, MatchFound, MatchResult
+from mantlet.sanitize.rules.keys.checks import is_documented
 from mantlet.sanitize.rules.rule import LeakRule, PatternDetector
 
 __all__ = ["ESCAPED_URLS", "URLS"]
@@ -60,6 +61,8 @@ def _is_secret(user: bytes, password: bytes, host: bytes) -> bool:
     """Return whether this is a password, and not what documentation puts in its place."""
     plain = unquote_to_bytes(password)
     if plain == unquote_to_bytes(user) or _NAMES.fullmatch(plain) or _VARIABLE.fullmatch(plain):
+        return False
+    if is_documented(plain):
         return False
     if _PORT.fullmatch(plain) and (b"." in user or user == b"localhost"):
         return False  # a host and its port, maybe with further hosts
