@@ -232,6 +232,27 @@ def test_pages_under_a_root_path_work(root_path: str) -> None:
 
 
 @both_adapters
+def test_head_gets_the_policy_that_get_got(adapter: Adapter) -> None:
+    """A cache takes over its headers for the page that it has (RFC 9111, 4.3.5)."""
+    pages = {"/docs": SWAGGER, "/ui": b"<!doctype html><p>a</p>"}
+
+    def app(carrier: MutableMapping[str, Any]) -> Any:
+        path = carrier.get("path") or carrier["PATH_INFO"]
+        return 200, [("content-type", "text/html")], pages[path]
+
+    wrapped = adapter.wrap(app, OutputSanitizer(headers="api", leaks=None))
+    assert adapter.drive(wrapped, "HEAD", "/docs").get("content-security-policy") == STRICT
+    assert_works(adapter.drive(wrapped, "GET", "/docs"))
+    for path in pages:
+        got, head = (adapter.drive(wrapped, method, path) for method in ("GET", "HEAD"))
+        for name in ("content-security-policy", "cross-origin-embedder-policy", "cache-control"):
+            assert got.get(name) == head.get(name)
+    pages["/docs"] = b"<!doctype html><p>now another page</p>"
+    for method in ("GET", "HEAD"):
+        assert adapter.drive(wrapped, method, "/docs").get("content-security-policy") == STRICT
+
+
+@both_adapters
 def test_a_compressed_page_is_looked_into(adapter: Adapter) -> None:
     """A bomb costs no more than its first piece."""
     assert_works(page(adapter, body=gzip.compress(SWAGGER), coding="gzip"))

@@ -6,7 +6,7 @@ lets them work allows inline scripts, so nothing that a client has made up may p
 passes only if all of this holds: it is the response to a plain GET for a path at which frameworks
 serve them, whose URL has no markup that the app might echo; its status is 200; it begins as a whole
 HTML document, which a text or a JSON document with markup in it does not; and it loads one of these
-libraries.
+libraries. The response to HEAD has no page to look at; it gets what the last GET for its path got.
 """
 
 import re
@@ -17,7 +17,7 @@ from mantlet.core.response import Response
 from mantlet.http.content_encoding import DecodeError, decoders
 from mantlet.sanitize.body_kind import HTML
 
-__all__ = ["is_documentation"]
+__all__ = ["DocumentationPages"]
 
 #: The most bytes of a page that are looked at.
 _LOOKED_AT: Final = 64 * 1024
@@ -30,6 +30,8 @@ _PATH: Final = re.compile(
     rf"openapi|schema|asyncapi|ui|api|v[0-9]{{1,3}})(?:/(?:index|oauth2-redirect)(?:\.html)?|/)?\Z",
     re.IGNORECASE,
 )
+#: The most paths of pages that are remembered, for HEAD.
+_MAX_PATHS: Final = 100
 #: How much of the end of a path is looked at.
 _LONGEST: Final = 100
 #: Markup in a URL, or the beginning of it, encoded as often as you like.
@@ -45,27 +47,47 @@ _LIBRARY: Final = re.compile(
 )
 
 
-def is_documentation(
-    request: Request, response: Response, media: str | None, coding: str | None
-) -> bool:
-    """Return whether a response is a page with an API's documentation.
+class DocumentationPages:
+    """The pages with documentation that an app serves."""
 
-    Args:
-        request: the request.
-        response: the response.
-        media: its media type, if any.
-        coding: its content coding, if any.
-    """
-    if media not in HTML or response.status != 200 or request.method != "GET":
-        return False
-    if _MARKUP.search(request.query.decode("latin-1")):
-        return False
-    for path in request.route_paths:  # the app may take it for any of these
-        is_usual = path == "/" or _PATH.search(path[-_LONGEST:])
-        if not is_usual or _MARKUP.search(path):
+    __slots__ = ("_paths",)
+
+    def __init__(self) -> None:
+        self._paths: set[str] = set()
+
+    def include(
+        self, request: Request, response: Response, media: str | None, coding: str | None
+    ) -> bool:
+        """Return whether a response is a page with an API's documentation.
+
+        Args:
+            request: the request.
+            response: the response.
+            media: its media type, if any.
+            coding: its content coding, if any.
+        """
+        if media not in HTML or response.status != 200 or not _is_usual(request):
             return False
-    start = _decoded(response.first_chunk, coding)[:_LOOKED_AT]
-    return _DOCUMENT.match(start) is not None and _LIBRARY.search(start) is not None
+        path = request.path
+        if request.method == "HEAD":
+            return path in self._paths
+        start = _decoded(response.first_chunk, coding)[:_LOOKED_AT]
+        found = _DOCUMENT.match(start) is not None and _LIBRARY.search(start) is not None
+        if not found:
+            self._paths.discard(path)
+        elif len(self._paths) < _MAX_PATHS and len(path) <= _LONGEST:
+            self._paths.add(path)
+        return found
+
+
+def _is_usual(request: Request) -> bool:
+    """Return whether frameworks serve documentation at a URL, which has no markup."""
+    if request.method not in ("GET", "HEAD") or _MARKUP.search(request.query.decode("latin-1")):
+        return False
+    return all(  # the app may take it for any of these
+        (path == "/" or _PATH.search(path[-_LONGEST:])) and not _MARKUP.search(path)
+        for path in request.route_paths
+    )
 
 
 def _decoded(chunk: bytes, coding: str | None) -> bytes:

@@ -16,7 +16,7 @@ from mantlet.http.routing import Routes
 from mantlet.sanitize.body_kind import HTML
 from mantlet.sanitize.headers.content_type import MISSING, ContentType, ContentTypes
 from mantlet.sanitize.headers.cookies import Cookies
-from mantlet.sanitize.headers.documentation import is_documentation
+from mantlet.sanitize.headers.documentation import DocumentationPages
 from mantlet.sanitize.headers.native import HeaderPair, as_text, with_value, without
 from mantlet.sanitize.headers.nonce import new_nonce
 from mantlet.sanitize.headers.notices import OverrideNotices
@@ -100,6 +100,7 @@ class HeaderPolicy:
         self.trailers = self._unsafe.safe_trailers
         self._notices = OverrideNotices()
         self._types = ContentTypes()
+        self._pages = DocumentationPages()
         self.needs_request = any(
             compiled.has_nonce for compiled in (self._headers, *(value for _, value in by_route))
         )
@@ -130,7 +131,7 @@ class HeaderPolicy:
         if plan.codings:
             coding = ", ".join(as_text(raw[index][1]).strip().lower() for index in plan.codings)
         documentation = compiled.documentation
-        if documentation is not None and is_documentation(request, response, media, coding):
+        if documentation is not None and self._pages.include(request, response, media, coding):
             compiled = documentation
             plan, _, _ = read_headers(raw, compiled, in_bytes=request.is_async)
         if plan.cookies and self._cookies is not None:
