@@ -40,6 +40,10 @@ FORMS: Final[dict[str, tuple[str, Callable[[str], str]]]] = {
     ),
     "a JSON string": ("application/json", json.dumps),
     "JSON, a list of lines": ("application/json", lambda text: json.dumps(text.splitlines())),
+    "JSON, an indented list": (
+        "application/json",
+        lambda text: json.dumps({"errors": ["x", *text.splitlines()]}, indent=2),
+    ),
     "JSON, repr()": (
         "application/json",
         lambda text: json.dumps({"error": f"OperationalError({text!r})", "b": 2}),

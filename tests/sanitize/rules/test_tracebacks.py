@@ -62,6 +62,12 @@ TRACES: Final[dict[str, str]] = {
     f'  File "/srv/{INNER}.py", line 3, in <module>\nKeyError: 1\n',
     "Windows": 'Traceback (most recent call last):\n  File "C:\\srv\\shop.py", line 3, in pay\n'
     f"    raise ValueError\nValueError: {INNER}\n",
+    "relative": 'Traceback (most recent call last):\n  File "shop/views.py", line 3, in pay\n'
+    f"    raise ValueError\nValueError: {INNER}\n",
+    "Cython": "Traceback (most recent call last):\n"
+    f'  File "shop/pay.pyx", line 3, in shop.pay.run\nValueError: {INNER}\n',
+    "relative, Windows": "Traceback (most recent call last):\n"
+    f'  File "shop\\views.py", line 3, in pay\nValueError: {INNER}\n',
     "stack": 'Stack (most recent call last):\n  File "/srv/shop.py", line 3, in <module>\n'
     f"    {INNER}()\n",
     "IPython": "ValueError                Traceback (most recent call last)\n"
@@ -136,12 +142,33 @@ def test_a_trace_is_masked_to_its_end(name: str, form: str) -> None:
         assert out.endswith("<p>b</p>")
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        '    Traceback (most recent call last):\n      File "shop/views.py", line 3, in pay\n',
+        'Then Traceback (most recent call last):\n  File "shop/views.py", line 3, in pay\n',
+        'Traceback (most recent call last):\n  File "views.py", line 3, in pay\n',
+        'Traceback (most recent call last):\n  File "<shop/views>", line 3, in pay\n',
+        '```\nTraceback (most recent call last):\n  File "shop/views.py", line 3, in pay\n```\n',
+        '`Traceback (most recent call last):\n  File "shop/views.py", line 3, in pay`\n',
+    ],
+    ids=range(6),
+)
+def test_a_traceback_with_relative_paths_in_documentation_stays(text: str) -> None:
+    """Indented, within a line, in a fence, or of a file without a folder."""
+    for body in (text, f"As follows:\n\n{text}\nThe end.\n"):
+        assert scanned(body.encode(), "text/markdown") == (body.encode(), [])
+    body = json.dumps({"post": f"As follows:\n\n{text}"})
+    assert scanned(body.encode(), "application/json") == (body.encode(), [])
+
+
 LISTED: Final = (
     "chained",
     "group",
     "notes",
     "syntax",
     "recursion",
+    "relative",
     "stack",
     "Node",
     "Java",

@@ -34,6 +34,7 @@ __all__ = [
     "ErrorRule",
     "MessageRule",
     "any_of",
+    "begins_text",
     "message_rules",
 ]
 
@@ -89,6 +90,16 @@ _BEGINNING: Final = re.compile(
     re.VERBOSE,
 )
 
+#: The quote of a string on a line of its own, as in an array with indentation.
+_ITEM: Final = re.compile(rb"[:\[,](?:\r?\n[ \t]{0,80}|\\n[ ]{0,80}\\)\"\Z")
+
+
+def begins_text(data: bytes, start: int) -> bool:
+    """Return whether a line, a string, an element, or a text after a colon begins at an offset."""
+    if _BEGINNING.match(data, start):
+        return True
+    return data[start - 1 : start] == b'"' and bool(_ITEM.search(data, max(0, start - 90), start))
+
 
 class ErrorRule(LeakRule):
     """An error that is not quoted."""
@@ -122,7 +133,7 @@ class MessageRule(ErrorRule):
         self, data: bytes, start: int, end: int, more: bool, media: str | None
     ) -> MatchResult:
         """Match the rule where its literal was found."""
-        if _BEGINNING.match(data, start) is None:
+        if not begins_text(data, start):
             return NO_MATCH
         return super().match(data, start, end, more, media)
 

@@ -1,8 +1,10 @@
 """Tracebacks and stack traces: Python, rich, Node, Java, .NET, PHP, Ruby, Go and Rust.
 
 A traceback of Python is one of code that runs here if its first file has an absolute path, as every
-installed file has. Documentation shows frames of ``<stdin>`` and of files without a directory. A
-trace in Markdown's fences or in ``<code>`` is a quotation.
+installed file has, or a relative one in a folder, as files that were compiled elsewhere have. That
+one has to be as Python writes it, from the beginning of a line on. Documentation shows frames of
+``<stdin>`` and of files without a folder. A trace in Markdown's fences or in ``<code>`` is a
+quotation.
 """
 
 import re
@@ -11,7 +13,13 @@ from typing import Final
 
 from mantlet.redact.matches import NO_MATCH, MatchEnd, MatchFound, MatchResult
 from mantlet.sanitize.rules.incremental_regex import PatternPart, literal, one_of, repeat
-from mantlet.sanitize.rules.message_patterns import QUOTE, ErrorRule, MessageRule, any_of
+from mantlet.sanitize.rules.message_patterns import (
+    QUOTE,
+    ErrorRule,
+    MessageRule,
+    any_of,
+    begins_text,
+)
 from mantlet.sanitize.rules.rule import to_end_of_text
 
 __all__ = ["TRACEBACKS"]
@@ -41,6 +49,14 @@ _QUOTATION: Final = re.compile(
     rb"(?:```[a-z]{0,10}(?:\n|\r\n|\\n|\\r\\n)|<code[^<>]{0,60}>"
     rb"|\n[ ]{3,8}>>>[ ][^\n]{1,60}\n[ ]{3,8}|(?:\n|\\n)[ ]{1,8}\*[ ](?:@example[ ][\"\\]{0,8})?)\Z"
 )
+#: A file in a folder.
+_RELATIVE_PATH: Final = PatternPart(
+    rb"[A-Za-z0-9_.\-]{1,60}(?:/|\\{1,4})[A-Za-z0-9_.\-/\\]{0,160}?\.pyx?",
+    rb"[A-Za-z0-9_.\-/\\]{0,224}",
+    228,
+)
+#: The beginning of the repr() of a text, which is a text itself.
+_REPR: Final = re.compile(rb"[\"(]'\Z")
 #: Between two lines that are items of a JSON array, which may be in a string of JSON itself.
 _NEXT_ITEM: Final = PatternPart(
     rb"(?:\\+r)?+(?:\\+n)?+(?:\",\s{0,40}\"|\\\",(?:\\[nrt]|[ ]){0,40}\\\")",
@@ -112,6 +128,20 @@ class _TraceRule(ErrorRule):
         return found
 
 
+class _RelativeTraceRule(_TraceRule):
+    """A traceback that begins a line, a string or an element."""
+
+    __slots__ = ()
+
+    def match(
+        self, data: bytes, start: int, end: int, more: bool, media: str | None
+    ) -> MatchResult:
+        """Match the rule where its literal was found."""
+        if not (begins_text(data, start) or _REPR.search(data, max(0, start - 8), start)):
+            return NO_MATCH
+        return super().match(data, start, end, more, media)
+
+
 #: The first frame of Java or .NET, below the message.
 _AT: Final = (
     _MESSAGE,
@@ -145,6 +175,18 @@ TRACEBACKS: Final = (
         _INDENTED,
         literal(b"File "),
         any_of([(QUOTE, _PATH), (literal(b"/"),)]),  # by IPython without quotes
+    ),
+    _RelativeTraceRule(
+        "python-traceback",
+        [b"Traceback (most recent call last):"],
+        _LINE_END,
+        literal(b"  File "),
+        QUOTE,
+        _RELATIVE_PATH,
+        QUOTE,
+        literal(b", line "),
+        _NUMBER,
+        literal(b", in "),
     ),
     ErrorRule(
         "rich-traceback",
