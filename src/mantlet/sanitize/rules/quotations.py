@@ -1,7 +1,7 @@
 """Errors that are quoted: in documentation, and in source code that handles them.
 
-An error of the app stands by itself in its response. What only markup or the media type can tell is
-told here, since no client can put either around an error of the app.
+Only markup, the media type and what directly precedes a quote tell a quotation, since no client can
+put these around an error of the app. Words before an error do not: they may be a client's.
 """
 
 import re
@@ -23,17 +23,19 @@ _SOURCE_CODE: Final = frozenset(
     }
 )  # fmt: skip
 _QUOTE: Final = rb"(?:\\{0,3}[\"'`]|\\u002[27]|&(?:quot|apos|\#x2[27]|\#0?3[49]);)"
-#: A text that a program looks for, or an exception that it raises; or a text that introduces one.
-_IN_CODE: Final = re.compile(
-    rb"(?:\.(?:includes|indexOf|startsWith|endsWith|match|search|test|contains)"
-    rb"|\b(?:new|raise|throw)[ ][A-Za-z_.]{1,60})\(" + _QUOTE + rb"\Z"
-    rb"|\bfollowing[ ](?:error|exception|message)(?:[ ]message)?:[ ]{1,2}\Z"
+#: A text that a program compares with.
+_COMPARED: Final = re.compile(
+    rb"\.(?:includes|indexOf|startsWith|endsWith|match|search|test|contains)\(" + _QUOTE + rb"\Z"
 )
-#: The output of a session as Pygments writes it, and an element for code, with the level of a
-#: message of PostgreSQL.
+#: An exception that a script throws.
+_THROWN: Final = re.compile(rb"\bthrow[ ]new[ ][A-Za-z_.]{1,60}\(" + _QUOTE + rb"\Z")
+_SCRIPTS: Final = frozenset(
+    {"application/javascript", "application/x-javascript", "text/ecmascript", "text/javascript"}
+)
+#: The output of a session as Pygments writes it, and as DocBook does, with the level of a message.
 _IN_ELEMENT: Final = re.compile(
-    rb"(?:<span[ ]class=\"g[a-z]\">|<code\b[^<>]{0,100}>)[^<>\n]{0,80}\Z"
-    rb"|\b(?:the|this)[ ](?:error|message)[ ]<(?:b|em|i|q|strong|tt)>\Z"
+    rb"(?:<span[ ]class=\"g[a-z]\">[^<>\n]{0,80}"
+    rb"|<code[ ]class=\"computeroutput\">(?:[A-Z]{4,8}:[ ][ ])?)\Z"
 )
 #: Blocks of DocBook, docutils and Pygments.
 _BLOCK: Final = re.compile(
@@ -54,7 +56,7 @@ def is_quotation(data: bytes, start: int, media: str | None) -> bool:
     if media in _SOURCE_CODE:
         return True
     before = data[max(0, start - _NEAR) : start]
-    if _IN_CODE.search(before):
+    if _COMPARED.search(before) or (media in _SCRIPTS and _THROWN.search(before)):
         return True
     if media is None or not ("html" in media or "xml" in media):
         return False

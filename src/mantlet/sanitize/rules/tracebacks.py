@@ -44,10 +44,10 @@ _PATH: Final = one_of(
     b"/", b"A:\\", *(bytes([drive]) + b":\\" for drive in b"BCDEFG"), b"\\\\", b"<frozen ",
     b"&lt;frozen ", b"\\u003cfrozen ",
 )  # fmt: skip
-#: A fence of Markdown, an element for code, the prompt in an indented block, or a comment in code.
+#: A fence of Markdown, an element for code, or the prompt in an indented block.
 _QUOTATION: Final = re.compile(
     rb"(?:```[a-z]{0,10}(?:\n|\r\n|\\n|\\r\\n)|<code[^<>]{0,60}>"
-    rb"|\n[ ]{3,8}>>>[ ][^\n]{1,60}\n[ ]{3,8}|(?:\n|\\n)[ ]{1,8}\*[ ](?:@example[ ][\"\\]{0,8})?)\Z"
+    rb"|\n[ ]{3,8}>>>[ ][^\n]{1,60}\n[ ]{3,8})\Z"
 )
 #: A file in a folder.
 _RELATIVE_PATH: Final = PatternPart(
