@@ -94,7 +94,7 @@ def _wrap_django() -> None:
             status = f"{response.status_code} {response.reason_phrase}"
             cookies = [("Set-Cookie", one.OutputString()) for one in response.cookies.values()]
             start_response(status, [*response.items(), *cookies])
-            return response
+            return response.streaming_content if response.streaming else response
 
         head: list[Any] = []
 
@@ -104,7 +104,9 @@ def _wrap_django() -> None:
 
         result = mantlet.wsgi.wrap(app)(environ, start_response)
         (response,) = responses
-        if not response.streaming:
+        if response.streaming:
+            response.streaming_content = result
+        else:
             response.content = b"".join(result)
         response.status_code = head[0]
         for name in list(response.headers):
