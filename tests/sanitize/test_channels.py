@@ -171,6 +171,14 @@ def test_the_reason_of_a_close_is_searched(accepts: bool, mode: str, expected: s
     assert play(POLICIES[mode], websocket(), ACCEPT, innocent)[-1] == innocent
 
 
+@pytest.mark.parametrize("accepts", [True, False])
+def test_a_reason_that_is_no_text_goes_on(accepts: bool) -> None:
+    """FastAPI closes with a list of errors, if the parameters of a handshake are invalid."""
+    close = {"type": "websocket.close", "code": 1008, "reason": [{"type": "missing"}]}
+    messages = [ACCEPT, close] if accepts else [close]
+    assert play(POLICIES["redact"], websocket(), *messages)[-1] == close
+
+
 def test_the_handshake_is_searched() -> None:
     """The headers and the subprotocol, unless the client has offered it."""
     accept = {**ACCEPT, "subprotocol": SECRET, "headers": [(b"x-a", SECRET.encode())]}

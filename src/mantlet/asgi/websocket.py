@@ -190,7 +190,8 @@ class WebSocketExchange(AsgiExchange):
         hooks = self.policy_hooks
         if hooks.on_text:
             reason, protocol = message.get("reason"), message.get("subprotocol")
-            if message["type"] == "websocket.close" and reason:
+            # FastAPI closes with a list of errors, which no server can send.
+            if message["type"] == "websocket.close" and reason and isinstance(reason, str):
                 text = hooks.filter_text(self.request, reason, "close reason")
                 return {**message, "reason": text or ""}
             # One that the client has offered is the client's own text (RFC 6455, 4.2.2).
