@@ -93,7 +93,7 @@ def test_no_literal_of_the_errors_is_common() -> None:
     for one in literals - {b"Error: ", b"column "}:
         assert sum(one in text for text in texts) <= len(texts) / 100, one
     search = LiteralSearch(literals)
-    assert sum(map(search.hits, texts)) < len(texts) / 6
+    assert sum(bool(search.hits(text)) for text in texts) < len(texts) / 6
 
 
 @pytest.mark.parametrize("size", [1_000, 100_000, 2_000_000])
