@@ -18,6 +18,7 @@ from mantlet.core.response_pipeline import (
     SEND_END,
     SEND_HEAD,
     STREAMING,
+    Steps,
 )
 from mantlet.exceptions import ClientDisconnected, MantletError, NoResponse
 from mantlet.http.headers import BytesHeaders, bytes_header, replace_headers
@@ -186,7 +187,7 @@ class AsgiHttpExchange(AsgiExchange):
             ):
                 waiting = self.receive_chunk(message.get("body", b""), more)
                 if waiting is not None:
-                    await waiting
+                    await self._wait(waiting)
                 out, self._out = self._out, []
                 for one in out:
                     await self._emit(one)
@@ -217,6 +218,14 @@ class AsgiHttpExchange(AsgiExchange):
             if filtered is not None:
                 await self._send_other(filtered, kind)
 
+    async def _wait(self, steps: Steps) -> None:
+        """Run steps while the app waits in `send()` or `receive()`, and raise its cancellation."""
+        await steps
+        failure = self.failure
+        if failure is not None and not isinstance(failure, Exception):
+            self.failure = None
+            raise failure
+
     async def _send_head_first(self, head: AsgiMessage) -> None:
         """Send the head of a stream before its first chunk."""
         if head["status"] < self.min_status and self.request.state._raised is None:
@@ -225,7 +234,7 @@ class AsgiHttpExchange(AsgiExchange):
             return
         waiting = self.run_hooks()
         if waiting is not None:
-            await waiting
+            await self._wait(waiting)
         await self.flush()
 
     def _with_headers(self, head: AsgiMessage) -> AsgiMessage:
@@ -262,7 +271,7 @@ class AsgiHttpExchange(AsgiExchange):
             self._is_file = kind in _FILES
             waiting = self.run_hooks()
             if waiting is not None:
-                await waiting
+                await self._wait(waiting)
         await self._send_held()
         if kind in _FILES and (self.phase is BUFFERING or self._has_filters()):
             for chunk in _file_chunks(message):
@@ -302,7 +311,7 @@ class AsgiHttpExchange(AsgiExchange):
         if self.phase is HELD:
             waiting = self.release()
             if waiting is not None:
-                await waiting
+                await self._wait(waiting)
         await self.flush()
 
     def _has_filters(self) -> bool:

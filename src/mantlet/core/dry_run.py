@@ -12,12 +12,13 @@ from typing import Any, Final
 
 from mantlet._internal.log_throttle import LogThrottle
 from mantlet.core.body import SpooledBody
+from mantlet.core.body_filters import apply_filters
 from mantlet.core.error_log import log_exception, logged_method, maskers
 from mantlet.core.modes import Mode, RouteModes
 from mantlet.core.policy import Close, Message, MessageResult, Policy
 from mantlet.core.problem import Problem
 from mantlet.core.request import Request
-from mantlet.core.response import Reply, Response
+from mantlet.core.response import Filter, Filtered, Reply, Response
 from mantlet.core.state import State
 from mantlet.http.headers import HeaderNames, Headers
 
@@ -216,28 +217,8 @@ class ReportOnly(_Wrapped):
         new = copy.filters[len(response.filters) :]
         if not new:
             return
-        changed = False
-
-        def watch(chunk: bytes, more: bool) -> bytes:
-            nonlocal new, changed
-            try:
-                result = chunk
-                for fn in new:
-                    result = fn(result, more)
-            except Problem as problem:
-                self._report(view, f"stopped the response with {problem.status}")
-                new = ()
-                return chunk
-            except Exception as error:  # noqa: BLE001  # a policy that only reports fails nothing
-                self._log_failure(view, error)
-                new = ()
-                return chunk
-            if result != chunk and not changed:
-                changed = True
-                self._report(view, "changed the response body")
-            return chunk
-
-        response.transform(watch, keeps_length=True, keeps_etag=True)
+        watched = _WatchedFilters(self, view, new)
+        response.transform(watched, keeps_length=True, keeps_etag=True)
 
     async def _watch_later(
         self, waiting: Awaitable[None], view: "RequestView", response: Response, copy: Response
@@ -273,6 +254,55 @@ class ReportOnly(_Wrapped):
             extra=lambda: {"policy": self._name, "request_id": request_id},
             masks=maskers(request),
         )
+
+
+class _WatchedFilters:
+    """Filters that see a body which stays as it is.
+
+    Args:
+        policy: reports whether they would change it, and their failure.
+        view: the request.
+        filters: the filters.
+    """
+
+    def __init__(
+        self, policy: ReportOnly, view: "RequestView", filters: tuple[Filter, ...]
+    ) -> None:
+        self._policy = policy
+        self._view = view
+        self._filters = filters
+        self._changed = False
+
+    def __call__(self, chunk: bytes, more: bool) -> bytes | Awaitable[Filtered]:
+        """Have the filters see a chunk; return the chunk."""
+        try:
+            result = apply_filters(self._filters, chunk, more)
+        except Exception as error:  # noqa: BLE001  # a policy that only reports fails nothing
+            return self._stop(chunk, error)
+        if not isinstance(result, bytes):
+            return self._wait(chunk, result)
+        return self._compare(chunk, result)
+
+    async def _wait(self, chunk: bytes, waiting: Awaitable[Filtered]) -> bytes:
+        try:
+            result = await waiting
+        except Exception as error:  # noqa: BLE001  # as above
+            return self._stop(chunk, error)
+        return self._compare(chunk, result)
+
+    def _compare(self, chunk: bytes, result: Filtered) -> bytes:
+        if result != chunk and not self._changed:
+            self._changed = True
+            self._policy._report(self._view, "changed the response body")
+        return chunk
+
+    def _stop(self, chunk: bytes, error: Exception) -> bytes:
+        self._filters = ()
+        if isinstance(error, Problem):
+            self._policy._report(self._view, f"stopped the response with {error.status}")
+        else:
+            self._policy._log_failure(self._view, error)
+        return chunk
 
 
 class ByRoute(_Wrapped):

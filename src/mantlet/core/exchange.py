@@ -7,14 +7,18 @@ WSGI adapter runs it to its end with `run_sync()`.
 """
 
 from abc import abstractmethod
+from collections.abc import Awaitable
 from typing import Any, Final
 
+from mantlet._internal.coroutines import start_eagerly
 from mantlet._internal.disconnects import is_disconnect
+from mantlet._internal.event_loop import pause
 from mantlet._internal.exception_chain import walk_chain
+from mantlet.core.body_filters import SLICE, apply_filters, join_pieces
 from mantlet.core.error_log import log_disconnect, log_error
 from mantlet.core.problem import Problem
 from mantlet.core.request import Request
-from mantlet.core.response import DIGESTS, VALIDATORS, Filter, Reply, Response
+from mantlet.core.response import DIGESTS, VALIDATORS, Filter, Filtered, Reply, Response
 from mantlet.core.response_pipeline import (
     AWAITING_BODY,
     BUFFERING,
@@ -74,6 +78,10 @@ class Exchange(ResponsePipeline):
     _filtered_whole = False
     # Whether a response that was held is on its way.
     _released = False
+    # Whether a filter of the streamed body waits, or the event loop goes on.
+    _is_filtering = False
+    # How much of the streamed body has been filtered since the event loop last went on, in bytes.
+    _since_pause = 0
 
     # Any: the server's callable and the queued messages in the adapter's own form.
     def __init__(
@@ -112,6 +120,8 @@ class Exchange(ResponsePipeline):
         """
         if type(chunk) is not bytes:
             chunk = _as_bytes(chunk)
+        if self._is_filtering:
+            return self._receive_in_turn(chunk, more)
         phase = self.phase
         if phase is AWAITING_BODY:
             if self._buffered is None and not more:  # most responses are one chunk
@@ -121,17 +131,18 @@ class Exchange(ResponsePipeline):
                 return self.run_hooks()
             self._buffer(chunk, more)
             return self.run_hooks() if chunk or not more else None
+        waiting: Steps | None = None
         if phase is STREAMING:
-            self._forward(chunk, more)
+            waiting = self._forward(chunk, more)
         elif phase is BUFFERING:
-            return self._receive_while_suspended(chunk, more)
-        elif phase is HELD:
-            if chunk or more or self.complete:
-                return self._receive_after_held(chunk, more)
-            self._buffer(chunk, more)  # the end of a body that was known to be whole
-        else:
+            waiting = self._receive_while_suspended(chunk, more)
+        elif phase is not HELD:
             self._drop(more)
-        return None
+        elif chunk or more or self.complete:
+            waiting = self._receive_after_held(chunk, more)
+        else:
+            self._buffer(chunk, more)  # the end of a body that was known to be whole
+        return waiting
 
     def _drop(self, more: bool) -> None:
         """Take a chunk of a response that is closed."""
@@ -145,12 +156,21 @@ class Exchange(ResponsePipeline):
 
     def _receive_while_suspended(self, chunk: bytes, more: bool) -> Steps | None:
         """Take a chunk of a body whose end a hook waits for."""
-        response = self.response
-        if response is not None and self._filtered_by:
-            try:
-                chunk = self._filter(response, chunk, more)
-            except BaseException as error:  # noqa: BLE001  # as if the app had raised it
-                return self._resume(error)
+        if self.response is not None and self._filtered_by:
+            return self._filter_while_suspended(self.response, chunk, more)
+        return self._buffer_while_suspended(chunk, more)
+
+    async def _filter_while_suspended(self, response: Response, chunk: bytes, more: bool) -> None:
+        try:
+            chunk = join_pieces(await self._filtered(self._filter(response, chunk, more)))
+        except BaseException as error:  # noqa: BLE001  # as if the app had raised it
+            waiting: Steps | None = self._resume(error)
+        else:
+            waiting = self._buffer_while_suspended(chunk, more)
+        if waiting is not None:
+            await waiting
+
+    def _buffer_while_suspended(self, chunk: bytes, more: bool) -> Steps | None:
         self._buffer(chunk, more)
         if self._size > self._limit:
             self._join_buffered()
@@ -216,24 +236,27 @@ class Exchange(ResponsePipeline):
             return
         elif isinstance(error, Exception) and not is_disconnect(error):
             log_error(self.request, error, "after the response had begun")
-            self._send_late_error(error)
+            await self._send_late_error(error)
         # An app whose response a policy has replaced may end as it likes.
         answered = self._answered or (self.response is not None and self.response.reply)
         if not answered or self.request.state._in_development or not isinstance(error, Exception):
             self.failure = self.failure or error
 
-    def _send_late_error(self, error: Exception) -> None:
+    async def _send_late_error(self, error: Exception) -> None:
         """Send what the filters hold of a response that breaks off, and a policy's last chunk."""
         response = self.response
         if response is None or self.phase is not STREAMING or self._filtered_whole:
+            return
+        if self._is_filtering:  # in another task, which the app has not waited for
             return
         chunk = b"" if response.on_late_error is None else response.on_late_error(error)
         if not chunk and not response.filters:
             return
         try:
-            chunk = _through(response.filters, chunk, False)
+            filtered = await self._filtered(apply_filters(response.filters, chunk, False))
         except Problem:  # a filter does not let it out
             return
+        chunk = join_pieces(filtered)
         if chunk:
             self.queue(None, [chunk], True)
 
@@ -264,67 +287,139 @@ class Exchange(ResponsePipeline):
             self.has_error_hooks and error is not None and is_disconnect(error)
         )
 
-    def _apply_filters(self, response: Response) -> None:
+    def _apply_filters(self, response: Response) -> Awaitable[None] | None:
         """Send the buffered body through new filters, and correct the headers."""
         new = response.filters[self._filtered_by :]
         if not new:
-            return
+            return None
         self._filtered_by = len(response.filters)
         buffered = self._buffered or [b""]
         if self.complete and len(buffered[-1]) == self._size:  # most responses are one chunk
-            body = _through(new, buffered[-1], False)
-            self._filtered_whole = True
-            if body is not buffered[-1] and body != buffered[-1]:
-                self._replace_whole_body(response, body)
-            return
-        # An app may answer HEAD with a body all the same, in any number of chunks.
-        whole = None if response.no_body else response.full_body
-        if whole is not None and len(whole) == self._size:
-            self._filtered_whole = True
-            body = _through(new, whole, False)
-            if body != whole:
-                self._replace_whole_body(response, body)
-            return
+            whole: bytes | None = buffered[-1]
+        else:
+            # An app may answer HEAD with a body all the same, in any number of chunks.
+            whole = None if response.no_body else response.full_body
+            if whole is not None and len(whole) != self._size:
+                whole = None
+        if whole is None:
+            return self._apply_to_chunks(response, new, buffered)
+        self._filtered_whole = True
+        body = apply_filters(new, whole, False)
+        if not isinstance(body, bytes):
+            return self._apply_later(response, whole, body)
+        if body is not whole and body != whole:
+            self._replace_whole_body(response, body)
+        return None
+
+    async def _apply_later(
+        self, response: Response, whole: bytes, waiting: Awaitable[Filtered]
+    ) -> None:
+        """Take the filtered body once it is there."""
+        body = await self._filtered(waiting)
+        if body is not whole and body != whole:
+            self._replace_whole_body(response, body)
+
+    def _apply_to_chunks(
+        self, response: Response, new: tuple[Filter, ...], buffered: list[bytes]
+    ) -> Awaitable[None] | None:
+        """Send the beginning of a body through new filters, and correct the headers."""
         self._filtered_whole = False
-        if self._buffered is not None or self.complete:
-            last = len(buffered) - 1 if self.complete else None
-            buffered = [_through(new, chunk, index != last) for index, chunk in enumerate(buffered)]
-            self._buffered, self._size = buffered, sum(map(len, buffered))
-            response.first_chunk = next(filter(None, buffered), b"")
-            response.is_single_chunk = False
         if not response.keeps_length:
             headers = DIGESTS if response.keeps_etag else VALIDATORS
             response.headers.remove(*headers, "Content-Length")
+        if self._buffered is None and not self.complete:
+            return None
+        return start_eagerly(self._filter_chunks(response, new, buffered))
 
-    def _replace_whole_body(self, response: Response, body: bytes) -> None:
+    async def _filter_chunks(
+        self, response: Response, new: tuple[Filter, ...], buffered: list[bytes]
+    ) -> None:
+        last = len(buffered) - 1 if self.complete else None
+        filtered: list[bytes] = []
+        for index, chunk in enumerate(buffered):
+            one = await self._filtered(apply_filters(new, chunk, index != last))
+            filtered += one if isinstance(one, list) else (one,)
+        self._buffered, self._size = filtered, sum(map(len, filtered))
+        response.first_chunk = next(filter(None, filtered), b"")
+        response.is_single_chunk = False
+
+    def _replace_whole_body(self, response: Response, body: Filtered) -> None:
         """Replace a body that is known to be whole, and correct the headers."""
+        if isinstance(body, list):
+            self._buffered, self._size = body, sum(map(len, body))
+            response._set_pieces(body)
+        else:
+            self._buffered, self._size = [body], len(body)
+            response.full_body = body
         headers = response.headers
         headers.remove(*(DIGESTS if response.keeps_etag else VALIDATORS))
-        size = str(len(body))
+        size = str(self._size)
         if headers.get("Content-Length", size) != size:
             headers.set("Content-Length", size)
-        self._buffered, self._size = [body], len(body)
-        response.full_body = body
 
-    def _filter(self, response: Response, chunk: bytes, more: bool) -> bytes:
+    def _filter(self, response: Response, chunk: bytes, more: bool) -> bytes | Awaitable[Filtered]:
         """Send a chunk through the filters that the chunks before it have gone through."""
+        self._since_pause += len(chunk)
         if not self._filtered_whole:
-            return _through(response.filters[: self._filtered_by], chunk, more)
+            return apply_filters(response.filters[: self._filtered_by], chunk, more)
         if chunk:
             raise MantletError("the app sent more than its Content-Length")
         return chunk
 
-    def _forward(self, chunk: bytes, more: bool) -> None:
+    async def _filtered(self, filtered: bytes | Awaitable[Filtered]) -> Filtered:
+        """Return a filtered chunk once it is there; let the event loop go on if it is due."""
+        self._is_filtering = True
+        try:
+            chunk = filtered if isinstance(filtered, bytes) else await filtered
+            if self._since_pause > SLICE:
+                self._since_pause = 0
+                await pause(self.request.is_async)
+        finally:
+            self._is_filtering = False
+        return chunk
+
+    def _forward(self, chunk: bytes, more: bool) -> Steps | None:
         """Send a chunk of the app's after the head has been sent."""
         response = self.response
         if response and response.filters:
             try:
-                chunk = self._filter(response, chunk, more)
+                filtered = self._filter(response, chunk, more)
             except BaseException as error:
-                self.advance(FAIL)
-                self.failure = error
+                self._filter_raised(error)
                 raise
-        self.queue(None, [chunk], more)
+            if type(filtered) is not bytes or self._since_pause > SLICE:
+                return self._forward_later(filtered, more)
+            chunk = filtered
+        self._queue([chunk], more)
+        return None
+
+    async def _forward_later(self, filtered: bytes | Awaitable[Filtered], more: bool) -> None:
+        """Send a chunk once it is filtered, and the event loop has gone on."""
+        try:
+            chunk = await self._filtered(filtered)
+        except BaseException as error:
+            self._filter_raised(error)
+            raise
+        if self.phase is STREAMING:
+            self._queue(chunk if isinstance(chunk, list) else [chunk], more)
+
+    async def _receive_in_turn(self, chunk: bytes, more: bool) -> None:
+        """Take a chunk that the app sends in another task, after the one that is being filtered."""
+        while self._is_filtering:
+            await pause(self.request.is_async)
+        waiting = self.receive_chunk(chunk, more)
+        if waiting is not None:
+            await waiting
+
+    def _filter_raised(self, error: BaseException) -> None:
+        """End a response whose body can't be filtered to its end."""
+        self.advance(FAIL)
+        if isinstance(error, Exception):  # a cancellation is the app's own matter
+            self.failure = error
+
+    def _queue(self, chunks: list[bytes], more: bool) -> None:
+        """Queue chunks, of which the last may be the end of the body."""
+        self.queue(None, chunks or [b""], more)
         if not more:
             self.complete = True
             self.advance(SEND_END)
@@ -343,9 +438,3 @@ def _append(buffered: list[Any], chunk: bytes) -> None:
     if not isinstance(buffered[-1], bytearray):
         buffered[-1] = bytearray(buffered[-1])
     buffered[-1] += chunk
-
-
-def _through(filters: tuple[Filter, ...], chunk: bytes, more: bool) -> bytes:
-    for fn in filters:
-        chunk = fn(chunk, more)
-    return chunk

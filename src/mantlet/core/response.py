@@ -1,6 +1,6 @@
 """A response on its way out, and a whole response given by a policy: `Response` and `Reply`."""
 
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Generator, Iterable, Mapping, Sequence
 from itertools import islice
 from types import coroutine
 from typing import Any, Final
@@ -10,7 +10,12 @@ from mantlet.http.headers import MutableHeaders, text_header
 
 __all__ = ["Reply", "Response"]
 
-Filter = Callable[[bytes, bool], bytes]
+#: Takes a chunk of a body, and whether more will follow; returns the chunk to send.
+ChunkFilter = Callable[[bytes, bool], bytes]
+#: A chunk as filters have made it: one, or the pieces of a long one.
+Filtered = bytes | list[bytes]
+#: The same as a `ChunkFilter`; may return an awaitable instead.
+Filter = Callable[[bytes, bool], bytes | Awaitable[Filtered]]
 # Any: the native pairs, of bytes under ASGI and of str under WSGI.
 TrailerFilter = Callable[[Any], Any]
 
@@ -170,7 +175,7 @@ class Response:
         self._raw = raw
         self._make = make
         self._headers: MutableHeaders | None = None
-        self._full_body: bytes | None = None
+        self._full_body: Filtered | None = None
         self.filters: tuple[Filter, ...] = ()
         self.first_chunk = b""
         self.reply = False
@@ -200,6 +205,8 @@ class Response:
 
         A first chunk that is as long as ``Content-Length`` says is the whole body.
         """
+        if isinstance(self._full_body, list):
+            self._full_body = b"".join(self._full_body)
         if self._full_body is None and self.is_single_chunk and self.first_chunk:
             length = self.headers.get("Content-Length")
             if length == str(len(self.first_chunk)):
@@ -209,6 +216,12 @@ class Response:
     @full_body.setter
     def full_body(self, body: bytes) -> None:
         self._full_body = self.first_chunk = body
+
+    def _set_pieces(self, pieces: list[bytes]) -> None:
+        """Take note of the whole body, in pieces that nobody may ever need as one."""
+        self._full_body = pieces
+        self.first_chunk = pieces[0] if pieces else b""
+        self.complete = self.is_single_chunk = False
 
     def _set_no_body(self) -> None:
         """Take note that this is the response to HEAD, or has no body at all."""
@@ -257,8 +270,9 @@ class Response:
 
         Args:
             fn: called with each ``chunk`` and whether ``more`` will follow; returns the chunk to
-                send. The last call has ``more=False``, and may have an empty chunk. An unchanged
-                chunk is returned as the same object.
+                send, or an awaitable of it, or of its pieces in a list. The last call has
+                ``more=False``, and may have an empty chunk. An unchanged chunk is returned as the
+                same object. No call begins before the one before it has ended.
             keeps_length: ``fn`` never changes the number of bytes, and changes only bytes that must
                 not be sent. Then no header is dropped before it has changed any.
             keeps_etag: the result of ``fn`` depends on the body alone, however it is split into

@@ -9,7 +9,7 @@ a bug, and raises.
 
 import sys
 from abc import abstractmethod
-from collections.abc import Coroutine, Generator, Iterator, Mapping
+from collections.abc import Awaitable, Coroutine, Generator, Iterator, Mapping
 from enum import IntEnum
 from types import coroutine
 from typing import Any, Final, cast
@@ -148,6 +148,14 @@ def _run_until_suspended(
     return limit
 
 
+async def _reply_after(
+    filtering: Awaitable[None], reply: Reply | Response | PendingReply | None
+) -> Reply | Response | None:
+    """Return a hook's reply, once the body has gone through the filters that it registered."""
+    await filtering
+    return reply if reply is None or isinstance(reply, (Reply, Response)) else await reply
+
+
 class ResponsePipeline(PhaseMachine):
     """A response on its way through the response and error hooks.
 
@@ -196,8 +204,12 @@ class ResponsePipeline(PhaseMachine):
         return NoResponse("the app sent no response")
 
     @abstractmethod
-    def _apply_filters(self, response: Response) -> None:
-        """Send the buffered body through new filters, and correct the headers."""
+    def _apply_filters(self, response: Response) -> Awaitable[None] | None:
+        """Send the buffered body through new filters, and correct the headers.
+
+        Returns:
+            An awaitable, if a filter has to wait; else None.
+        """
         raise NotImplementedError
 
     @abstractmethod
@@ -268,7 +280,9 @@ class ResponsePipeline(PhaseMachine):
                 ):
                     reply = on_response(request, response)
                     if response.filters:
-                        self._apply_filters(response)
+                        filtering = self._apply_filters(response)
+                        if filtering is not None:
+                            reply = _reply_after(filtering, reply)
             except BaseException as raised:  # noqa: BLE001  # handed to the outer policies
                 self._hook_raised(raised)
             if reply is not None:
@@ -284,10 +298,12 @@ class ResponsePipeline(PhaseMachine):
         """Call a hook with an error, and with the app's own response to it if there is one."""
         response = self.request._app_response = self.response
         reply = on_error(self.request, error)
+        if response is not None and response.filters:
+            filtering = self._apply_filters(response)
+            if filtering is not None:
+                return _reply_after(filtering, reply)
         if reply is None or isinstance(reply, (Reply, Response)):
             self.request._app_response = None  # else the hook has to wait
-        if response is not None and response.filters:
-            self._apply_filters(response)
         return reply
 
     def _error_to_report(self) -> BaseException | None:
@@ -319,7 +335,9 @@ class ResponsePipeline(PhaseMachine):
             if reply is not kept:
                 reply = check_reply(reply)
             if response is not None and response.filters:
-                self._apply_filters(response)
+                filtering = self._apply_filters(response)
+                if filtering is not None:
+                    await filtering
         except BaseException as raised:  # noqa: BLE001  # handed to the outer policies
             self._hook_raised(raised)
         else:

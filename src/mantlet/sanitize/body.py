@@ -12,10 +12,12 @@ to be JSON is left unchanged, and so is a document in UTF-16 or UTF-32, detected
 mark or by a NUL among its first two bytes (JSON begins with an ASCII character).
 """
 
+from collections.abc import Awaitable
 from typing import Final, NamedTuple
 
+from mantlet.core.body_filters import SLICE, filter_in_slices
 from mantlet.core.request import Request
-from mantlet.core.response import Filter, Response
+from mantlet.core.response import ChunkFilter, Filtered, Response
 from mantlet.redact.scanner import Scanner
 from mantlet.sanitize.across import JoinedEvents
 from mantlet.sanitize.body_kind import BodyKind, JsonBeginning, guess_json
@@ -103,11 +105,16 @@ class BodyFilter:
         self._redactor = redactor
         self._masker = masker
         self._escapes = escapes
-        self._filters: list[Filter] | None = None
+        self._filters: list[ChunkFilter] | None = None
         self._held = b""
 
-    def __call__(self, chunk: bytes, more: bool) -> bytes:
+    def __call__(self, chunk: bytes, more: bool) -> bytes | Awaitable[Filtered]:
         """Take a chunk; return the data to send in its place."""
+        if len(chunk) > SLICE:
+            return filter_in_slices(self._filter, chunk, more, self._context.request.is_async)
+        return self._filter(chunk, more)
+
+    def _filter(self, chunk: bytes, more: bool) -> bytes:
         filters = self._filters
         if filters is None:
             if self._context.kind.guessed:
@@ -122,8 +129,8 @@ class BodyFilter:
             chunk = fn(chunk, more)
         return chunk
 
-    def _make_filters(self) -> list[Filter]:
-        filters: list[Filter] = []
+    def _make_filters(self) -> list[ChunkFilter]:
+        filters: list[ChunkFilter] = []
         request, _, scanner, kind, _ = self._context
         structured = kind.json or kind.events
         if self._masker is not None and structured:

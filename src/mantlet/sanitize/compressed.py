@@ -7,13 +7,18 @@ flushed, so that none waits for the next one.
 
 import sys
 import zlib
-from collections.abc import Callable, Iterator, Sequence
-from functools import cache
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from functools import cache, partial
 from importlib import import_module
-from typing import Any, Final
+from io import BytesIO
+from itertools import chain
+from typing import Any, Final, NamedTuple
 
+from mantlet._internal.coroutines import start_eagerly
+from mantlet._internal.event_loop import pause
+from mantlet.core.body_filters import SLICE, join_pieces
 from mantlet.core.problem import Problem
-from mantlet.core.response import Filter
+from mantlet.core.response import Filter, Filtered
 from mantlet.exceptions import MantletError
 from mantlet.http.content_encoding import PIECE, DecodeError, Decoder, decoders
 
@@ -43,6 +48,20 @@ class UndecodableBody(MantletError):
     untouched: bytes | None = None
 
 
+class _Encoder(NamedTuple):
+    """An encoder of one body.
+
+    Attributes:
+        compress: takes data, and returns what is ready of it.
+        flush: returns the rest, so that all of the data so far can be decompressed.
+        finish: returns the rest and the end.
+    """
+
+    compress: Callable[[bytes], bytes]
+    flush: Callable[[], bytes]
+    finish: Callable[[], bytes]
+
+
 class _Coding:
     """A content coding.
 
@@ -51,53 +70,34 @@ class _Coding:
         encoder: creates an encoder.
     """
 
-    def __init__(self, decoder: Callable[[], Decoder], encoder: Callable[[], Filter]) -> None:
+    def __init__(self, decoder: Callable[[], Decoder], encoder: Callable[[], _Encoder]) -> None:
         self.decoder = decoder
         self.encoder = encoder
 
 
-def _deflate_encoder(wbits: int) -> Callable[[], Filter]:
-    def make() -> Filter:
-        deflate = zlib.compressobj(wbits=wbits)
-
-        def encode(piece: bytes, more: bool) -> bytes:
-            encoded = deflate.compress(piece)
-            return encoded + deflate.flush(zlib.Z_SYNC_FLUSH if more else zlib.Z_FINISH)
-
-        return encode
-
-    return make
+def _deflate_encoder(wbits: int) -> _Encoder:
+    deflate = zlib.compressobj(wbits=wbits)
+    return _Encoder(deflate.compress, partial(deflate.flush, zlib.Z_SYNC_FLUSH), deflate.flush)
 
 
-def _brotli_encoder() -> Filter:
+def _brotli_encoder() -> _Encoder:
     brotli: Any = import_module("brotli")
     compressor = brotli.Compressor(quality=5)
-
-    def encode(piece: bytes, more: bool) -> bytes:
-        encoded: bytes = compressor.process(piece)
-        encoded += compressor.flush() if more else compressor.finish()
-        return encoded
-
-    return encode
+    return _Encoder(compressor.process, compressor.flush, compressor.finish)
 
 
-def _zstd_encoder() -> Filter:
+def _zstd_encoder() -> _Encoder:
     name = "compression.zstd" if sys.version_info >= (3, 14) else "backports.zstd"
     zstd: Any = import_module(name)
     compressor = zstd.ZstdCompressor()
-
-    def encode(piece: bytes, more: bool) -> bytes:
-        mode = compressor.FLUSH_BLOCK if more else compressor.FLUSH_FRAME
-        encoded: bytes = compressor.compress(piece, mode)
-        return encoded
-
-    return encode
+    flush = partial(compressor.flush, compressor.FLUSH_BLOCK)
+    return _Encoder(compressor.compress, flush, compressor.flush)
 
 
-_ENCODERS: Final[dict[str, Callable[[], Filter]]] = {
-    "gzip": _deflate_encoder(16 + zlib.MAX_WBITS),
-    "x-gzip": _deflate_encoder(16 + zlib.MAX_WBITS),
-    "deflate": _deflate_encoder(zlib.MAX_WBITS),
+_ENCODERS: Final[dict[str, Callable[[], _Encoder]]] = {
+    "gzip": partial(_deflate_encoder, 16 + zlib.MAX_WBITS),
+    "x-gzip": partial(_deflate_encoder, 16 + zlib.MAX_WBITS),
+    "deflate": partial(_deflate_encoder, zlib.MAX_WBITS),
     "br": _brotli_encoder,
     "zstd": _zstd_encoder,
 }
@@ -133,10 +133,14 @@ def read_codings(value: str) -> tuple[str, ...] | None:
 class Recompressor:
     """Apply a filter within a content coding.
 
+    A long chunk is decompressed, filtered and compressed piece by piece, and the event loop goes on
+    after each.
+
     Args:
         coding: a key of `supported_codings()`.
         inner: the filter of the decompressed body.
         limit: maximum size of the decompressed body in bytes.
+        is_async: whether there is an event loop.
 
     A call raises `UndecodableBody` if the body cannot be decompressed.
     """
@@ -145,79 +149,127 @@ class Recompressor:
         "_coding",
         "_decoded",
         "_decoder",
-        "_encode",
         "_encoded",
+        "_encoder",
         "_inner",
+        "_is_async",
         "_limit",
         "_raw",
+        "_since_pause",
     )
 
-    def __init__(self, coding: str, inner: Filter, limit: int) -> None:
+    def __init__(self, coding: str, inner: Filter, limit: int, *, is_async: bool = False) -> None:
         self._coding = supported_codings()[coding]
         self._inner = inner
         self._limit = limit
+        self._is_async = is_async
         self._decoder = self._coding.decoder()
-        self._encode: Filter | None = None
-        self._encoded = self._decoded = 0
+        self._encoder: _Encoder | None = None
+        self._encoded = self._decoded = self._since_pause = 0
         self._raw = b""  # the body so far, as long as it has no decompressed content
 
-    def __call__(self, chunk: bytes, more: bool) -> bytes:
+    def __call__(self, chunk: bytes, more: bool) -> bytes | Awaitable[bytes]:
         """Take a chunk of the compressed body; return the data to send in its place."""
+        return start_eagerly(self._filter(chunk, more))
+
+    async def _filter(self, chunk: bytes, more: bool) -> bytes:
         pieces = self._decode(chunk, more)
         if not self._encoded and not more:
-            return self._filter_whole(chunk, pieces)
+            return await self._filter_whole(chunk, pieces)
         self._raw = self._raw + chunk if not self._decoded else b""
+        out: list[bytes] = []
+        has_content = False
         try:
-            out = b"".join([self._inner(piece, True) for piece in pieces])
+            for piece in pieces:
+                filtered = await self._filtered(piece, True)
+                has_content = has_content or bool(filtered)
+                await self._compress(filtered, out)
             if len(self._raw) > PIECE and not self._decoded:
                 raise UndecodableBody(f"it has no content within {PIECE} bytes")
         except UndecodableBody as error:
             error.untouched = None if self._decoded else self._raw
             raise
         if not more:
-            out += self._inner(b"", False)
-        elif not out:
-            return b""
-        if self._encode is None:
-            self._encode = self._coding.encoder()
-        return self._encode(out, more)
+            await self._finish(out)
+        elif has_content and self._encoder is not None:
+            out.append(self._encoder.flush())
+        return b"".join(out)
 
-    def _filter_whole(self, body: bytes, pieces: Iterator[bytes]) -> bytes:
-        decoded = bytearray()
+    async def _filter_whole(self, body: bytes, pieces: Iterator[bytes]) -> bytes:
+        decoded = BytesIO()
         try:
             for piece in pieces:
-                decoded += piece
-                if len(decoded) > _MAX_BUFFERED:
-                    return self._recompress(bytes(decoded), pieces)
+                decoded.write(piece)
+                if decoded.tell() > _MAX_BUFFERED:
+                    return await self._recompress(decoded.getvalue(), pieces)
+                await self._pause(len(piece))
         except UndecodableBody as error:
             # Clients show as much as they can decompress.
-            if len(decoded) <= _MAX_BUFFERED and self._is_clean(bytes(decoded)):
+            if decoded.tell() <= _MAX_BUFFERED and await self._is_clean(decoded.getvalue()):
                 error.untouched = body
             raise
-        before = bytes(decoded)
+        before = decoded.getvalue()
         try:
-            after = self._inner(before, False)
+            after = await self._filtered(before, False)
         except UndecodableBody as error:  # of another coding inside of this one
             if error.untouched is not None:
                 error.untouched = body
             raise
-        return body if after == before else self._coding.encoder()(after, False)
+        if after == before:
+            return body
+        out: list[bytes] = []
+        await self._compress(after, out)
+        return b"".join(out) + self._get_encoder().finish()
 
-    def _is_clean(self, decoded: bytes) -> bool:
-        return self._inner(decoded, False) == decoded
+    async def _is_clean(self, decoded: bytes) -> bool:
+        return await self._filtered(decoded, False) == decoded
 
-    def _recompress(self, start: bytes, pieces: Iterator[bytes]) -> bytes:
+    async def _recompress(self, start: bytes, pieces: Iterator[bytes]) -> bytes:
         """Compress a body again, clean or not, that is too large to be held decompressed."""
-        encode = self._coding.encoder()
-        out = [encode(self._inner(start, True), True)]
-        out += [encode(self._inner(piece, True), True) for piece in pieces]
-        out.append(encode(self._inner(b"", False), False))
+        out: list[bytes] = []
+        await self._compress(await self._filtered(start, True), out)
+        for piece in pieces:
+            await self._compress(await self._filtered(piece, True), out)
+        await self._finish(out)
         return b"".join(out)
+
+    async def _finish(self, out: list[bytes]) -> None:
+        """Add the end of the body."""
+        await self._compress(await self._filtered(b"", False), out)
+        out.append(self._get_encoder().finish())
+
+    async def _filtered(self, piece: bytes, more: bool) -> Filtered:
+        result = self._inner(piece, more)
+        return result if isinstance(result, bytes) else await result
+
+    async def _compress(self, filtered: Filtered, out: list[bytes]) -> None:
+        """Compress filtered data, and add what is ready of it."""
+        compress = self._get_encoder().compress
+        for piece in filtered if isinstance(filtered, list) else (filtered,):
+            for start in range(0, len(piece), SLICE):
+                part = piece[start : start + SLICE]
+                out.append(compress(part))
+                await self._pause(len(part))
+
+    def _get_encoder(self) -> _Encoder:
+        encoder = self._encoder
+        if encoder is None:
+            encoder = self._encoder = self._coding.encoder()
+        return encoder
+
+    async def _pause(self, size: int) -> None:
+        """Let the event loop go on, if that is due after so many bytes more."""
+        self._since_pause += size
+        if self._since_pause >= SLICE:
+            self._since_pause = 0
+            await pause(self._is_async)
 
     def _decode(self, chunk: bytes, more: bool) -> Iterator[bytes]:
         self._encoded += len(chunk)
         try:
-            for piece in self._decoder.pieces(chunk):
+            # A decoder copies what it has not consumed, so it gets little at a time.
+            parts = (chunk[start : start + SLICE] for start in range(0, len(chunk), SLICE))
+            for piece in chain.from_iterable(map(self._decoder.pieces, parts)):
                 self._decoded += len(piece)
                 if self._decoded > self._limit:
                     raise UndecodableBody(f"it is larger than {self._limit} bytes")
@@ -239,6 +291,7 @@ class CompressedFilter:
         limit: maximum size of the decompressed body in bytes.
         on_undecodable: called if the body cannot be decompressed.
         fallback: the filter of such a body; None to block it.
+        is_async: whether there is an event loop.
     """
 
     __slots__ = ("_fallback", "_on_undecodable", "_recompressor")
@@ -251,27 +304,36 @@ class CompressedFilter:
         on_undecodable: Callable[[], None],
         *,
         fallback: Filter | None,
+        is_async: bool = False,
     ) -> None:
         for coding in codings:
-            inner = Recompressor(coding, inner, limit)
+            inner = Recompressor(coding, inner, limit, is_async=is_async)
         self._recompressor: Filter | None = inner
         self._on_undecodable = on_undecodable
         self._fallback = fallback
 
-    def __call__(self, chunk: bytes, more: bool) -> bytes:
+    def __call__(self, chunk: bytes, more: bool) -> bytes | Awaitable[bytes]:
         """Take a chunk of the compressed body; return the data to send in its place.
 
         Raises:
             Problem: it cannot be decompressed, and is blocked or cannot be sent as it is.
         """
+        return start_eagerly(self._filter(chunk, more))
+
+    async def _filter(self, chunk: bytes, more: bool) -> bytes:
         fallback = self._fallback
-        if self._recompressor is None:
-            return fallback(chunk, more) if fallback is not None else chunk
         try:
-            return self._recompressor(chunk, more)
+            if self._recompressor is not None:
+                return await _apply(self._recompressor, chunk, more)
         except UndecodableBody as error:
             self._on_undecodable()
             if fallback is None or error.untouched is None:
                 raise Problem(502) from error
             self._recompressor = None
-            return fallback(error.untouched, more)
+            chunk = error.untouched
+        return chunk if fallback is None else await _apply(fallback, chunk, more)
+
+
+async def _apply(fn: Filter, chunk: bytes, more: bool) -> bytes:
+    result = fn(chunk, more)
+    return join_pieces(result if isinstance(result, bytes) else await result)

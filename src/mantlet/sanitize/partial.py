@@ -17,6 +17,7 @@ is searched part by part.
 import re
 from typing import Final, NamedTuple
 
+from mantlet.core.body_filters import join_pieces
 from mantlet.core.problem import Problem
 from mantlet.core.request import Request
 from mantlet.core.response import Filter, Response
@@ -106,9 +107,10 @@ class BeginningFilter:
         self._search = search
         self._held = 0
 
-    def __call__(self, chunk: bytes, more: bool) -> bytes:
+    async def __call__(self, chunk: bytes, more: bool) -> bytes:
         """Take a chunk; return the data that may be sent now."""
-        out = self._search(chunk, True)
+        found = self._search(chunk, True)
+        out = join_pieces(found if isinstance(found, bytes) else await found)
         self._held += len(chunk) - len(out)
         return out if more else out + b"*" * self._held
 

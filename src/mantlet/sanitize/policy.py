@@ -11,6 +11,7 @@ from functools import partial
 from typing import Final, Literal, cast
 
 from mantlet._internal.options import check_int
+from mantlet.core.body_filters import SLICE
 from mantlet.core.modes import ModeOption, check_mode
 from mantlet.core.policy import Close, Message, Policy
 from mantlet.core.problem import Problem
@@ -191,14 +192,20 @@ class OutputSanitizer(Policy):
         status = response.status
         if b"bytes" in values and kind.scanned and self._filters_bodies:
             deny_ranges(response, media)
-        if response.complete and coding is None and kind.plain and status not in _SPECIAL:
+        body = response.first_chunk
+        if (
+            response.complete
+            and len(body) <= SLICE
+            and coding is None
+            and kind.plain
+            and status not in _SPECIAL
+            and self._is_clean(values, body, scanner, kind)
+        ):
             # The usual case.
-            body = response.first_chunk
-            if self._is_clean(values, body, scanner, kind):
-                escaped = escape_if_json(body) if kind.json and self._escapes else body
-                if escaped is not body:
-                    response.transform(lambda _chunk, _more: escaped, keeps_etag=True)
-                return None
+            escaped = escape_if_json(body) if kind.json and self._escapes else body
+            if escaped is not body:
+                response.transform(lambda _chunk, _more: escaped, keeps_etag=True)
+            return None
         if status == 304 and self._filters_bodies:
             restore_tags(request, response)
         return self._inspect(ResponseContext(request, response, scanner, kind, coding), values)

@@ -4,6 +4,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Final
 
+from mantlet._internal.event_loop import run_in_thread
+from mantlet.core.body_filters import SLICE
 from mantlet.core.problem import Problem
 from mantlet.core.request import Request
 from mantlet.core.response import DIGESTS, VALIDATORS, Filter, Reply, Response
@@ -183,8 +185,11 @@ class ResponseBodies:
             raise Problem(500) from None
         charset = charset_of(response.headers.get("Content-Type"))
 
-        def clean(page: bytes, _more: bool) -> bytes:
-            return cleaner(page, charset)
+        def clean(page: bytes, _more: bool) -> bytes | Awaitable[bytes]:
+            if len(page) <= SLICE:
+                return cleaner(page, charset)
+            # It can't be sliced; but the cleaner releases the GIL.
+            return run_in_thread(request.is_async, cleaner, page, charset)
 
         codings = self._codings(context, blocks=True)
         response.transform(
@@ -265,7 +270,10 @@ class ResponseBodies:
         fallback: Filter | None,
     ) -> CompressedFilter:
         on_undecodable = partial(self._report, context.request, "undecodable-body", "body")
-        return CompressedFilter(codings, inner, limit, on_undecodable, fallback=fallback)
+        is_async = context.request.is_async
+        return CompressedFilter(
+            codings, inner, limit, on_undecodable, fallback=fallback, is_async=is_async
+        )
 
     def _codings(self, context: ResponseContext, *, blocks: bool) -> tuple[str, ...] | None:
         """Return the content codings of a body; None for unknown ones.

@@ -7,7 +7,7 @@ from typing import Final
 
 from mantlet._internal.options import KnowsOptions
 from mantlet.core.request import Request
-from mantlet.core.response import Filter
+from mantlet.core.response import ChunkFilter
 from mantlet.http.routing import Routes
 from mantlet.sanitize.event_stream import EventStreamFilter
 from mantlet.sanitize.json_fields.editor import Editor
@@ -113,7 +113,7 @@ class FieldMasker:
         self.literals: tuple[bytes, ...] = tuple(sorted(literals))
         self.prefilter = Prefilter(literals)
 
-    def filter_for(self, request: Request, *, events: bool = False) -> Filter | None:
+    def filter_for(self, request: Request, *, events: bool = False) -> ChunkFilter | None:
         """Return a filter for the response to a request, or None if no field applies to it.
 
         Args:

@@ -1,0 +1,95 @@
+"""How the chunks of a response's body go through its filters, and the event loop goes on meanwhile.
+
+A filter that gets a long chunk takes it in slices, and the event loop goes on after each. A chunk
+that no filter has changed stays the same object. Under ASGI a long chunk that one has changed is
+sent in pieces, since joining them would take long. Under WSGI, which has no event loop, it stays
+one chunk, whose length servers can tell.
+"""
+
+from collections.abc import Awaitable, Iterable
+from typing import Final
+
+from mantlet._internal.event_loop import pause
+from mantlet.core.response import ChunkFilter, Filter, Filtered
+
+__all__ = ["SLICE", "apply_filters", "filter_in_slices", "join_pieces"]
+
+#: The most bytes that are filtered before the event loop goes on.
+SLICE: Final = 64 * 1024
+#: The most bytes that are copied before it does.
+_COPIED: Final = 1024 * 1024
+
+
+def apply_filters(
+    filters: Iterable[Filter], chunk: bytes, more: bool
+) -> bytes | Awaitable[Filtered]:
+    """Send a chunk through filters; return the result, or an awaitable if a filter has to wait.
+
+    Args:
+        filters: the filters, the innermost policy's first.
+        chunk: the chunk.
+        more: whether more of the body will follow.
+    """
+    rest = iter(filters)
+    for fn in rest:
+        result = fn(chunk, more)
+        if not isinstance(result, bytes):
+            return _apply_rest(result, rest, more)
+        chunk = result
+    return chunk
+
+
+async def _apply_rest(waiting: Awaitable[Filtered], rest: Iterable[Filter], more: bool) -> Filtered:
+    """Send the result of a filter that has to wait through the filters after it."""
+    filtered = await waiting
+    for fn in rest:
+        result = fn(join_pieces(filtered), more)
+        filtered = result if isinstance(result, bytes) else await result
+    return filtered
+
+
+def join_pieces(filtered: Filtered) -> bytes:
+    """Return a filtered chunk as one."""
+    return b"".join(filtered) if isinstance(filtered, list) else filtered
+
+
+async def filter_in_slices(fn: ChunkFilter, chunk: bytes, more: bool, is_async: bool) -> Filtered:
+    """Send a chunk through a filter in slices, and let the event loop go on after each.
+
+    Args:
+        fn: the filter; its result must not depend on how a body is split into chunks.
+        chunk: the chunk.
+        more: whether more of the body will follow.
+        is_async: whether there is an event loop.
+
+    Returns:
+        The chunk itself where the results are the same; else these, as one if there is no loop.
+    """
+    size = len(chunk)
+    same = 0  # how many bytes have come out as they went in, before the first that have not
+    pieces: list[bytes] | None = None  # everything, once something has changed
+    for start in range(0, size, SLICE):
+        end = start + SLICE
+        piece = fn(chunk[start:end], more or end < size)
+        await pause(is_async)
+        if pieces is None:
+            if chunk.startswith(piece, same):
+                same += len(piece)
+                continue
+            pieces = await _copy(chunk, same, is_async)
+        if piece:
+            pieces.append(piece)
+    if pieces is None:
+        if same == size:
+            return chunk
+        pieces = await _copy(chunk, same, is_async)
+    return pieces if is_async else b"".join(pieces)
+
+
+async def _copy(chunk: bytes, size: int, is_async: bool) -> list[bytes]:
+    """Return the beginning of a chunk in pieces."""
+    pieces = []
+    for start in range(0, size, _COPIED):
+        pieces.append(chunk[start : min(start + _COPIED, size)])
+        await pause(is_async)
+    return pieces
