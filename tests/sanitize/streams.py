@@ -18,9 +18,10 @@ Fields = list[tuple[str, str]]
 
 
 def step(coroutine: Coroutine[Any, Any, None]) -> None:
-    """Run a coroutine that waits for nothing."""
+    """Run a coroutine that waits for nothing, and may let an event loop go on."""
     try:
-        coroutine.send(None)
+        while coroutine.send(None) is None:
+            pass
     except StopIteration:
         return
     raise AssertionError("it waits for something")

@@ -68,7 +68,7 @@ async def filter_in_slices(fn: ChunkFilter, chunk: bytes, more: bool, is_async: 
     size = len(chunk)
     same = 0  # how many bytes have come out as they went in, before the first that have not
     pieces: list[bytes] | None = None  # everything, once something has changed
-    for start in range(0, size, SLICE):
+    for start in range(0, max(1, size), SLICE):
         end = start + SLICE
         piece = fn(chunk[start:end], more or end < size)
         await pause(is_async)
@@ -83,7 +83,7 @@ async def filter_in_slices(fn: ChunkFilter, chunk: bytes, more: bool, is_async: 
         if same == size:
             return chunk
         pieces = await _copy(chunk, same, is_async)
-    return pieces if is_async else b"".join(pieces)
+    return pieces if is_async and pieces else b"".join(pieces)
 
 
 async def _copy(chunk: bytes, size: int, is_async: bool) -> list[bytes]:

@@ -418,8 +418,7 @@ class Exchange(ResponsePipeline):
             self.failure = error
 
     def _queue(self, chunks: list[bytes], more: bool) -> None:
-        """Queue chunks, of which the last may be the end of the body."""
-        self.queue(None, chunks or [b""], more)
+        self.queue(None, chunks, more)
         if not more:
             self.complete = True
             self.advance(SEND_END)
