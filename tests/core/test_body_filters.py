@@ -236,7 +236,7 @@ def test_a_stack_without_filters_adds_no_turn() -> None:
 
 @pytest.mark.parametrize("whole", [True, False])
 def test_a_cancellation_is_raised_to_the_app_at_once(whole: bool) -> None:
-    """As a server that waits would raise it; the app may handle it, and the stack raises nothing."""
+    """As a server that waits would raise it; the stack raises nothing if the app handles it."""
     reached: list[str] = []
 
     async def app(scope: Any, receive: Any, send: Any) -> None:

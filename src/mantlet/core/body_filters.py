@@ -15,7 +15,7 @@ from mantlet.core.response import ChunkFilter, Filter, Filtered
 __all__ = ["SLICE", "apply_filters", "filter_in_slices", "join_pieces"]
 
 #: The most bytes that are filtered before the event loop goes on.
-SLICE: Final = 64 * 1024
+SLICE: Final = 32 * 1024
 #: The most bytes that are copied before it does.
 _COPIED: Final = 1024 * 1024
 

@@ -239,6 +239,7 @@ class Recompressor:
         out.append(self._get_encoder().finish())
 
     async def _filtered(self, piece: bytes, more: bool) -> Filtered:
+        await self._pause(len(piece))
         result = self._inner(piece, more)
         return result if isinstance(result, bytes) else await result
 
