@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import json
 import zlib
@@ -14,7 +15,7 @@ from mantlet import OutputSanitizer, Policy
 from mantlet.core.body_filters import SLICE
 from mantlet.sanitize import JsonField, Leaks
 from tests.drive import AsgiAdapter, WsgiAdapter, drive_asgi
-from tests.turns import app_of, take_turns
+from tests.turns import Turns, app_of, take_turns
 
 JSON, TEXT, EVENTS, HTML = "application/json", "text/plain", "text/event-stream", "text/html"
 BINARY = "application/octet-stream"
@@ -123,3 +124,50 @@ def test_a_leak_in_the_last_slice_blocks_all_of_the_response() -> None:
     adapter = AsgiAdapter()
     app = adapter.wrap(lambda _: (200, [("content-type", TEXT)], body), policy)
     assert drive_asgi(app).status == 500
+
+
+# -- WebSocket messages ----------------------------------------------------------------------------
+
+
+def talk(policy: Policy, *said: str | bytes) -> Turns:
+    """Send messages over a WebSocket, each in a task of its own."""
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "websocket.accept"})
+        async with asyncio.TaskGroup() as group:
+            for data in said:
+                kind = "text" if isinstance(data, str) else "bytes"
+                group.create_task(send({"type": "websocket.send", kind: data}))
+
+    app = mantlet.asgi.wrap(app, policy, baseline=False)
+    return take_turns(app, type="websocket", method=...)
+
+
+@pytest.mark.parametrize("as_text", [True, False])
+def test_the_loop_goes_on_while_a_message_is_searched(as_text: bool) -> None:
+    body = PROSE + SECRET.encode() + PROSE
+    data = body.decode() if as_text else body
+    turns = talk(OutputSanitizer(secrets=[SECRET]), data)
+    assert turns.count >= len(body) // SLICE
+    sent = turns.messages[1]["text"].encode() if as_text else turns.messages[1]["bytes"]
+    assert sent == body.replace(SECRET.encode(), b"*" * len(SECRET))
+
+
+def test_a_clean_message_stays_the_same_object() -> None:
+    assert talk(OutputSanitizer(), PROSE).messages[1]["bytes"] is PROSE
+
+
+def test_messages_of_several_tasks_stay_in_order() -> None:
+    said = [PROSE, b"a", PROSE, PROSE, b"b", SECRET.encode()]
+    turns = talk(OutputSanitizer(secrets=[SECRET]), *said)
+    sent = [message["bytes"] for message in turns.messages[1:]]
+    assert sent == [*said[:-1], b"*" * len(SECRET)]
+
+
+def test_a_long_message_with_a_leak_is_blocked() -> None:
+    turns = talk(OutputSanitizer(secrets=[SECRET], leaks=Leaks("block")), PROSE + SECRET.encode())
+    assert [message["type"] for message in turns.messages] == [
+        "websocket.accept",
+        "websocket.close",
+    ]
+    assert turns.messages[-1]["code"] == 1008

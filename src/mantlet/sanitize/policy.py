@@ -6,14 +6,16 @@ as another user's data, are not found, nor are those inside of images, archives 
 Bodies are filtered as they stream; only data that may still become a leak is held back.
 """
 
+from collections import deque
 from collections.abc import Awaitable, Iterable, Mapping
 from functools import partial
 from typing import Final, Literal, cast
 
+from mantlet._internal.event_loop import pause
 from mantlet._internal.options import check_int
 from mantlet.core.body_filters import SLICE
 from mantlet.core.modes import ModeOption, check_mode
-from mantlet.core.policy import Close, Message, Policy
+from mantlet.core.policy import Close, Message, MessageResult, Policy
 from mantlet.core.problem import Problem
 from mantlet.core.request import Request
 from mantlet.core.response import Reply, Response
@@ -245,22 +247,50 @@ class OutputSanitizer(Policy):
 
     def on_message(
         self, request: Request, message: Message
-    ) -> Message | Close | tuple[Message, ...]:
+    ) -> MessageResult | Awaitable[MessageResult]:
         """Redact leaks in a WebSocket message of the app."""
         redactor = self._redactor
         if redactor is None or message.direction == "in":
             return message
         if self._registry is not None:
             self._registry.expire()
+        if len(message.data) > SLICE or request.local(self).get("turns"):
+            return self._redact_in_turn(redactor, request, message)
         try:
             data = redactor.redact_message(request, redactor.scanner, message.data)
-            redacted = message if data is message.data else Message(data, "out")
-            if redactor.across:
-                return self._messages(request).add(redacted)
+            return self._redacted(redactor, request, message, data)
         except Problem:
-            request.local(self).pop("messages", None)  # a leak may begin in those that are held
-            return Close(_POLICY_VIOLATION)
-        return redacted
+            return self._blocked(request)
+
+    async def _redact_in_turn(
+        self, redactor: Redactor, request: Request, message: Message
+    ) -> MessageResult:
+        """Redact leaks in a message that is long, or that the app sends while one is searched.
+
+        The app may send in several tasks; the messages are sent in the order in which they came.
+        """
+        turns: deque[object] = request.local(self).setdefault("turns", deque())
+        own = object()
+        turns.append(own)
+        try:
+            while turns[0] is not own:
+                await pause(request.is_async)
+            data = await redactor.redact_long_message(request, redactor.scanner, message.data)
+            return self._redacted(redactor, request, message, data)
+        except Problem:
+            return self._blocked(request)
+        finally:
+            turns.remove(own)
+
+    def _redacted(
+        self, redactor: Redactor, request: Request, message: Message, data: str | bytes
+    ) -> Message | tuple[Message, ...]:
+        redacted = message if data is message.data else Message(data, "out")
+        return self._messages(request).add(redacted) if redactor.across else redacted
+
+    def _blocked(self, request: Request) -> Close:
+        request.local(self).pop("messages", None)  # a leak may begin in those that are held
+        return Close(_POLICY_VIOLATION)
 
     def on_close(self, request: Request) -> tuple[Message, ...]:
         """Return the messages of the app that were held back."""

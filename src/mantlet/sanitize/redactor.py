@@ -2,6 +2,7 @@
 
 from typing import Any, Final
 
+from mantlet.core.body_filters import filter_in_slices, join_pieces
 from mantlet.core.problem import Problem
 from mantlet.core.request import Request
 from mantlet.redact.registry import Registry
@@ -117,12 +118,27 @@ class Redactor:
             return self._redact(request, scanner, data, "message")
         return self.redact_text(request, scanner, data, "message")
 
-    def _redact(self, request: Request, scanner: Scanner, data: bytes, place: str) -> bytes:
-        media = _JSON if data[:1] in (b"{", b"[") else None
-        if scanner.is_clean(data, media):
+    async def redact_long_message(
+        self, request: Request, scanner: Scanner, data: str | bytes
+    ) -> str | bytes:
+        """Return a long WebSocket message without leaks; the event loop goes on meanwhile."""
+        encoded = data.encode(errors="surrogatepass") if isinstance(data, str) else data
+        scan = self._message_scan(request, scanner, encoded, "message")
+        redacted = join_pieces(await filter_in_slices(scan, encoded, False, True))
+        if redacted is encoded:
             return data
-        scan = StreamScan(scanner, self._on_match(request, place), media, masks=self.masks)
-        return scan(data, False)
+        return redacted.decode(errors="surrogatepass") if isinstance(data, str) else redacted
+
+    def _redact(self, request: Request, scanner: Scanner, data: bytes, place: str) -> bytes:
+        if scanner.is_clean(data, _media_of(data)):
+            return data
+        return self._message_scan(request, scanner, data, place)(data, False)
+
+    def _message_scan(
+        self, request: Request, scanner: Scanner, data: bytes, place: str
+    ) -> StreamScan:
+        on_match = self._on_match(request, place)
+        return StreamScan(scanner, on_match, _media_of(data), masks=self.masks)
 
     def _on_match(self, request: Request, place: str) -> OnMatch:
         """Return a callback that reports leaks, and raises a Problem if they are blocked."""
@@ -139,3 +155,8 @@ class Redactor:
                 raise Problem(500)
 
         return on_match
+
+
+def _media_of(data: bytes) -> str | None:
+    """Return the media type that a text without one is taken for."""
+    return _JSON if data[:1] in (b"{", b"[") else None
