@@ -10,7 +10,6 @@ import pytest
 
 import mantlet
 from mantlet import Policy, Problem, Request, Response
-from mantlet._internal.event_loop import pause
 from mantlet.core.body_filters import SLICE, filter_in_slices
 from tests.drive import both_adapters
 from tests.turns import app_of, count_turns, take_turns
@@ -37,7 +36,7 @@ class Sliced(Policy):
         def sliced(chunk: bytes, more: bool) -> bytes | Awaitable[bytes | list[bytes]]:
             if len(chunk) <= SLICE:
                 return noted(chunk, more)
-            return filter_in_slices(noted, chunk, more, request.is_async)
+            return filter_in_slices(noted, chunk, more, request)
 
         response.transform(sliced, **self.options)
 
@@ -50,7 +49,7 @@ class Waiting(Policy):
 
     def on_response(self, request: Request, response: Response) -> None:
         async def later(chunk: bytes, more: bool) -> bytes:
-            await pause(request.is_async)
+            await request.checkpoint()
             result: bytes = self.fn(chunk, more)
             return result
 

@@ -9,21 +9,24 @@ from typing import Any
 import pytest
 
 from mantlet._internal.coroutines import run_sync
-from mantlet._internal.event_loop import pause, run_in_thread
+from mantlet._internal.event_loop import checkpoint, run_in_thread
+from mantlet.wsgi.request import WsgiRequest
+from tests.drive import make_environ
 
 
 def test_without_a_loop_nothing_waits() -> None:
-    assert run_sync(pause(False)) is None
-    assert run_sync(run_in_thread(False, threading.get_ident)) == threading.get_ident()
+    request = WsgiRequest(make_environ())
+    assert run_sync(request.checkpoint()) is None
+    assert run_sync(request.run_in_thread(threading.get_ident)) == threading.get_ident()
 
 
-def test_a_pause_lets_each_other_task_run_once() -> None:
+def test_a_checkpoint_lets_each_other_task_run_once() -> None:
     ran: list[str] = []
 
     async def work(name: str) -> None:
         for _ in range(3):
             ran.append(name)
-            await pause(True)
+            await checkpoint()
 
     async def main() -> None:
         await asyncio.gather(work("a"), work("b"))
@@ -34,10 +37,10 @@ def test_a_pause_lets_each_other_task_run_once() -> None:
 
 def test_a_thread_takes_work_off_the_loop() -> None:
     async def main() -> None:
-        assert await run_in_thread(True, threading.get_ident) != threading.get_ident()
-        assert await run_in_thread(True, max, 1, 2) == 2
+        assert await run_in_thread(threading.get_ident) != threading.get_ident()
+        assert await run_in_thread(max, 1, 2) == 2
         with pytest.raises(ZeroDivisionError):
-            await run_in_thread(True, divmod, 1, 0)
+            await run_in_thread(divmod, 1, 0)
 
     asyncio.run(main())
 
@@ -49,13 +52,13 @@ def test_trio_runs_them_too() -> None:
     async def work(name: str) -> None:
         for _ in range(3):
             ran.append(name)
-            await pause(True)
+            await checkpoint()
 
     async def main() -> None:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(work, "a")
             nursery.start_soon(work, "b")
-        assert await run_in_thread(True, threading.get_ident) != threading.get_ident()
+        assert await run_in_thread(threading.get_ident) != threading.get_ident()
 
     trio.run(main)
     assert ran[:2] in (["a", "b"], ["b", "a"])
@@ -64,4 +67,4 @@ def test_trio_runs_them_too() -> None:
 
 def test_asyncio_is_found_where_trio_is_loaded() -> None:
     pytest.importorskip("trio")
-    test_a_pause_lets_each_other_task_run_once()
+    test_a_checkpoint_lets_each_other_task_run_once()

@@ -8,22 +8,17 @@ import sys
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-__all__ = ["pause", "run_in_thread"]
+__all__ = ["checkpoint", "run_in_thread"]
 
 T = TypeVar("T")
 
 
-async def pause(is_async: bool) -> None:
+async def checkpoint() -> None:
     """Let other tasks of the event loop run, and return as soon as they have.
-
-    Args:
-        is_async: whether there is an event loop; without one, nothing happens.
 
     Raises:
         BaseException: the event loop's own, where the task has been canceled.
     """
-    if not is_async:
-        return
     trio = _running_trio()
     if trio is None:
         await asyncio.sleep(0)
@@ -32,19 +27,11 @@ async def pause(is_async: bool) -> None:
 
 
 # Any: the arguments of any function.
-async def run_in_thread(is_async: bool, fn: Callable[..., T], *args: Any) -> T:
+async def run_in_thread(fn: Callable[..., T], *args: Any) -> T:
     """Call a function in a thread of the event loop's own pool, and return its result.
 
-    The loop goes on meanwhile only where the function releases the GIL. A task that is canceled
-    does not wait for the function, which ends by itself, under Trio as under asyncio.
-
-    Args:
-        is_async: whether there is an event loop; without one, the function is called at once.
-        fn: the function, which must not touch anything of the exchange.
-        args: its arguments.
+    A task that is canceled does not wait for the function, which ends by itself.
     """
-    if not is_async:
-        return fn(*args)
     trio = _running_trio()
     if trio is None:
         return await asyncio.get_running_loop().run_in_executor(None, fn, *args)

@@ -2,12 +2,13 @@
 
 import sys
 from asyncio import get_running_loop, sleep, timeout
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import suppress
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from urllib.parse import quote
 
 from mantlet._internal.asgi_types import AsgiMessage, Receive, Scope
+from mantlet._internal.event_loop import checkpoint, run_in_thread
 from mantlet.core.body import (
     BODY_HEADERS,
     CHUNK_SIZE,
@@ -38,6 +39,8 @@ from mantlet.http.headers import (
 from mantlet.http.routing.root_paths import read_route_paths, remove_root
 
 __all__ = ["AsgiRequest"]
+
+T = TypeVar("T")
 
 
 class ScopeHeaders(Headers):
@@ -265,6 +268,15 @@ class AsgiRequest(Request):
             if length <= limit:
                 return length
         return check_length(declared, limit)
+
+    async def checkpoint(self) -> None:
+        """Let the event loop go on with other tasks."""
+        await checkpoint()
+
+    # Any: the arguments of any function.
+    async def run_in_thread(self, fn: Callable[..., T], *args: Any) -> T:
+        """Call a function in a thread of the event loop's pool."""
+        return await run_in_thread(fn, *args)
 
     async def pause(self, seconds: float) -> None:
         """Wait for some seconds; see `Request.pause()`."""

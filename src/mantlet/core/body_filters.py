@@ -9,7 +9,7 @@ one chunk, whose length servers can tell.
 from collections.abc import Awaitable, Iterable
 from typing import Final
 
-from mantlet._internal.event_loop import pause
+from mantlet.core.request import Request
 from mantlet.core.response import ChunkFilter, Filter, Filtered
 
 __all__ = ["SLICE", "apply_filters", "filter_in_slices", "join_pieces"]
@@ -53,17 +53,17 @@ def join_pieces(filtered: Filtered) -> bytes:
     return b"".join(filtered) if isinstance(filtered, list) else filtered
 
 
-async def filter_in_slices(fn: ChunkFilter, chunk: bytes, more: bool, is_async: bool) -> Filtered:
+async def filter_in_slices(fn: ChunkFilter, chunk: bytes, more: bool, request: Request) -> Filtered:
     """Send a chunk through a filter in slices, and let the event loop go on after each.
 
     Args:
         fn: the filter; its result must not depend on how a body is split into chunks.
         chunk: the chunk.
         more: whether more of the body will follow.
-        is_async: whether there is an event loop.
+        request: the request.
 
     Returns:
-        The chunk itself where the results are the same; else these, as one if there is no loop.
+        The chunk itself where the results are the same; else these, as one under WSGI.
     """
     size = len(chunk)
     same = 0  # how many bytes have come out as they went in, before the first that have not
@@ -71,25 +71,25 @@ async def filter_in_slices(fn: ChunkFilter, chunk: bytes, more: bool, is_async: 
     for start in range(0, max(1, size), SLICE):
         end = start + SLICE
         piece = fn(chunk[start:end], more or end < size)
-        await pause(is_async)
+        await request.checkpoint()
         if pieces is None:
             if chunk.startswith(piece, same):
                 same += len(piece)
                 continue
-            pieces = await _copy(chunk, same, is_async)
+            pieces = await _copy(chunk, same, request)
         if piece:
             pieces.append(piece)
     if pieces is None:
         if same == size:
             return chunk
-        pieces = await _copy(chunk, same, is_async)
-    return pieces if is_async and pieces else b"".join(pieces)
+        pieces = await _copy(chunk, same, request)
+    return pieces if request.is_async and pieces else b"".join(pieces)
 
 
-async def _copy(chunk: bytes, size: int, is_async: bool) -> list[bytes]:
+async def _copy(chunk: bytes, size: int, request: Request) -> list[bytes]:
     """Return the beginning of a chunk in pieces."""
     pieces = []
     for start in range(0, size, _COPIED):
         pieces.append(chunk[start : min(start + _COPIED, size)])
-        await pause(is_async)
+        await request.checkpoint()
     return pieces

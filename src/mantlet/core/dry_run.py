@@ -8,7 +8,7 @@ without it.
 
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from mantlet._internal.log_throttle import LogThrottle
 from mantlet.core.body import SpooledBody
@@ -25,6 +25,7 @@ from mantlet.http.headers import HeaderNames, Headers
 __all__ = ["with_mode"]
 
 _log = logging.getLogger("mantlet.report")
+T = TypeVar("T")
 
 #: Public attributes of the state that the app may read whichever mode a policy is in.
 _SHARED: Final = ("_request_id", "_csp_nonce", "rate_limit", "validated", "secrets")
@@ -404,6 +405,15 @@ class RequestView(Request):
 
     async def pause(self, seconds: float) -> None:
         """Delay nothing."""
+
+    async def checkpoint(self) -> None:
+        """Let the event loop go on with other tasks."""
+        await self._request.checkpoint()
+
+    # Any: the arguments of any function.
+    async def run_in_thread(self, fn: Callable[..., T], *args: Any) -> T:
+        """Call a function in a thread of the event loop's pool."""
+        return await self._request.run_in_thread(fn, *args)
 
     def add_response_header(
         self, name: str, value: str, *, replace: bool = False, unless_set: bool = False

@@ -12,7 +12,6 @@ from typing import Any, Final
 
 from mantlet._internal.coroutines import start_eagerly
 from mantlet._internal.disconnects import is_disconnect
-from mantlet._internal.event_loop import pause
 from mantlet._internal.exception_chain import walk_chain
 from mantlet.core.body_filters import SLICE, apply_filters, join_pieces
 from mantlet.core.error_log import log_disconnect, log_error
@@ -373,7 +372,7 @@ class Exchange(ResponsePipeline):
             chunk = filtered if isinstance(filtered, bytes) else await filtered
             if self._since_pause > SLICE:
                 self._since_pause = 0
-                await pause(self.request.is_async)
+                await self.request.checkpoint()
         finally:
             self._is_filtering = False
         return chunk
@@ -406,7 +405,7 @@ class Exchange(ResponsePipeline):
     async def _receive_in_turn(self, chunk: bytes, more: bool) -> None:
         """Take a chunk that the app sends in another task, after the one that is being filtered."""
         while self._is_filtering:
-            await pause(self.request.is_async)
+            await self.request.checkpoint()
         waiting = self.receive_chunk(chunk, more)
         if waiting is not None:
             await waiting

@@ -16,6 +16,7 @@ from mantlet.http.routing.root_paths import NO_ROOT_PATHS, RootPaths
 __all__ = ["Request", "origin_path", "request_class"]
 
 RequestType = TypeVar("RequestType", bound="Request")
+T = TypeVar("T")
 
 
 class Request:
@@ -118,6 +119,25 @@ class Request:
         if self._cleanups is None:
             self._cleanups = []
         self._cleanups.append(cleanup)
+
+    async def checkpoint(self) -> None:
+        """Let the event loop go on with other tasks, in the middle of long work.
+
+        Under WSGI, which has no event loop, nothing happens.
+        """
+
+    # Any: the arguments of any function.
+    async def run_in_thread(self, fn: Callable[..., T], *args: Any) -> T:
+        """Call a function in a thread of the event loop's own pool, and return its result.
+
+        The loop goes on meanwhile only while the function releases the GIL. Under WSGI, which has
+        no event loop, it is called in this thread.
+
+        Args:
+            fn: the function. It must not touch the exchange, which may end before it does.
+            args: its arguments.
+        """
+        return fn(*args)
 
     async def pause(self, seconds: float) -> None:
         """Wait for some seconds, under ASGI alone.

@@ -111,7 +111,7 @@ class BodyFilter:
     def __call__(self, chunk: bytes, more: bool) -> bytes | Awaitable[Filtered]:
         """Take a chunk; return the data to send in its place."""
         if len(chunk) > SLICE:
-            return filter_in_slices(self._filter, chunk, more, self._context.request.is_async)
+            return filter_in_slices(self._filter, chunk, more, self._context.request)
         return self._filter(chunk, more)
 
     def _filter(self, chunk: bytes, more: bool) -> bytes:

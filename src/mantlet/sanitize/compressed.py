@@ -15,9 +15,9 @@ from itertools import chain
 from typing import Any, Final, NamedTuple
 
 from mantlet._internal.coroutines import start_eagerly
-from mantlet._internal.event_loop import pause
 from mantlet.core.body_filters import SLICE, join_pieces
 from mantlet.core.problem import Problem
+from mantlet.core.request import Request
 from mantlet.core.response import Filter, Filtered
 from mantlet.exceptions import MantletError
 from mantlet.http.content_encoding import PIECE, DecodeError, Decoder, decoders
@@ -140,7 +140,7 @@ class Recompressor:
         coding: a key of `supported_codings()`.
         inner: the filter of the decompressed body.
         limit: maximum size of the decompressed body in bytes.
-        is_async: whether there is an event loop.
+        request: the request, if the event loop is to go on.
 
     A call raises `UndecodableBody` if the body cannot be decompressed.
     """
@@ -152,17 +152,19 @@ class Recompressor:
         "_encoded",
         "_encoder",
         "_inner",
-        "_is_async",
         "_limit",
         "_raw",
+        "_request",
         "_since_pause",
     )
 
-    def __init__(self, coding: str, inner: Filter, limit: int, *, is_async: bool = False) -> None:
+    def __init__(
+        self, coding: str, inner: Filter, limit: int, *, request: Request | None = None
+    ) -> None:
         self._coding = supported_codings()[coding]
         self._inner = inner
         self._limit = limit
-        self._is_async = is_async
+        self._request = request
         self._decoder = self._coding.decoder()
         self._encoder: _Encoder | None = None
         self._encoded = self._decoded = self._since_pause = 0
@@ -263,7 +265,8 @@ class Recompressor:
         self._since_pause += size
         if self._since_pause >= SLICE:
             self._since_pause = 0
-            await pause(self._is_async)
+            if self._request is not None:
+                await self._request.checkpoint()
 
     def _decode(self, chunk: bytes, more: bool) -> Iterator[bytes]:
         self._encoded += len(chunk)
@@ -292,7 +295,7 @@ class CompressedFilter:
         limit: maximum size of the decompressed body in bytes.
         on_undecodable: called if the body cannot be decompressed.
         fallback: the filter of such a body; None to block it.
-        is_async: whether there is an event loop.
+        request: the request, if the event loop is to go on.
     """
 
     __slots__ = ("_fallback", "_on_undecodable", "_recompressor")
@@ -305,10 +308,10 @@ class CompressedFilter:
         on_undecodable: Callable[[], None],
         *,
         fallback: Filter | None,
-        is_async: bool = False,
+        request: Request | None = None,
     ) -> None:
         for coding in codings:
-            inner = Recompressor(coding, inner, limit, is_async=is_async)
+            inner = Recompressor(coding, inner, limit, request=request)
         self._recompressor: Filter | None = inner
         self._on_undecodable = on_undecodable
         self._fallback = fallback

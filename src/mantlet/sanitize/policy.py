@@ -11,7 +11,6 @@ from collections.abc import Awaitable, Iterable, Mapping
 from functools import partial
 from typing import Final, Literal, cast
 
-from mantlet._internal.event_loop import pause
 from mantlet._internal.options import check_int
 from mantlet.core.body_filters import SLICE
 from mantlet.core.modes import ModeOption, check_mode
@@ -274,7 +273,7 @@ class OutputSanitizer(Policy):
         turns.append(own)
         try:
             while turns[0] is not own:
-                await pause(request.is_async)
+                await request.checkpoint()
             data = await redactor.redact_long_message(request, redactor.scanner, message.data)
             return self._redacted(redactor, request, message, data)
         except Problem:

@@ -124,7 +124,7 @@ class Redactor:
         """Return a long WebSocket message without leaks; the event loop goes on meanwhile."""
         encoded = data.encode(errors="surrogatepass") if isinstance(data, str) else data
         scan = self._message_scan(request, scanner, encoded, "message")
-        redacted = join_pieces(await filter_in_slices(scan, encoded, False, True))
+        redacted = join_pieces(await filter_in_slices(scan, encoded, False, request))
         if redacted is encoded:
             return data
         return redacted.decode(errors="surrogatepass") if isinstance(data, str) else redacted

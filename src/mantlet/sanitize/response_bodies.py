@@ -4,7 +4,6 @@ from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Final
 
-from mantlet._internal.event_loop import run_in_thread
 from mantlet.core.body_filters import SLICE
 from mantlet.core.problem import Problem
 from mantlet.core.request import Request
@@ -189,7 +188,7 @@ class ResponseBodies:
             if len(page) <= SLICE:
                 return cleaner(page, charset)
             # It can't be sliced; but the cleaner releases the GIL.
-            return run_in_thread(request.is_async, cleaner, page, charset)
+            return request.run_in_thread(cleaner, page, charset)
 
         codings = self._codings(context, blocks=True)
         response.transform(
@@ -270,9 +269,9 @@ class ResponseBodies:
         fallback: Filter | None,
     ) -> CompressedFilter:
         on_undecodable = partial(self._report, context.request, "undecodable-body", "body")
-        is_async = context.request.is_async
+        request = context.request
         return CompressedFilter(
-            codings, inner, limit, on_undecodable, fallback=fallback, is_async=is_async
+            codings, inner, limit, on_undecodable, fallback=fallback, request=request
         )
 
     def _codings(self, context: ResponseContext, *, blocks: bool) -> tuple[str, ...] | None:
