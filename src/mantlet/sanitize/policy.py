@@ -43,6 +43,8 @@ _LEAKS: Final = Leaks()
 _COOKIES: Final = Cookies()
 #: Bodies up to this size are copied after the header values, to be scanned together with them.
 _SMALL_BODY: Final = 8 * 1024
+#: Bodies up to this size are searched in one go: most are clean, and slices take longer.
+_MEDIUM_BODY: Final = 128 * 1024
 #: Headers of requests that may have to be changed for the app.
 _CONDITIONAL: Final = HeaderNames("If-Match", "Range")
 #: Statuses of responses that need a closer look whatever their body: a part, and not modified.
@@ -196,7 +198,7 @@ class OutputSanitizer(Policy):
         body = response.first_chunk
         if (
             response.complete
-            and len(body) <= SLICE
+            and len(body) <= _MEDIUM_BODY
             and coding is None
             and kind.plain
             and status not in _SPECIAL
