@@ -7,28 +7,22 @@ without it.
 """
 
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from typing import Any, Final, TypeVar
+from collections.abc import Awaitable, Callable
+from typing import Any
 
 from mantlet._internal.log_throttle import LogThrottle
-from mantlet.core.body import SpooledBody
 from mantlet.core.body_filters import apply_filters
 from mantlet.core.error_log import log_exception, logged_method, maskers
 from mantlet.core.modes import Mode, RouteModes
 from mantlet.core.policy import Close, Message, MessageResult, Policy
 from mantlet.core.problem import Problem
 from mantlet.core.request import Request
+from mantlet.core.request_view import RequestView
 from mantlet.core.response import Filter, Filtered, Reply, Response
-from mantlet.core.state import State
-from mantlet.http.headers import HeaderNames, Headers
 
 __all__ = ["with_mode"]
 
 _log = logging.getLogger("mantlet.report")
-T = TypeVar("T")
-
-#: Public attributes of the state that the app may read whichever mode a policy is in.
-_SHARED: Final = ("_request_id", "_csp_nonce", "rate_limit", "validated", "secrets")
 
 
 def with_mode(policy: Policy) -> Policy | None:
@@ -120,7 +114,7 @@ class ReportOnly(_Wrapped):
         return self._message_later(view, message, result)
 
     async def _message_later(
-        self, view: "RequestView", message: Message, waiting: Awaitable[MessageResult]
+        self, view: RequestView, message: Message, waiting: Awaitable[MessageResult]
     ) -> Message:
         try:
             self._report_message(view, message, await waiting)
@@ -128,7 +122,7 @@ class ReportOnly(_Wrapped):
             self._log_failure(view, error)
         return message
 
-    def _report_message(self, view: "RequestView", message: Message, result: MessageResult) -> None:
+    def _report_message(self, view: RequestView, message: Message, result: MessageResult) -> None:
         if isinstance(result, Close):
             self._report(view, f"closed the connection with {result.code}")
         elif result is None:
@@ -173,7 +167,7 @@ class ReportOnly(_Wrapped):
         except Exception as error:  # noqa: BLE001  # a policy that only reports fails nothing
             self._log_failure(request, error)
 
-    def _view(self, request: Request) -> "RequestView":
+    def _view(self, request: Request) -> RequestView:
         own = request.local(self)
         view: RequestView | None = own.get("view")
         if view is None:
@@ -181,7 +175,7 @@ class ReportOnly(_Wrapped):
         return view
 
     def _run(
-        self, view: "RequestView", hook: Callable[..., Any], *args: object
+        self, view: RequestView, hook: Callable[..., Any], *args: object
     ) -> Awaitable[None] | None:
         """Run a hook that may reply, and report the reply."""
         try:
@@ -197,7 +191,7 @@ class ReportOnly(_Wrapped):
         return self._run_later(view, reply)
 
     async def _run_later(
-        self, view: "RequestView", waiting: Awaitable[Reply | Response | None]
+        self, view: RequestView, waiting: Awaitable[Reply | Response | None]
     ) -> None:
         try:
             reply = await waiting
@@ -208,12 +202,12 @@ class ReportOnly(_Wrapped):
             reply = None
         self._replied(view, reply)
 
-    def _replied(self, view: "RequestView", reply: Reply | Response | None) -> None:
+    def _replied(self, view: RequestView, reply: Reply | Response | None) -> None:
         view.share()
         if isinstance(reply, Reply):
             self._report(view, f"answered with {reply.status}")
 
-    def _watch(self, view: "RequestView", response: Response, copy: Response) -> None:
+    def _watch(self, view: RequestView, response: Response, copy: Response) -> None:
         """Have the policy's filters see the response's body, and report whether they change it."""
         new = copy.filters[len(response.filters) :]
         if not new:
@@ -222,7 +216,7 @@ class ReportOnly(_Wrapped):
         response.transform(watched, keeps_length=True, keeps_etag=True)
 
     async def _watch_later(
-        self, waiting: Awaitable[None], view: "RequestView", response: Response, copy: Response
+        self, waiting: Awaitable[None], view: RequestView, response: Response, copy: Response
     ) -> None:
         await waiting
         self._watch(view, response, copy)
@@ -266,9 +260,7 @@ class _WatchedFilters:
         filters: the filters.
     """
 
-    def __init__(
-        self, policy: ReportOnly, view: "RequestView", filters: tuple[Filter, ...]
-    ) -> None:
+    def __init__(self, policy: ReportOnly, view: RequestView, filters: tuple[Filter, ...]) -> None:
         self._policy = policy
         self._view = view
         self._filters = filters
@@ -363,133 +355,3 @@ class ByRoute(_Wrapped):
     def on_finish(self, request: Request) -> Awaitable[None] | None:
         """Run the hook in the route's mode."""
         return self._chosen(request).on_finish(request)
-
-
-class RequestView(Request):
-    """A request that a policy can read and not change.
-
-    Its state is a copy; `share()` hands on the public attributes that the app reads.
-    """
-
-    __slots__ = ("_request", "is_async", "method_key", "protocol")
-
-    def __init__(self, request: Request) -> None:
-        self._request = request
-        self.raw = request.raw
-        self.state = State()
-        vars(self.state).update(vars(request.state))
-        self.protocol = request.protocol
-        self.is_async = request.is_async
-        self.method_key = request.method_key
-        self._cleanups = self._local = None
-        self._handed_over = False
-        self._own_headers = None
-        self._response_headers = {}
-
-    def share(self) -> None:
-        """Hand on the attributes of the state that the app may read."""
-        own, shared = vars(self.state), vars(self._request.state)
-        for name in _SHARED:
-            if name in own:
-                shared.setdefault(name, own[name])
-
-    @property
-    def app_response(self) -> Response | None:
-        """A copy of the app's own response to the error, or None."""
-        response = self._request.app_response
-        return None if response is None else response._copy()
-
-    def add_cleanup(self, cleanup: Callable[[], object]) -> None:
-        """Call something once the exchange has ended."""
-        self._request.add_cleanup(cleanup)
-
-    async def pause(self, seconds: float) -> None:
-        """Delay nothing."""
-
-    async def checkpoint(self) -> None:
-        """Let the event loop go on with other tasks."""
-        await self._request.checkpoint()
-
-    # Any: the arguments of any function.
-    async def run_in_thread(self, fn: Callable[..., T], *args: Any) -> T:
-        """Call a function in a thread of the event loop's pool."""
-        return await self._request.run_in_thread(fn, *args)
-
-    def add_response_header(
-        self, name: str, value: str, *, replace: bool = False, unless_set: bool = False
-    ) -> None:
-        """Discard the header."""
-
-    def replace_header(self, name: str, value: str | None) -> None:
-        """Discard the header."""
-
-    def _append_header(self, name: str, value: str) -> None:
-        """Discard the header."""
-
-    def replace_body(self, body: bytes | SpooledBody, *, content_type: str | None = None) -> None:
-        """Discard the body."""
-        if isinstance(body, SpooledBody):
-            body.close()
-
-    def set_content_length(self) -> None:
-        """Leave the length as it is."""
-
-    def replace_path(self, path: str) -> None:
-        """Discard the path."""
-
-    @property
-    def method(self) -> str:
-        """The method as sent."""
-        return self._request.method
-
-    @property
-    def path(self) -> str:
-        """The whole path, decoded."""
-        return self._request.path
-
-    @property
-    def route_paths(self) -> tuple[str, ...]:
-        """See `Request.route_paths`."""
-        return self._request.route_paths
-
-    @property
-    def route_path(self) -> str:
-        """The decoded path within the wrapped app."""
-        return self._request.route_path
-
-    @property
-    def raw_path(self) -> bytes:
-        """The path as sent."""
-        return self._request.raw_path
-
-    @property
-    def query(self) -> bytes:
-        """The query as sent."""
-        return self._request.query
-
-    @property
-    def headers(self) -> Headers:
-        """The request's headers."""
-        return self._request.headers
-
-    def get_headers(self, names: HeaderNames) -> Mapping[str, str]:
-        """Return the values of those headers of ``names`` that are present."""
-        return self._request.get_headers(names)
-
-    @property
-    def scheme(self) -> str:
-        """The scheme as the server reports it."""
-        return self._request.scheme
-
-    @property
-    def client(self) -> str | None:
-        """The peer's address, or None."""
-        return self._request.client
-
-    async def body(self, limit: int, headers: Mapping[str, str] | None = None) -> bytes:
-        """Read the whole body; see `Request.body()`."""
-        return await self._request.body(limit, headers)
-
-    def chunks(self, limit: int, *, memory: int) -> AsyncIterator[bytes]:
-        """Read the body in chunks; see `Request.chunks()`."""
-        return self._request.chunks(limit, memory=memory)

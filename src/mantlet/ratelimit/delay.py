@@ -12,8 +12,8 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 from mantlet._internal.options import check_number
-from mantlet.core.dry_run import RequestView
 from mantlet.core.request import Request
+from mantlet.core.request_view import RequestView
 from mantlet.ratelimit.engine import LimitResult
 from mantlet.ratelimit.stores.base import TokenRequest
 

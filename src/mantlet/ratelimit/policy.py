@@ -29,12 +29,12 @@ from typing import Any, Final
 
 from mantlet._internal.coroutines import start_eagerly
 from mantlet._internal.options import check_int
-from mantlet.core.dry_run import RequestView
 from mantlet.core.modes import ModeOption, check_mode
 from mantlet.core.policy import Close, Message
 from mantlet.core.preflight import has_body, is_preflight
 from mantlet.core.problem import Problem
 from mantlet.core.request import Request
+from mantlet.core.request_view import RequestView
 from mantlet.core.response import Reply, Response
 from mantlet.exceptions import ClientDisconnected, StoreOutage
 from mantlet.http.headers import TextHeaders

@@ -14,9 +14,9 @@ from typing import Final, Literal
 from mantlet._internal.coroutines import is_plain_function
 from mantlet._internal.fingerprint import keyed_fingerprint
 from mantlet._internal.log_throttle import LogThrottle
-from mantlet.core.dry_run import RequestView
 from mantlet.core.error_log import log_failure, logged_method
 from mantlet.core.request import Request
+from mantlet.core.request_view import RequestView
 from mantlet.ratelimit.decision import Decision
 from mantlet.ratelimit.engine import LimitResult
 from mantlet.ratelimit.rules import RuleTable
