@@ -1,17 +1,11 @@
 """Build the variants of a secret value: what is searched for, and what is then matched."""
 
-import json
 import re
 from collections.abc import Iterator
 from contextlib import suppress
 from typing import Final
 
-from mantlet.redact.beginnings import (
-    escaped_beginnings,
-    hex_beginnings,
-    raw_beginning,
-    text_beginnings,
-)
+from mantlet.redact.beginnings import encoded_once, hex_beginnings, text_beginnings
 from mantlet.redact.decoded import Base64Variant, HexVariant, stable_base64
 from mantlet.redact.secret_text import SecretText, TextVariant
 from mantlet.redact.strength import weak_reason
@@ -49,30 +43,24 @@ def build_variants(value: bytes, fingerprint: str | None) -> tuple[SecretVariant
 
 def _variants(value: bytes, fingerprint: str | None) -> Iterator[SecretVariant]:
     text = SecretText(value)
-    for pattern, is_escaped in (*text_beginnings(text), *escaped_beginnings(text)):
-        yield TextVariant(pattern, text, fingerprint, is_escaped=is_escaped)
-    first = raw_beginning(text)
-    raw = TextVariant(first, text, fingerprint, is_escaped=False)
-    for pattern in hex_beginnings(first):
-        yield HexVariant(pattern, raw)
-    for beginning in dict.fromkeys((first, *_in_json(first))):
-        inner = TextVariant(beginning, text, fingerprint, is_escaped=False)
-        yield from _late_in_base64(inner)
+    for pattern in sorted(text_beginnings(text.value)):
+        yield TextVariant(pattern, text, fingerprint)
+    for number, beginning in enumerate(encoded_once(text.value)):
+        inner = TextVariant(beginning[:_BYTES], text, fingerprint)
+        for pattern in hex_beginnings(beginning, is_raw=not number):
+            yield HexVariant(pattern, inner)
+        if not number:
+            yield from _late_in_base64(inner)
         for variant in _in_base64(inner):
             yield variant
-            if beginning is first and not variant.pattern.translate(None, _DIGITS_ALONE):
+            if not number and not variant.pattern.translate(None, _DIGITS_ALONE):
                 yield from _in_base64(variant)
+                yield from _late_in_base64(variant)
     with suppress(UnicodeDecodeError):
         for coding in ("utf-16-le", "utf-16-be"):
             wide = text.value.decode().encode(coding)
             # One literal for both, if each character has a zero byte.
             yield SecretVariant(wide.removeprefix(b"\x00").removesuffix(b"\x00"), fingerprint)
-
-
-def _in_json(beginning: bytes) -> Iterator[bytes]:
-    text = beginning.decode(errors="ignore")
-    for shown in (json.dumps(text), json.dumps(text, ensure_ascii=False)):
-        yield shown[1:-1].encode()[:_BYTES]
 
 
 def _in_base64(inner: SecretVariant) -> Iterator[Base64Variant]:

@@ -1,67 +1,96 @@
 """Read text in whatever way encoders have written it, one character at a time.
 
-A character may stand there as it is; escaped for JSON, JavaScript or Python; as an HTML character
-reference; percent-encoded; with its quote doubled as in CSV; or in a stack of these, such as JSON
-in JSON in HTML, where the escapes' own characters are escaped again. Every expression is bounded.
+A character may stand there as it is; after a backslash, as in JSON, Python, cookies and Markdown; as
+an HTML character reference; percent-encoded; as quoted-printable (RFC 2045, 6.7; RFC 2047, 4.2);
+with its quote doubled as in CSV and SQL; or in a stack of these, such as JSON in JSON in HTML, where
+the escapes' own characters are escaped again. Every expression is bounded.
 """
 
 import re
 from functools import cache
 from typing import Final
 
-__all__ = ["LINE_BREAK", "MAX_BREAKS", "MAX_DEPTH", "PARTIAL_BREAK", "Reader", "entity_names"]
+__all__ = ["LEAD", "LEAD_END", "LINE_BREAK", "MAX_BREAKS", "PARTIAL_BREAK", "Reader"]
 
 #: How many escapes of different kinds may be nested within each other.
-MAX_DEPTH: Final = 8
+_MAX_DEPTH: Final = 8
 #: How often a quote is doubled at most.
 _MAX_DOUBLED: Final = 3
 #: How many backslashes one escape may have: five levels of JSON in JSON have 31.
 _MAX_BACKSLASHES: Final = 32
 
-_BACKSLASH, _PERCENT, _AMPERSAND, _QUOTE, _PLUS, _SPACE = b'\\%&"+ '
-_HEADS: Final = frozenset({_BACKSLASH, _PERCENT, _AMPERSAND})
+_BACKSLASH, _PERCENT, _AMPERSAND, _EQUALS = b"\\%&="
+_QUOTES: Final = frozenset(b"\"'")
+_SPACE: Final = ord(" ")
+#: How a space is written in a form and in a header (RFC 2047, 4.2).
+_FOR_SPACE: Final = frozenset(b"+_")
+_HEADS: Final = frozenset({_BACKSLASH, _PERCENT, _AMPERSAND, _EQUALS})
 
-#: An escape of one kind, however often it was applied. Each group is a way to give the character.
+#: What follows a backslash; each group is a way to give the character. The last one is a character
+#: that stands for itself, or one of ``bfnrtv``.
+_AFTER_BACKSLASH: Final = (
+    rb"(?:u([0-9A-Fa-f]{4})|x([0-9A-Fa-f]{2})|U([0-9A-Fa-f]{8})|u\{0{0,5}([0-9A-Fa-f]{1,6})\}"
+    rb"|([0-3][0-7]{2})|([!-/:-@\[\]^_`{-~ bfnrtv]))"
+)
+_REFERENCE: Final = (
+    rb"(?:\#0{0,6}([0-9]{1,7})|\#[xX]0{0,6}([0-9A-Fa-f]{1,6})|([A-Za-z][A-Za-z0-9]{1,9}));"
+)
+#: An escape of one kind, however often it was applied.
 _TOKEN: Final = re.compile(
-    rb"\\{1,32}(?:u([0-9A-Fa-f]{4})|x([0-9A-Fa-f]{2})|U([0-9A-Fa-f]{8})|([\"'/bfnrtv]))"
-    rb"|%(?:25){0,3}([0-9A-Fa-f]{2})"
-    rb"|&(?:amp;){0,3}(?:\#0{0,6}([0-9]{1,7})|\#[xX]0{0,6}([0-9A-Fa-f]{1,6})"
-    rb"|([A-Za-z][A-Za-z0-9]{1,9}));"
+    rb"\\{1,32}" + _AFTER_BACKSLASH + rb"|%(?:25){0,3}(?:u([0-9A-Fa-f]{4})|([0-9A-Fa-f]{2}))"
+    rb"|&(?:amp;){0,3}" + _REFERENCE + rb"|=(?:3D){0,3}([0-9A-F]{2})"
 )
 #: The bases of these groups; a letter or a name has none.
-_BASES: Final = (0, 16, 16, 16, 0, 16, 10, 16, 0)
-_LETTER: Final = 4
+_BASES: Final = (0, 16, 16, 16, 16, 8, 0, 16, 16, 10, 16, 0, 16)
+_LETTER: Final = 6
 #: The beginning of such an escape at the end of the data.
 _PARTIAL: Final = re.compile(
-    rb"(?:\\{1,32}(?:u[0-9A-Fa-f]{0,3}|x[0-9A-Fa-f]?|U[0-9A-Fa-f]{0,7}|)"
-    rb"|%(?:25){0,3}[0-9A-Fa-f]?"
+    rb"(?:\\{1,32}(?:u[0-9A-Fa-f]{0,3}|u\{[0-9A-Fa-f]{0,11}|x[0-9A-Fa-f]?|U[0-9A-Fa-f]{0,7}"
+    rb"|[0-3][0-7]?|)"
+    rb"|%(?:25){0,3}(?:[0-9A-Fa-f]?|u[0-9A-Fa-f]{0,3})|=(?:3D){0,3}[0-9A-F]?"
     rb"|&(?:amp;){0,3}(?:\#[xX]?[0-9A-Fa-f]{0,13}|[A-Za-z][A-Za-z0-9]{0,9})?)\Z"
 )
 #: How the first character of an escape is escaped once more.
-_REPEATED: Final = {_PERCENT: b"25", _AMPERSAND: b"amp;"}
-#: The same after the first character of an escape, once its characters are decoded.
+_REPEATED: Final = {_PERCENT: b"25", _AMPERSAND: b"amp;", _EQUALS: b"3D"}
+#: The same after the first character of an escape, once its characters are decoded. The groups have
+#: the numbers of those above.
 _BODIES: Final = {
-    _BACKSLASH: re.compile(
-        rb"\\{0,31}(?:u([0-9A-Fa-f]{4})|x([0-9A-Fa-f]{2})|U([0-9A-Fa-f]{8})|([\"'/bfnrtv\\]))"
-    ),
-    _PERCENT: re.compile(rb"()()()()(?:25){0,3}([0-9A-Fa-f]{2})"),
-    _AMPERSAND: re.compile(
-        rb"()()()()()(?:amp;){0,3}(?:\#0{0,6}([0-9]{1,7})|\#[xX]0{0,6}([0-9A-Fa-f]{1,6})"
-        rb"|([A-Za-z][A-Za-z0-9]{1,9}));"
-    ),
+    _BACKSLASH: re.compile(rb"\\{0,31}" + _AFTER_BACKSLASH.replace(rb"\[\]", rb"\[\\\]")),
+    _PERCENT: re.compile(b"()" * 6 + rb"(?:25){0,3}(?:u([0-9A-Fa-f]{4})|([0-9A-Fa-f]{2}))"),
+    _AMPERSAND: re.compile(b"()" * 8 + rb"(?:amp;){0,3}" + _REFERENCE),
+    _EQUALS: re.compile(b"()" * 11 + rb"(?:3D){0,3}([0-9A-F]{2})"),
 }
-_IN_BODY: Final = frozenset(
-    b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789#;\\\"'/"
-)
+_IN_BODY: Final = frozenset(range(0x20, 0x7F))
+_GOES_ON: Final = re.compile(rb"[A-Za-z0-9#]{0,12}[\\%&=]")
 #: The most characters of such an escape.
 _MAX_BODY: Final = 48
-_LETTERS: Final = {
-    **{ord(letter): ord(char) for letter, char in zip("bfnrtv", "\b\f\n\r\t\v", strict=True)},
-    **{code: code for code in b"\"'/\\"},
-}
+_LETTERS: Final = dict(zip(b"bfnrtv", b"\b\f\n\r\t\v", strict=True))
 
-#: The longest name of a character, with its semicolon.
-_LONGEST_NAME: Final = 11
+#: The first character of an escape in any encoding, and what an encoder may have repeated of it.
+_SEMICOLON: Final = rb"(?:;|%(?:25){0,3}3[bB]|\\{1,32}(?:u003[bB]|073)|=3B)"
+_SHARP: Final = rb"(?:\#|%(?:25){0,3}23|\\{1,32}(?:u0023)?\#?|=23)"
+_BACKSLASHES: Final = (
+    rb"(?>(?:\\(?!u00(?:2[56]|3[dD])|x2[56]|x3[dD])(?:u005[cC]|x5[cC]|134)?|%(?:25){0,3}5[cC]|=5C"
+    rb"|&(?:amp;){0,3}(?:\#0{0,6}92|\#[xX]0{0,6}5[cC]|bsol);){1,32})"
+)
+_AMPERSANDS: Final = (
+    rb"(?:&|%(?:25){0,3}26|=26|(?:\\{1,32}|%(?:25){0,3}5[cC])(?:u0026|x26)"
+    rb"|&(?:amp;){0,3}\#(?:38|[xX]26);)(?:amp" + _SEMICOLON + rb"|\#(?:38|[xX]26)" + _SEMICOLON
+    + rb"){0,3}"
+)
+_PERCENTS: Final = (
+    rb"(?:%|=25|\\{1,32}(?:u0025|x25)|&(?:amp;){0,3}(?:\#37|\#[xX]25|percnt);)(?:25){0,3}"
+)
+_EQUAL_SIGNS: Final = (
+    rb"(?:=|%(?:25){0,3}3[dD]|\\{1,32}u003[dD]|&(?:amp;){0,3}(?:\#61|\#[xX]3[dD]|equals);)(?:3D){0,3}"
+)
+_OTHER_LEADS: Final = (
+    rb"(?:" + _AMPERSANDS + rb"(?:" + _SHARP + rb"[xX]?0{0,6})?|" + _EQUAL_SIGNS + rb"|"
+    + _PERCENTS + rb")"
+)
+#: The part of an escape that a literal begins behind.
+LEAD: Final = re.compile(_BACKSLASHES + _OTHER_LEADS + rb"?|" + _OTHER_LEADS)
+LEAD_END: Final = re.compile(rb"(?:" + LEAD.pattern + rb")\Z")
 
 #: Written between two lines of a value, or of base64: the end of a line in any encoding, markup,
 #: the ends of two JSON strings, the name of a field in an event stream.
@@ -112,10 +141,11 @@ class Reader:
         """
         if unit == _BACKSLASH:
             return self._backslashes(at)
-        found = {end for read, end in self.readings(at) if read == unit}
+        readings = self.readings(at)
+        found = {end for read, end in readings if read == unit}
         if unit == _SPACE:
-            found |= {end for read, end in self.readings(at) if read == _PLUS}
-        elif unit == _QUOTE:
+            found |= {end for read, end in readings if read in _FOR_SPACE}
+        elif unit in _QUOTES:
             for _ in range(1 if is_last else _MAX_DOUBLED):
                 for end in tuple(found):
                     if not is_last or end == at + 1:
@@ -128,7 +158,7 @@ class Reader:
         return {
             second
             for read, second in self.readings(end)
-            if read == _QUOTE and first.endswith(self.data[end:second])
+            if read in _QUOTES and first.endswith(self.data[end:second])
         }
 
     def readings(self, at: int) -> list[tuple[int, int]]:
@@ -150,8 +180,8 @@ class Reader:
         if token is None:
             if _PARTIAL.match(data, at):
                 self.starved = True
-            elif head == _BACKSLASH:
-                # A backslash before a character that an outer encoder has escaped.
+            elif _GOES_ON.match(data, at + 1):
+                # The other characters of the escape may have been escaped.
                 self._nested(head, at + 1, found)
             return
         end = token.end()
@@ -170,7 +200,7 @@ class Reader:
 
     def _nested(self, unit: int, at: int, found: list[tuple[int, int]]) -> None:
         """Add the readings of escapes whose first character was escaped itself."""
-        for _ in range(MAX_DEPTH):
+        for _ in range(_MAX_DEPTH):
             body = _BODIES.get(unit)
             if body is None:
                 return
@@ -244,7 +274,7 @@ class Reader:
 def _decoded(group: int, text: bytes) -> int:
     """Return the code point that an escape stands for; -1 if its name is unknown."""
     if group == _LETTER:
-        return _LETTERS[text[0]]
+        return _LETTERS.get(text[0], text[0])
     return int(text, _BASES[group]) if _BASES[group] else _entity(text)
 
 
@@ -253,20 +283,6 @@ def _entities() -> dict[str, str]:
     from html.entities import html5  # noqa: PLC0415  # a large table, and rarely needed
 
     return html5
-
-
-@cache
-def _names() -> dict[int, list[bytes]]:
-    found: dict[int, list[bytes]] = {}
-    for name, text in _entities().items():
-        if len(text) == 1 and name.endswith(";") and len(name) <= _LONGEST_NAME:
-            found.setdefault(ord(text), []).append(name[:-1].encode())
-    return found
-
-
-def entity_names(code: int) -> list[bytes]:
-    """Return the names of a character in HTML, without the ampersand and the semicolon."""
-    return _names().get(code, [])
 
 
 def _entity(name: bytes) -> int:

@@ -1,24 +1,25 @@
 """Match the characters of a secret value, each in any encoding, forwards from its first one."""
 
 import re
-from functools import cached_property
 from typing import Final
 
-from mantlet.redact.escapes import Reader
-from mantlet.redact.glance import LEAD, Char, compile_glance
+from mantlet.redact.escapes import LEAD_END, Reader
 from mantlet.redact.matches import NEED_MORE, NO_MATCH, MatchFound, MatchResult, NoMatchYet
 from mantlet.redact.variants import SecretVariant
 
-__all__ = ["Char", "SecretText", "TextVariant"]
+__all__ = ["SecretText", "TextVariant"]
+
+#: One character of a value: the ways to write it, as code points, bytes or surrogates.
+Char = tuple[tuple[int, ...], ...]
 
 #: How far before a literal the escape of the first character may begin.
 _MAX_LEAD: Final = 40
-_ENDS_OF_LEADS: Final = frozenset(b"\\&%;#0xX23568BbCc")
+_ENDS_OF_LEADS: Final = frozenset(b"\\&%=;#0xX1234568BbCcDd")
 
 #: The end of a line in a value, with the indentation of the next one.
 _LINE_BREAK: Final = re.compile(r"[ \t]{0,16}[\r\n]\s{0,64}")
-#: Characters that hardly any encoder escapes: a run of them is compared at once.
-_RUN: Final = re.compile(r"[A-Za-z0-9_.~-]+", re.ASCII)
+#: Characters that stand for themselves wherever they are raw. A run of them is compared at once.
+_RUN: Final = re.compile(rb"[^\x00-\x1f\x7f-\xff\\%&=\"']+")
 
 
 class SecretText:
@@ -35,26 +36,20 @@ class SecretText:
         chars: its characters.
     """
 
-    __slots__ = ("__dict__", "_runs", "chars", "value")
+    __slots__ = ("_plain", "chars", "value")
 
     def __init__(self, value: bytes) -> None:
         self.value = value.strip(b" \t\r\n") or value
         self.chars: tuple[Char, ...]
-        #: The run of plain characters that begins at a character, with the index of its end.
-        self._runs: dict[int, tuple[bytes, int]] = {}
         try:
             text = _LINE_BREAK.sub("\n", self.value.decode())
         except UnicodeDecodeError:
             self.chars = tuple(((byte,),) for byte in self.value)
+            text = self.value.decode("latin-1")
         else:
             self.chars = tuple(() if char == "\n" else _spellings(char) for char in text)
-            for run in _RUN.finditer(text):
-                self._runs[run.start()] = run[0].encode(), run.end()
-
-    @cached_property
-    def glance(self) -> re.Pattern[bytes]:
-        """The expression that finds out quickly whether the value may begin somewhere."""
-        return compile_glance(self.chars)
+        #: The characters, with another byte for each one that is not ASCII.
+        self._plain = text.encode("ascii", "replace").replace(b"?", b"\xff")
 
     def end(self, data: bytes, at: int, more: bool) -> int | NoMatchYet:
         """Return where the value ends if it begins at an offset.
@@ -64,20 +59,18 @@ class SecretText:
             at: the offset.
             more: whether more data follows.
         """
-        if data.startswith(self.value, at) and self.value[-1] not in b'"%&\\':
+        if data.startswith(self.value, at) and self.value[-1] not in b"\"'%&=\\":
             return at + len(self.value)
         reader = Reader(data)
-        chars, runs = self.chars, self._runs
+        chars = self.chars
         places = [at]
         index, last = 0, len(chars) - 1
         starved = False
         while index <= last:
-            run = runs.get(index)
-            if run is not None:
-                plain = [place + len(run[0]) for place in places if data.startswith(run[0], place)]
-                if plain:
-                    places, index = plain, run[1]
-                    continue
+            same = self._run(data, places[0], index) if len(places) == 1 else 0
+            if same:
+                places, index = [places[0] + same], index + same
+                continue
             if index == last:
                 starved, reader.starved = reader.starved, False
             places = _after(reader, places, chars[index], is_last=index == last)
@@ -89,6 +82,20 @@ class SecretText:
             return NEED_MORE
         return places[-1]
 
+    def _run(self, data: bytes, at: int, index: int) -> int:
+        """Return how many characters from one on stand in the data as they are."""
+        run = _RUN.match(self._plain, index)
+        if run is None or data.startswith(run[0], at):
+            return len(run[0]) if run else 0
+        text, same, other = run[0], 0, min(len(run[0]), len(data) - at + 1)
+        while other - same > 1:
+            middle = (same + other) // 2
+            if data.startswith(text[:middle], at):
+                same = middle
+            else:
+                other = middle
+        return same
+
 
 class TextVariant(SecretVariant):
     """A secret as text.
@@ -97,31 +104,22 @@ class TextVariant(SecretVariant):
         pattern: the literal.
         text: the secret.
         fingerprint: its fingerprint.
-        is_escaped: whether the first character is escaped, and its escape may begin before the
-            literal.
     """
 
-    __slots__ = ("_is_escaped", "_text")
+    __slots__ = ("_text",)
 
-    def __init__(
-        self, pattern: bytes, text: SecretText, fingerprint: str | None, *, is_escaped: bool
-    ) -> None:
+    def __init__(self, pattern: bytes, text: SecretText, fingerprint: str | None) -> None:
         super().__init__(pattern, fingerprint)
         self.whole = text.value
         self._text = text
-        self._is_escaped = is_escaped
 
     def match(
         self, data: bytes, start: int, end: int, more: bool, media: str | None
     ) -> MatchResult:
         """Match the secret from the literal on, or from the beginning of its first escape."""
         result: MatchResult = NO_MATCH
-        text = self._text
-        glance = text.glance
-        for begin in self._starts(data, start) if self._is_escaped else (start,):
-            if glance.match(data, begin) is None:
-                continue
-            place = text.end(data, begin, more)
+        for begin in _starts(data, start):
+            place = self._text.end(data, begin, more)
             if isinstance(place, int):
                 if place >= end:
                     return MatchFound(begin, place)
@@ -129,17 +127,18 @@ class TextVariant(SecretVariant):
                 result = NEED_MORE
         return result
 
-    def _starts(self, data: bytes, start: int) -> tuple[int, ...]:
-        """Return where an escape may begin that the literal is a part of, the first one first."""
-        if start == 0 or data[start - 1] not in _ENDS_OF_LEADS:
-            return (start,)
-        first = max(0, start - _MAX_LEAD)
-        lead = LEAD.search(data, first, start)
-        if lead is None:
-            return (start,)
-        # The lead may begin with an escape of another character.
-        last = max(data.rfind(head, first, start) for head in (b"&", b"%", b"\\"))
-        return tuple(dict.fromkeys((lead.start(), last, start)))
+
+def _starts(data: bytes, start: int) -> tuple[int, ...]:
+    """Return where an escape may begin that a literal is a part of, the first one first."""
+    if start == 0 or data[start - 1] not in _ENDS_OF_LEADS:
+        return (start,)
+    first = max(0, start - _MAX_LEAD)
+    lead = LEAD_END.search(data, first, start)
+    if lead is None:
+        return (start,)
+    # The lead may begin with an escape of another character.
+    last = max(data.rfind(head, first, start) for head in (b"&", b"%", b"\\", b"="))
+    return tuple(dict.fromkeys((lead.start(), last, start)))
 
 
 def _spellings(char: str) -> Char:
@@ -155,7 +154,7 @@ def _spellings(char: str) -> Char:
 
 
 #: A last character whose raw form may be the beginning of an escape for it.
-_OPEN_ENDED: Final = frozenset(_spellings(char) for char in '"%&\\')
+_OPEN_ENDED: Final = frozenset(_spellings(char) for char in "\"'%&=\\")
 
 
 def _after(reader: Reader, places: list[int], char: Char, *, is_last: bool) -> list[int]:
