@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 
 from mantlet.redact.escapes import LINE_BREAK, MAX_BREAKS, PARTIAL_BREAK
 from mantlet.redact.matches import NEED_MORE, NO_MATCH, MatchFound, MatchResult
+from mantlet.redact.secret_text import ESCAPED_COST
 from mantlet.redact.variants import SecretVariant
 
 __all__ = ["Base64Variant", "HexVariant", "stable_base64"]
@@ -56,6 +57,7 @@ class _DecodedVariant(SecretVariant):
     """
 
     __slots__ = ("_inner",)
+    cost: Final = ESCAPED_COST
 
     def __init__(self, pattern: bytes, inner: SecretVariant) -> None:
         super().__init__(pattern, inner.fingerprint, inner.id)

@@ -60,10 +60,16 @@ _BODIES: Final = {
     _AMPERSAND: re.compile(b"()" * 8 + rb"(?:amp;){0,3}" + _REFERENCE),
     _EQUALS: re.compile(b"()" * 11 + rb"(?:3D){0,3}([0-9A-F]{2})"),
 }
-_IN_BODY: Final = frozenset(range(0x20, 0x7F))
 _GOES_ON: Final = re.compile(rb"[A-Za-z0-9#]{0,12}[\\%&=]")
-#: The most characters of such an escape.
-_MAX_BODY: Final = 48
+_HEX_DIGITS: Final = b"0123456789ABCDEFabcdef"
+#: The characters of such an escape, and how many there are at most; of backslashes there may be
+#: more.
+_IN_BODIES: Final = {
+    _BACKSLASH: (frozenset(range(0x20, 0x7F)), 10),
+    _PERCENT: (frozenset(_HEX_DIGITS + b"u"), 11),
+    _AMPERSAND: (frozenset(range(0x30, 0x3A)) | frozenset(range(0x41, 0x7B)) | {0x23, 0x3B}, 28),
+    _EQUALS: (frozenset(_HEX_DIGITS), 8),
+}
 _LETTERS: Final = dict(zip(b"bfnrtv", b"\b\f\n\r\t\v", strict=True))
 
 #: The first character of an escape in any encoding, and what an encoder may have repeated of it.
@@ -204,7 +210,7 @@ class Reader:
             body = _BODIES.get(unit)
             if body is None:
                 return
-            text, ends = self._plain(at)
+            text, ends = self._plain(at, unit)
             match = body.match(text)
             if match is None:
                 return
@@ -218,11 +224,12 @@ class Reader:
             if unit >= 0:
                 found.append((unit, at))
 
-    def _plain(self, at: int) -> tuple[bytes, list[int]]:
-        """Return the next characters as they are once decoded, with the end of each."""
+    def _plain(self, at: int, head: int) -> tuple[bytes, list[int]]:
+        """Return the characters after the first one of an escape, decoded, with their ends."""
         text = bytearray()
         ends: list[int] = []
-        while len(ends) < _MAX_BODY:
+        chars, most = _IN_BODIES[head]
+        while len(ends) < most:
             if at >= self.size:
                 self.starved = True
                 break
@@ -235,8 +242,9 @@ class Reader:
                 elif _PARTIAL.match(self.data, at):
                     self.starved = True
                     break
-            if unit not in _IN_BODY:
+            if unit not in chars:
                 break
+            most += unit == _BACKSLASH and len(ends) < _MAX_BACKSLASHES
             text.append(unit)
             ends.append(end)
             at = end

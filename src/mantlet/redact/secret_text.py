@@ -7,11 +7,15 @@ from mantlet.redact.escapes import LEAD_END, Reader
 from mantlet.redact.matches import NEED_MORE, NO_MATCH, MatchFound, MatchResult, NoMatchYet
 from mantlet.redact.variants import SecretVariant
 
-__all__ = ["SecretText", "TextVariant"]
+__all__ = ["ESCAPED_COST", "SecretText", "TextVariant"]
 
 #: One character of a value: the ways to write it, as code points, bytes or surrogates.
 Char = tuple[tuple[int, ...], ...]
 
+#: The cost of a candidate whose escapes have to be read, and the lengths of the literals that no
+#: innocent text has many times: those of common beginnings are longer.
+ESCAPED_COST: Final = 8
+_RARE: Final = range(7, 13)
 #: How far before a literal the escape of the first character may begin.
 _MAX_LEAD: Final = 40
 _ENDS_OF_LEADS: Final = frozenset(b"\\&%=;#0xX1234568BbCcDd")
@@ -106,12 +110,15 @@ class TextVariant(SecretVariant):
         fingerprint: its fingerprint.
     """
 
-    __slots__ = ("_text",)
+    __slots__ = ("_text", "cost")
 
     def __init__(self, pattern: bytes, text: SecretText, fingerprint: str | None) -> None:
         super().__init__(pattern, fingerprint)
         self.whole = text.value
         self._text = text
+        is_rare = len(pattern) in _RARE and not text.value.startswith(pattern)
+        #: How much work a candidate is, as a multiple of a simple one.
+        self.cost = ESCAPED_COST if is_rare else 1
 
     def match(
         self, data: bytes, start: int, end: int, more: bool, media: str | None
