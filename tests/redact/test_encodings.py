@@ -5,7 +5,10 @@ import html
 import io
 import json
 import re
+from binascii import b2a_qp
 from collections.abc import Callable
+from email.header import Header
+from http.cookies import SimpleCookie
 from urllib.parse import quote, quote_plus, urlencode
 
 import django
@@ -14,18 +17,20 @@ import jinja2
 import markupsafe
 import pytest
 from django.conf import settings
-from django.http import HttpResponseRedirect
+from django.http import HttpResponse, HttpResponseRedirect
 from django.utils.encoding import iri_to_uri
 from django.utils.html import escape as django_escape
-from django.utils.html import escapejs
-from hypothesis import given
+from django.utils.html import escapejs, json_script
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from starlette.responses import RedirectResponse
+from werkzeug.http import dump_cookie
 from werkzeug.utils import redirect
 
 from mantlet.redact.registry import Registry
 from mantlet.redact.scanner import Scanner
 from mantlet.redact.stream_scan import StreamScan
+from mantlet.redact.strength import weak_reason
 
 if not settings.configured:
     settings.configure(SECRET_KEY="of a test", USE_TZ=True)
@@ -56,6 +61,23 @@ def _csv(text: str) -> str:
     out = io.StringIO()
     csv.writer(out, quoting=csv.QUOTE_ALL).writerow(["a", text, "b"])
     return out.getvalue()
+
+
+def _cookie_of_starlette(text: str) -> str:
+    """Starlette has ``http.cookies`` write them, and refuses what Latin-1 lacks."""
+    return SimpleCookie({"k": text}).output()
+
+
+def _cookie_of_django(text: str) -> str:
+    response = HttpResponse()
+    response.set_cookie("k", text)
+    return response.cookies.output()
+
+
+def _header_of_django(text: str) -> str:
+    response = HttpResponse()
+    response["X-Key"] = text
+    return response["X-Key"]
 
 
 def _percent(safe: str, encode: Callable[..., str] = quote) -> Encoder:
@@ -109,6 +131,23 @@ TEXT: dict[str, Encoder] = {
     "all-percent-lower": lambda text: "".join(f"%{byte:02x}" for byte in text.encode()),
     "all-x": lambda text: "".join(f"\\x{byte:02x}" for byte in text.encode()),
 }
+#: Encoders that do not keep what is around a secret apart from it, or are the first ones only.
+FIRST: dict[str, Encoder] = {
+    "cookie-starlette": _cookie_of_starlette,
+    "cookie-django": _cookie_of_django,
+    "cookie-werkzeug": lambda text: dump_cookie("k", text),
+    "header-django": _header_of_django,
+    "json-script": lambda text: str(json_script(text, "id")),
+    "quoted-printable": lambda text: b2a_qp(text.encode(), quotetabs=True).decode(),
+    "encoded-word": lambda text: Header(text, "utf-8", maxlinelen=1000).encode(),
+    "re.escape": re.escape,
+    "markdown": lambda text: re.sub(r"([\\`*_{}\[\]()#+.!|<>-])", r"\\\1", text),
+    "sql": lambda text: text.replace("'", "''"),
+    "octal": lambda text: "".join(f"\\{byte:03o}" if byte > 126 else chr(byte)
+                                  for byte in text.encode()),
+    "braces": lambda text: "".join(f"\\u{{{ord(char):x}}}" if char > "~" else char
+                                   for char in text),
+}  # fmt: skip
 #: The encoders that escape every character, which nothing else is applied after.
 WHOLE = {name for name in TEXT if name.startswith("all-")}
 
@@ -207,6 +246,27 @@ def test_any_secret_is_masked_in_any_stack_of_encodings(
 ) -> None:
     """Of any characters, after a few that no encoder escapes."""
     check("kR7x9Z" + secret, names, sizes)
+
+
+def is_masked(secret: str, encoded: str) -> bool:
+    return masked(scanner_of(secret), encoded.encode()) != encoded.encode()
+
+
+@pytest.mark.parametrize("secret", SECRETS, ids=range(len(SECRETS)))
+@pytest.mark.parametrize("name", FIRST)
+def test_a_secret_is_masked_in_cookies_mail_and_markdown(name: str, secret: str) -> None:
+    """And in what quotes them: JSON, HTML, URLs, cookies."""
+    encoded = FIRST[name](secret)
+    assert is_masked(secret, encoded)
+    for outer in (json.dumps, html.escape, quote, _cookie_of_starlette):
+        assert is_masked(secret, outer(encoded)), outer(encoded)
+
+
+@given(RANDOM, st.lists(st.sampled_from(sorted(TEXT.keys() - WHOLE)), min_size=1, max_size=3))
+def test_a_secret_may_begin_with_any_character(secret: str, names: list[str]) -> None:
+    """Each of the encoders escapes the first characters in its own way."""
+    assume(weak_reason(secret.encode()) is None)
+    check(secret, names, [])
 
 
 REDIRECTS: dict[str, Callable[[str], str]] = {

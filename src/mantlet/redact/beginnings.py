@@ -90,8 +90,8 @@ def _text(value: bytes) -> tuple[str, set[bytes]]:
     try:
         text = value.decode()
     except UnicodeDecodeError:
-        first = value[: _CHARS[0]]
-        shown = quote_from_bytes(first), quote_from_bytes(first).lower(), repr(first)[2:-1]
+        data = value[: _CHARS[0]]
+        shown = quote_from_bytes(data), quote_from_bytes(data).lower(), repr(data)[2:-1]
         return value.decode("latin-1"), {one.encode() for one in encode_again(shown)}
     first, _, rest = text.partition("\n")
     # The end of a line may become anything: only a short line needs it.

@@ -92,20 +92,21 @@ def _cookie_of_werkzeug(char: str) -> str:
 
 
 def _quoted_printable(char: str) -> str:
-    return char if char.isascii() and char.isprintable() and char != "=" else _q(char)
+    is_raw = char.isascii() and char.isprintable() and char not in "= "
+    return char if is_raw else _each_byte("=%02X", char)
 
 
 def _q(char: str) -> str:
     """Encode a word of a header as `email` does (RFC 2047, 4.2)."""
     is_raw = char.isascii() and (char.isalnum() or char in "!*+-/")
-    return char if is_raw else _each_byte("=%02X", char)
+    return char if is_raw else "_" if char == " " else _each_byte("=%02X", char)
 
 
 _QUOTES: Final = {'"': '\\"', "\\": "\\\\"}
 _PUNCTUATION: Final = "".join(char for char in map(chr, range(0x21, 0x7F)) if not char.isalnum())
 
 #: Encoders of formats that other formats are written in.
-_NESTED: Final = (
+_NESTED: Final[tuple[_Encode, ...]] = (
     # JSON and JavaScript
     _json,
     _json_in_utf8,
@@ -141,8 +142,9 @@ _NESTED: Final = (
     _replace(_QUOTES, _cookie_of_werkzeug),
 )
 #: Encoders that are applied to text first.
-_FIRST: Final = (
-    # YAML, mail
+_FIRST: Final[tuple[_Encode, ...]] = (
+    # Rust and JavaScript, YAML, mail
+    lambda char: char if char.isascii() else f"\\u{{{ord(char):x}}}",
     lambda char: _upper(_ascii(char)),
     _quoted_printable,
     _q,

@@ -1,9 +1,9 @@
 """Read text in whatever way encoders have written it, one character at a time.
 
-A character may stand there as it is; after a backslash, as in JSON, Python, cookies and Markdown; as
-an HTML character reference; percent-encoded; as quoted-printable (RFC 2045, 6.7; RFC 2047, 4.2);
-with its quote doubled as in CSV and SQL; or in a stack of these, such as JSON in JSON in HTML, where
-the escapes' own characters are escaped again. Every expression is bounded.
+A character may stand there as it is; after a backslash, as in JSON, Python, cookies and Markdown;
+as an HTML character reference; percent-encoded; as quoted-printable (RFC 2045, 6.7; RFC 2047, 4.2);
+with its quote doubled as in CSV and SQL; or in a stack of these, such as JSON in JSON in HTML,
+where the escapes' own characters are escaped again. Every expression is bounded.
 """
 
 import re
@@ -81,18 +81,26 @@ _BACKSLASHES: Final = (
 )
 _AMPERSANDS: Final = (
     rb"(?:&|%(?:25){0,3}26|=26|(?:\\{1,32}|%(?:25){0,3}5[cC])(?:u0026|x26)"
-    rb"|&(?:amp;){0,3}\#(?:38|[xX]26);)(?:amp" + _SEMICOLON + rb"|\#(?:38|[xX]26)" + _SEMICOLON
+    rb"|&(?:amp;){0,3}\#(?:38|[xX]26);)(?:amp"
+    + _SEMICOLON
+    + rb"|\#(?:38|[xX]26)"
+    + _SEMICOLON
     + rb"){0,3}"
 )
 _PERCENTS: Final = (
     rb"(?:%|=25|\\{1,32}(?:u0025|x25)|&(?:amp;){0,3}(?:\#37|\#[xX]25|percnt);)(?:25){0,3}"
 )
-_EQUAL_SIGNS: Final = (
-    rb"(?:=|%(?:25){0,3}3[dD]|\\{1,32}u003[dD]|&(?:amp;){0,3}(?:\#61|\#[xX]3[dD]|equals);)(?:3D){0,3}"
-)
+_EQUAL_SIGNS: Final = rb"(?:=|%(?:25){0,3}3[dD]|\\{1,32}u003[dD]|&(?:amp;){0,3}(?:\#61|\#[xX]3[dD]|equals);)(?:3D){0,3}"
 _OTHER_LEADS: Final = (
-    rb"(?:" + _AMPERSANDS + rb"(?:" + _SHARP + rb"[xX]?0{0,6})?|" + _EQUAL_SIGNS + rb"|"
-    + _PERCENTS + rb")"
+    rb"(?:"
+    + _AMPERSANDS
+    + rb"(?:"
+    + _SHARP
+    + rb"[xX]?0{0,6})?|"
+    + _EQUAL_SIGNS
+    + rb"|"
+    + _PERCENTS
+    + rb")"
 )
 #: The part of an escape that a literal begins behind.
 LEAD: Final = re.compile(_BACKSLASHES + _OTHER_LEADS + rb"?|" + _OTHER_LEADS)
