@@ -90,7 +90,10 @@ _AMPERSANDS: Final = (
 _PERCENTS: Final = (
     rb"(?:%|=25|\\{1,32}(?:u0025|x25)|&(?:amp;){0,3}(?:\#37|\#[xX]25|percnt);)(?:25){0,3}"
 )
-_EQUAL_SIGNS: Final = rb"(?:=|%(?:25){0,3}3[dD]|\\{1,32}u003[dD]|&(?:amp;){0,3}(?:\#61|\#[xX]3[dD]|equals);)(?:3D){0,3}"
+_EQUAL_SIGNS: Final = (
+    rb"(?:=|%(?:25){0,3}3[dD]|\\{1,32}u003[dD]|&(?:amp;){0,3}(?:\#61|\#[xX]3[dD]|equals);)"
+    rb"(?:3D){0,3}"
+)
 _OTHER_LEADS: Final = (
     rb"(?:"
     + _AMPERSANDS

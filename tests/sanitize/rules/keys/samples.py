@@ -26,6 +26,7 @@ CHARS = {
     b"A-Z0-9.": ALNUM[26:],
     b"a-z0-9": ALNUM[:26] + ALNUM[52:],
     b"0-9a-f\\-": HEX,
+    b"0-9A-Fa-f\\-": HEX,
     b"0-9a-z_": HEX,
     b"0-9a-f_": HEX,
     b"0-9a-z$": ALNUM[:26] + ALNUM[52:],
@@ -189,6 +190,10 @@ def by_hand() -> dict[str, tuple[str, str]]:
             "hooks.slack.com/workflows/"
             + "/".join((text("t", 10, ALNUM[26:]), text("b", 10, ALNUM[26:]), text("hook", 40))),
         ),
+        "zapier hook": (
+            "zapier-webhook",
+            f"hooks.zapier.com/hooks/catch/1093210/{text('z', 7, ALNUM[:26] + ALNUM[52:])}",
+        ),
         "bcrypt": ("password-hash", "$2b$12$" + text("bcrypt", 53)),
         "argon2": (
             "password-hash",
@@ -272,6 +277,19 @@ def labeled() -> dict[str, tuple[str, str, str]]:
         "cohere": ("cohere-key", "COHERE_API_KEY", text("co", 40)),
         "notion": ("notion-token", "NOTION_TOKEN", "secret_" + text("notion", 43)),
         "heroku": ("heroku-key", "HEROKU_API_KEY", uuid("heroku")),
+        "klaviyo": ("klaviyo-key", "KLAVIYO_API_KEY", "pk_" + text("kl", 34, HEX)),
+        "klaviyo site": ("klaviyo-key", "klaviyo_key", f"pk_{text('k', 6)}_{text('kl', 34, HEX)}"),
+        "mailchimp": ("mailchimp-key", "MAILCHIMP_API_KEY", text("mc", 32, HEX) + "-us12"),
+        "maxmind": ("maxmind-key", "MAXMIND_KEY", f"{text('m', 6)}_{text('mm', 29)}_mmk"),
+        "octopus": ("octopus-key", "OCTOPUS_API_KEY", "API-" + text("oc", 26, ALNUM[26:])),
+        "harness": (
+            "harness-key",
+            "HARNESS_API_KEY",
+            f"pat.{text('h', 22)}.{text('ha', 24)}.{text('har', 20)}",
+        ),
+        "zoho": ("zoho-token", "ZOHO_TOKEN", f"1000.{text('z', 32, HEX)}.{text('zo', 32, HEX)}"),
+        "lob": ("lob-key", "LOB_API_KEY", "live_" + text("lob", 35, HEX)),
+        "gocardless": ("gocardless-token", "GOCARDLESS_TOKEN", "live_" + text("gc", 40)),
         "okta": ("okta-token", "OKTA_TOKEN", "00" + text("okta", 40)),
         "discord": (
             "discord-token",

@@ -311,9 +311,9 @@ def test_no_event_is_held_back_for_what_is_no_key() -> None:
 def test_few_literals_are_short() -> None:
     """They cost time wherever they occur in innocent text."""
     literals = [literal for rule in RULES["keys"] for literal in rule.literals]
-    assert len(literals) <= 340
+    assert len(literals) <= 420
     assert all(len(literal) >= 3 for literal in literals)
-    assert sum(len(literal) == 3 for literal in literals) <= 25
+    assert sum(len(literal) == 3 for literal in literals) <= 33
 
 
 def test_a_rule_can_be_ignored() -> None:
