@@ -64,13 +64,18 @@ def test_names_that_look_secret() -> None:
         "accessToken x-api-key apiKey APIKey Authorization Proxy-Authorization cookie "
         "Set-Cookie private_key aws_secret_access_key credential sessionid csrf_token "
         "user.password X-Amz-Security-Token refreshToken PGPASSWORD dbpassword DB_PASS "
-        "SMTP_PASS REDISCLI_AUTH csrftoken csrfmiddlewaretoken SECRET_KEY_BASE hmacKey cvv cardCvc"
+        "SMTP_PASS REDISCLI_AUTH csrftoken csrfmiddlewaretoken SECRET_KEY_BASE hmacKey cvv cardCvc "
+        "ssn user_ssn socialSecurityNumber cardNumber card_number creditCardNumber mfaCode "
+        "recovery_codes stripetoken PHPSESSID JSESSIONID connect.sid DATABASE_URL cardPin "
+        "SQLALCHEMY_DATABASE_URI mysql_pwd X_API_KEY user_session_token bankAccountNumber"
     )
     innocent = (
         "token_type tokens_used max_tokens secretary passwordless author authorization_url key "
         "next_page_token nextPageToken has_password cookie_policy password_changed_at tokenizer "
         "token_count password_reset_url secret_santa authorization_endpoint cookie_consent "
-        "is_password_set pass first_pass boarding_pass bypass compass"
+        "is_password_set pass first_pass boarding_pass bypass compass "
+        "pin_code pin zip_code country_code status_code discount_code card card_brand mission "
+        "lesson_number url order_number account_number"
     )
     assert [name for name in secret.split() if not matcher.matches(name)] == []
     assert [name for name in innocent.split() if matcher.matches(name)] == []

@@ -47,7 +47,15 @@ SECRET_NAMES: Final = (
     "credential", "credentials", "*_credential", "*_credentials", "connection_string",
     "*_connection_string", "otp", "*_otp", "totp", "csrf", "*_csrf", "xsrf", "salt", "*_salt",
     "csrf_token", "csrf_middleware_token", "hmac_key", "*_hmac_key", "secret_key_base",
-    "cvv", "*_cvv", "cvv2", "cvc", "*_cvc", "cvc2",
+    "otp_code", "mfa_code", "totp_code", "two_factor_code", "verification_code", "recovery_code*",
+    "backup_code*", "reset_code", "authorization_code", "code_verifier", "client_assertion",
+    "saml_response", "security_answer", "seed_phrase", "recovery_phrase",
+    "stripe_token", "php_sess_id", "j_session_id", "connect.sid", "database_url",
+    "*_database_url", "database_uri", "*_database_uri", "redis_url", "broker_url", "amqp_url",
+    "mongo_uri", "mongodb_uri", "mongodb_url",
+    "cvv", "*_cvv", "cvv2", "cvc", "*_cvc", "cvc2", "cvn", "card_security_code",
+    "card_number", "*_card_number", "cc_number", "card_pin", "pin_number",
+    "ssn", "*_ssn", "social_security_number", "*_social_security_number", "bank_account_number",
 )  # fmt: skip
 #: Names that `SECRET_NAMES` match and that hold no secret.
 INNOCENT_NAMES: Final = (
