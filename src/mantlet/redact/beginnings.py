@@ -6,6 +6,7 @@ how often it was escaped itself. A text of which every character is escaped has 
 """
 
 import re
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import suppress
 from itertools import product
@@ -18,12 +19,16 @@ from mantlet.redact.escapes import LEAD
 __all__ = ["encoded_once", "hex_beginnings", "text_beginnings"]
 
 #: How many of the first characters are encoded: the most that have few encodings.
-_CHARS: Final = (8, 4, 2)
-#: The most encodings, in stacks of two, that are encoded a third time.
-_MAX_ENCODED: Final = 100
-#: The most literals that are longer than they have to be, and the lengths that are tried.
+_CHARS: Final = (8, 6, 5, 4, 3)
+#: The most encodings in stacks of two, and the most of these that are encoded a third time.
+_MAX_ENCODED: Final = 300
+_MAX_AGAIN: Final = 100
+#: The most literals that are longer than they have to be. Of more, those are cut that have so many
+#: others beside them, to the first length that helps.
 _MANY: Final = 70
+_CROWD: Final = 3
 _LENGTHS: Final = (12, 10, 8, 7, 6, 5)
+_LENGTHS_OF_SHARED: Final = (64, 40, 32, 24, 16, 12)
 #: The longest literal.
 _LONGEST: Final = 64
 #: A beginning that many values have: a scheme, the prefix of a key, the first line of a PEM file.
@@ -105,7 +110,7 @@ def _in_stacks(text: str, sizes: Iterable[int]) -> set[str]:
         found = encode_again(encode_again([text[:size]]))
         if len(found) <= _MAX_ENCODED:
             break
-    if len(found) <= _MAX_ENCODED:
+    if len(found) <= _MAX_AGAIN:
         found = encode_again(found)
     return found.union(encode_again(encode_first(text[:size])))
 
@@ -130,11 +135,14 @@ def _literals(texts: Iterable[str], known: set[bytes], *, is_shared: bool) -> se
         whole.add(_without_lead(text.encode(errors="surrogatepass")))
         with suppress(UnicodeEncodeError):
             whole.add(_without_lead(text.encode("latin-1")))
-    found: set[bytes] = set()
-    for length in (_LONGEST,) if is_shared else _LENGTHS:
-        found = {_cut(one, length, is_shared=is_shared) for one in whole}
+    lengths = _LENGTHS_OF_SHARED if is_shared else _LENGTHS
+    found = {_cut(one, lengths[0], is_shared=is_shared) for one in whole}
+    for length in lengths[1:]:
         if len(found) <= _MANY:
             break
+        # Those that have many others beside them are cut.
+        counts = Counter(one[:length] for one in found)
+        found = {one[:length] if counts[one[:length]] > _CROWD else one for one in found}
     return _without_longer(found)
 
 
