@@ -41,7 +41,10 @@ def test_an_ordinary_value_has_some_sixty() -> None:
 @pytest.mark.parametrize("secret", SECRETS, ids=range(len(SECRETS)))
 def test_pages_of_markup_and_code_have_none_of_them(secret: str) -> None:
     """Nor have escapes of all kinds."""
-    page = b'{"a": "\\u003ca href=\\u0022/x?y=%2F%20z&amp;b=1\\u0022\\u003e"} &lt;p class=&quot;c&quot;&gt; '
+    page = (
+        b'{"a": "\\u003ca href=\\u0022/x?y=%2F%20z&amp;b=1\\u0022\\u003e"}'
+        b" &lt;p class=&quot;c&quot;&gt; "
+    )
     assert scanner_of(secret).is_clean(page)
 
 

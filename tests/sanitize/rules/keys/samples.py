@@ -277,6 +277,7 @@ def labeled() -> dict[str, tuple[str, str, str]]:
         "cohere": ("cohere-key", "COHERE_API_KEY", text("co", 40)),
         "notion": ("notion-token", "NOTION_TOKEN", "secret_" + text("notion", 43)),
         "heroku": ("heroku-key", "HEROKU_API_KEY", uuid("heroku")),
+        "npm registry": ("npm-token", "//registry/:_authToken", uuid("npm")),
         "klaviyo": ("klaviyo-key", "KLAVIYO_API_KEY", "pk_" + text("kl", 34, HEX)),
         "klaviyo site": ("klaviyo-key", "klaviyo_key", f"pk_{text('k', 6)}_{text('kl', 34, HEX)}"),
         "mailchimp": ("mailchimp-key", "MAILCHIMP_API_KEY", text("mc", 32, HEX) + "-us12"),

@@ -288,8 +288,10 @@ def test_what_has_no_header_is_no_json_web_token(token: str) -> None:
         "sig=" + text("flickr", 32, HEX),
         "/api/webhooks/",
         "AccountKey=" + "A" * 86 + "==",
+        "/favicon.ico-" + text("digest", 32, HEX) + ".png",
+        "xoxe.xoxp-1-SlackAppConfigurationAccessTokenHere",
     ],
-    ids=range(20),
+    ids=range(22),
 )
 def test_what_only_looks_like_a_key_is_left_alone(body: str) -> None:
     """Documented examples, placeholders, names, digests."""

@@ -27,6 +27,7 @@ __all__ = [
     "is_documented",
     "is_random",
     "is_random_hex",
+    "is_random_in_both_cases",
     "is_random_mixed",
     "unescape",
 ]
@@ -38,7 +39,7 @@ _MAX_SAMPLE: Final = 64
 #: In text that stands for a key.
 _PLACEHOLDER: Final = re.compile(
     rb"xxxx|\*\*\*|\.\.\.|example|your[_-]|_your|placeholder|redacted|changeme|dummy|fake[_-]"
-    rb"|insert|replace|12345678|abcdefgh|01234567|98765432|00000000|(.)\1{7}",
+    rb"|insert|replace|(?:token|key|string|secret)here|12345678|abcdefgh|01234567|98765432|00000000|(.)\1{7}",
     re.IGNORECASE,
 )
 _WORDS: Final = re.compile(rb"[a-z_.~/+=\-]*|[A-Z_.~/+=\-]*")
@@ -96,6 +97,12 @@ def is_random(_literal: bytes, body: bytes) -> bool:
 def is_random_mixed(literal: bytes, body: bytes) -> bool:
     """Return whether a key of letters of both cases and digits looks random: it is no words."""
     return not _WORDS.fullmatch(body[:_MAX_SAMPLE]) and is_random(literal, body)
+
+
+def is_random_in_both_cases(literal: bytes, body: bytes) -> bool:
+    """Return whether a key looks random, and has letters of both cases: it is no digest."""
+    sample = body[:_MAX_SAMPLE]
+    return sample not in (sample.lower(), sample.upper()) and is_random(literal, body)
 
 
 def is_random_hex(literal: bytes, body: bytes) -> bool:

@@ -258,6 +258,8 @@ _OTHERS: Final = (
                 repeat(rb"A-Za-z0-9", 40, 40), chars=rb"A-Za-z0-9", verify=is_random_mixed),
     LabeledRule("notion-token", [b"NOTION", b"notion_", b"notionT"], literal(b"secret_"),
                 repeat(rb"A-Za-z0-9", 43, 43), chars=rb"A-Za-z0-9", verify=is_random_mixed),
+    # Of registries that are not npm's, and older ones of npm.
+    LabeledRule("npm-token", [b"_authToken"], repeat(rb"0-9a-f\-", 36, 36), chars=rb"0-9A-Za-z\-"),
     LabeledRule("klaviyo-key", [b"KLAVIYO", b"laviyo"], literal(b"pk_"),
                 repeat(rb"A-Za-z0-9_", 34, 41), chars=rb"A-Za-z0-9_"),
     LabeledRule("mailchimp-key", [b"MAILCHIMP", b"ailchimp"], repeat(_HEX, 32, 32),

@@ -20,6 +20,7 @@ from mantlet.sanitize.rules.keys.checks import (
     grafana_checksum,
     is_random,
     is_random_hex,
+    is_random_in_both_cases,
     is_random_mixed,
 )
 from mantlet.sanitize.rules.keys.rule import KeyRule, Verify, base64_text
@@ -130,13 +131,13 @@ FORMS: Final = (
     KeyForm("docker-token", "dckr_pat_ dckr_oat_", DASHED, 20, 64, "GH"),
     KeyForm("bitbucket-password", "BBDC-", rb"A-Za-z0-9+/@_\-", 40, 50, "TH"),
     KeyForm("sourcegraph-token", "slk_", HEX, 64, 64, "TH"),
-    KeyForm("sourcegraph-token", "sgp_", rb"0-9a-z_", 40, 64, "GL"),
+    KeyForm("sourcegraph-token", "sgp_", WORD, 40, 64, "GL"),
     KeyForm("buildkite-token", "bkua_", LOWER, 40, 40, "GH"),
     KeyForm("circleci-token", "CCIPAT_ CCIPRJ_", WORD, 40, 80, "GH"),
     KeyForm("sonar-token", "sqp_ squ_ sqa_", HEX, 40, 40, "docs.sonarsource.com"),
     KeyForm("sonar-token", "sqco_", ALNUM, 59, 59, "TH"),
     KeyForm("pulumi-token", "pul-", LOWER, 40, 40, "GH"),
-    KeyForm("infracost-key", "ico-", ALNUM, 32, 32, "GL"),
+    KeyForm("infracost-key", "ico-", ALNUM, 32, 32, "GL", is_random_in_both_cases),
     KeyForm("prefect-key", "pnu_ pnb_", ALNUM, 36, 36, "GL"),
     KeyForm("figma-token", "figd_ figo_ figu_ figor_ figp_", DASHED, 40, 80, "GH"),
     KeyForm("postman-key", "PMAK-", rb"0-9a-f\-", 59, 59, "GH"),
