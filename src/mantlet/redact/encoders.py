@@ -137,7 +137,8 @@ _NESTED: Final[tuple[_Encode, ...]] = (
     lambda char: repr(char)[1:-1],
     lambda char: repr(char.encode(errors="surrogatepass"))[2:-1],
     _ascii,
-    # cookies
+    # CSV, cookies
+    _double('"'),
     _replace(_QUOTES, _cookie),
     _replace(_QUOTES, _cookie_of_werkzeug),
 )
@@ -148,8 +149,7 @@ _FIRST: Final[tuple[_Encode, ...]] = (
     lambda char: _upper(_ascii(char)),
     _quoted_printable,
     _q,
-    # CSV, SQL, shells, Markdown, regular expressions
-    _double('"'),
+    # SQL, shells, Markdown, regular expressions
     _double("'"),
     re.escape,
     _prefix(_PUNCTUATION, "\\"),

@@ -7,6 +7,7 @@ where the escapes' own characters are escaped again. Every expression is bounded
 """
 
 import re
+import string
 from functools import cache
 from typing import Final
 
@@ -14,6 +15,8 @@ __all__ = ["LEAD", "LEAD_END", "LINE_BREAK", "MAX_BREAKS", "PARTIAL_BREAK", "Rea
 
 #: How many escapes of different kinds may be nested within each other.
 _MAX_DEPTH: Final = 8
+#: How many of these may be within the other characters of an escape.
+_MAX_DEEPER: Final = 2
 #: How often a quote is doubled at most.
 _MAX_DOUBLED: Final = 3
 #: How many backslashes one escape may have: five levels of JSON in JSON have 31.
@@ -67,7 +70,7 @@ _HEX_DIGITS: Final = b"0123456789ABCDEFabcdef"
 _IN_BODIES: Final = {
     _BACKSLASH: (frozenset(range(0x20, 0x7F)), 10),
     _PERCENT: (frozenset(_HEX_DIGITS + b"u"), 11),
-    _AMPERSAND: (frozenset(range(0x30, 0x3A)) | frozenset(range(0x41, 0x7B)) | {0x23, 0x3B}, 28),
+    _AMPERSAND: (frozenset(string.ascii_letters.encode() + b"0123456789#;"), 28),
     _EQUALS: (frozenset(_HEX_DIGITS), 8),
 }
 _LETTERS: Final = dict(zip(b"bfnrtv", b"\b\f\n\r\t\v", strict=True))
@@ -141,12 +144,13 @@ class Reader:
         starved: whether the end of the data was reached by any reading: more data may change it.
     """
 
-    __slots__ = ("data", "size", "starved")
+    __slots__ = ("_depth", "data", "size", "starved")
 
     def __init__(self, data: bytes) -> None:
         self.data = data
         self.size = len(data)
         self.starved = False
+        self._depth = 0
 
     def ends(self, at: int, unit: int, *, is_last: bool = False) -> set[int]:
         """Return where a character that begins at an offset may end.
@@ -246,13 +250,13 @@ class Reader:
                 break
             unit, end = self.data[at], at + 1
             if unit in _HEADS:
+                self.starved |= _PARTIAL.match(self.data, at) is not None
                 token = _TOKEN.match(self.data, at)
                 if token is not None:
                     group = token.lastindex or 0
                     unit, end = _decoded(group, token[group]), token.end()
-                elif _PARTIAL.match(self.data, at):
-                    self.starved = True
-                    break
+            if unit not in chars:
+                unit, end = self._deeper(unit, end)
             if unit not in chars:
                 break
             most += unit == _BACKSLASH and len(ends) < _MAX_BACKSLASHES
@@ -260,6 +264,15 @@ class Reader:
             ends.append(end)
             at = end
         return bytes(text), ends
+
+    def _deeper(self, unit: int, at: int) -> tuple[int, int]:
+        """Return the character of an escape whose first one was escaped, with its end."""
+        found = [(unit, at)]
+        if unit in _BODIES and self._depth < _MAX_DEEPER:
+            self._depth += 1
+            self._nested(unit, at, found)
+            self._depth -= 1
+        return found[-1]
 
     def _backslashes(self, at: int) -> set[int]:
         """Return where a backslash may end: each escape for JSON doubles it."""

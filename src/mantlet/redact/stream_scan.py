@@ -301,8 +301,11 @@ class StreamScan:
             return self._leak(matcher, flood, data, base, more) or NEED_MORE
         result = matcher.match(data, start, end, more, self._media)
         if isinstance(result, NoMatchYet):
-            if result is NO_MATCH or self._arrived >= _SMALL_CHUNK:
-                failed[id] += getattr(matcher, "cost", 1)
+            is_large = self._arrived >= _SMALL_CHUNK
+            if result is NO_MATCH or is_large:
+                # Data that is held back is looked at again with each small chunk.
+                is_new = is_large or end > len(data) - self._arrived
+                failed[id] += getattr(matcher, "cost", 1) if is_new else 1
             return result
         return self._leak(matcher, result, data, base, more) or NEED_MORE
 
