@@ -130,6 +130,7 @@ _NESTED: Final[tuple[_Encode, ...]] = (
     _percent(";/?:@&=+$,#!'()*~"),  # encodeURI()
     _percent(";/?:@&=+$,#!'()*~%"),  # redirects of Starlette
     _percent("/#%[]=:;$&()+,!?*@'~"),  # redirects of Django
+    _percent("/#[]=:;$&()+,!?*@'~"),  # links of Falcon
     _lower_percent,
     quote_plus,
     # Python
