@@ -211,19 +211,18 @@ def test_a_filter_changes_the_body_and_what_the_head_says_of_it(adapter: Adapter
 
 
 @both_adapters
-@pytest.mark.parametrize("status", [204, 206, 304])
-def test_an_answer_that_has_no_whole_body_is_not_filtered(adapter: Adapter, status: int) -> None:
-    """A part of a body means nothing to a filter, and no body needs none."""
-    body = b"part" if status == 206 else b""
+@pytest.mark.parametrize("status", [204, 304])
+def test_an_answer_that_has_no_body_is_not_filtered(adapter: Adapter, status: int) -> None:
+    """No body needs no filter."""
 
     def handler(carrier: Any) -> Said:
-        return status, [("etag", '"a"')], body
+        return status, [("etag", '"a"')], b""
 
     def act(response: Response) -> None:
         response.transform(lambda *_: b"changed")
 
     answer = adapter.drive(adapter.wrap(handler, OnResponse(act)))
-    assert (answer.status, answer.body) == (status, body)
+    assert (answer.status, answer.body) == (status, b"")
     assert answer.get("etag") == '"a"' or status == 204
 
 

@@ -35,8 +35,9 @@ def play(request: pytest.FixtureRequest) -> Callable[..., Outcome]:
 class Filter(Policy):
     """Filters the body, and keeps the calls."""
 
-    def __init__(self, fn: Callable[[bytes, bool], bytes]) -> None:
+    def __init__(self, fn: Callable[[bytes, bool], bytes], *, keeps_length: bool = False) -> None:
         self.fn = fn
+        self.keeps_length = keeps_length
         self.calls: list[tuple[bytes, bool]] = []
 
     def on_response(self, request: Request, response: Response) -> None:
@@ -44,7 +45,7 @@ class Filter(Policy):
             self.calls.append((chunk, more))
             return self.fn(chunk, more)
 
-        response.transform(noted)
+        response.transform(noted, keeps_length=self.keeps_length)
 
 
 def shout(chunk: bytes, more: bool) -> bytes:
@@ -172,13 +173,56 @@ def test_the_head_of_a_filtered_body_promises_nothing_to_a_head_request(
     assert names(outcome) == ["content-type"]
 
 
-def test_a_part_of_a_body_is_left_alone(play: Callable[..., Outcome]) -> None:
-    """A 206 has bytes that mean nothing without the rest (RFC 9110, 14.4)."""
-    headers = (*ETAG, ("content-range", "bytes 0-4/10"))
+PARTS = (("content-type", "multipart/byteranges; boundary=b"),)
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+@pytest.mark.parametrize(
+    "headers",
+    [(*ETAG, ("content-range", "bytes 0-4/10")), (("content-range", "bytes 5-9/*"),), PARTS],
+    ids=["part", "unknown size", "parts"],
+)
+def test_a_part_of_a_body_is_refused_if_it_would_have_to_be_filtered(
+    play: Callable[..., Outcome], headers: tuple[tuple[str, str], ...], method: str
+) -> None:
+    """A filter is made for whole bodies: it may neither be left out nor see a part (RFC 9110, 14).
+
+    A filter that keeps the length says that it knows parts.
+    """
     script = Script(status=206, headers=headers, declares_length=True)
     policy = Filter(shout)
-    assert play(script, policy).seen() == play(script).seen()
-    assert policy.calls == []
+    outcome = play(script, policy, method=method)
+    assert (outcome.status, policy.calls) == (416, [])
+    assert ("accept-ranges", "none") in outcome.headers
+    assert b"hello" not in outcome.body
+    watched = play(script, Filter(same, keeps_length=True), method=method)
+    assert watched.seen() == play(script, method=method).seen()
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_a_part_that_is_all_of_a_body_is_filtered(
+    play: Callable[..., Outcome], method: str
+) -> None:
+    """As for ``Range: bytes=0-``: it is an ordinary response."""
+    headers = (*ETAG, ("content-range", "bytes 0-4/5"))
+    outcome = play(Script(status=206, headers=headers), Filter(shout), method=method)
+    assert (outcome.status, outcome.body) == (200, b"HELLO!" if method == "GET" else b"")
+    assert "content-range" not in names(outcome)
+
+
+def test_a_206_that_is_a_part_of_nothing_is_filtered(play: Callable[..., Outcome]) -> None:
+    """An app may give any status to anything."""
+    outcome = play(Script(status=206), Filter(shout))
+    assert (outcome.status, outcome.body) == (206, b"HELLO!")
+
+
+def test_no_digest_is_in_a_304_whose_body_would_have_been_filtered(
+    play: Callable[..., Outcome],
+) -> None:
+    """A cache takes it over for the body that it has (RFC 9111, 3.2)."""
+    headers = (*ETAG, ("repr-digest", "sha-256=:AA==:"))
+    outcome = play(Script(status=304, chunks=(), headers=headers), Filter(shout))
+    assert names(outcome) == ["content-type", "etag"]
 
 
 def test_filters_run_from_the_innermost_policy_outwards(play: Callable[..., Outcome]) -> None:

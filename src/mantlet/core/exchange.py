@@ -16,6 +16,7 @@ from mantlet._internal.exception_chain import walk_chain
 from mantlet.core.body_filters import SLICE, apply_filters, join_pieces
 from mantlet.core.error_log import log_disconnect, log_error
 from mantlet.core.problem import Problem
+from mantlet.core.ranges import send_whole
 from mantlet.core.request import Request
 from mantlet.core.response import DIGESTS, VALIDATORS, Filter, Filtered, Reply, Response
 from mantlet.core.response_pipeline import (
@@ -287,10 +288,16 @@ class Exchange(ResponsePipeline):
         )
 
     def _apply_filters(self, response: Response) -> Awaitable[None] | None:
-        """Send the buffered body through new filters, and correct the headers."""
+        """Send the buffered body through new filters, and correct the headers.
+
+        Raises:
+            Problem: it is a part of a body, which a filter may not change.
+        """
         new = response.filters[self._filtered_by :]
         if not new:
             return None
+        if response.status == 206 and not response.keeps_length:
+            send_whole(response)
         self._filtered_by = len(response.filters)
         buffered = self._buffered or [b""]
         if self.complete and len(buffered[-1]) == self._size:  # most responses are one chunk

@@ -265,8 +265,9 @@ class Response:
         Filters run in the order of their registration: those of inner policies first.
         ``Content-Length`` is corrected or dropped, and ``ETag``, ``Digest``, ``Content-Digest``,
         ``Repr-Digest`` and ``Content-MD5`` are dropped, when bytes may change. A response without a
-        body (to HEAD, or with status 204 or 304) is not filtered, nor is a partial one (206), whose
-        bytes mean nothing without the rest, except by filters that keep the length.
+        body (to HEAD, or with status 204 or 304) is not filtered. Nor is a part of a body (206),
+        except by filters that keep the length: it is refused with a 416, or made a 200 if it is all
+        of the body.
 
         Args:
             fn: called with each ``chunk`` and whether ``more`` will follow; returns the chunk to
@@ -278,15 +279,13 @@ class Response:
             keeps_etag: the result of ``fn`` depends on the body alone, however it is split into
                 chunks. Then equal bodies stay equal, and ``ETag`` stays.
         """
-        if self.status == 206 and not keeps_length:
-            return
         if keeps_length and (self.no_body or self.status in (204, 304)):
             return
         if self.no_body or self.status in (204, 304):
             # The headers describe the unfiltered body. A 304 names, by its ETag, the response that
-            # the client has already (RFC 9110, 15.4.5).
+            # the client has already (RFC 9110, 15.4.5), and a cache takes over its other headers.
             if self.status != 204:
-                self.headers.remove("Content-Length")
+                self.headers.remove("Content-Length", *DIGESTS)
             if self.no_body:
                 self.headers.remove(*(DIGESTS if keeps_etag else VALIDATORS))
             fn = _no_body

@@ -15,27 +15,21 @@ is searched part by part.
 """
 
 import re
-from typing import Final, NamedTuple
+from typing import Final
 
 from mantlet.core.body_filters import join_pieces
-from mantlet.core.problem import Problem
+from mantlet.core.ranges import Extent, refused_range
 from mantlet.core.request import Request
 from mantlet.core.response import Filter, Response
 from mantlet.http.headers import HeaderNames
 
 __all__ = [
-    "PARTS",
     "BeginningFilter",
-    "Extent",
     "check_part",
     "deny_ranges",
     "drop_range",
     "media_of_parts",
-    "refused_range",
 ]
-
-#: The media type of several parts.
-PARTS: Final = "multipart/byteranges"
 
 _RANGE: Final = HeaderNames("Range")
 #: The endings of files that are text, whatever the server's table of media types says.
@@ -49,9 +43,6 @@ _TEXT_FILES: Final = frozenset(
         "webmanifest", "xhtml", "xml", "xsd", "xsl", "xslt", "yaml", "yml",
     }
 )  # fmt: skip
-_CONTENT_RANGE: Final = re.compile(
-    r"\s*bytes\s+(\d{1,18})-(\d{1,18})/(\d{1,18}|\*)\s*", re.IGNORECASE
-)
 #: The type of the first of several parts, in its headers.
 _PART_TYPE: Final = re.compile(
     rb"^content-type:[ \t]*([^\s;]{1,100})", re.IGNORECASE | re.MULTILINE
@@ -68,30 +59,6 @@ _TEXTS: Final = re.compile(
 #: Text has none of these control characters.
 _CONTROL: Final = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
 _BEGINNING: Final = 1024
-
-
-class Extent(NamedTuple):
-    """The part of a body that a response has.
-
-    Attributes:
-        first: offset of its first byte.
-        total: the size of the whole body in bytes, if known.
-        is_whole: whether the part is the whole body.
-    """
-
-    first: int
-    total: int | None
-    is_whole: bool
-
-    @classmethod
-    def of(cls, response: Response) -> "Extent | None":
-        """Return the extent of a 206 by its ``Content-Range``; None if that is invalid."""
-        found = _CONTENT_RANGE.fullmatch(response.headers.get("Content-Range") or "")
-        if found is None:
-            return None
-        first, last = int(found[1]), int(found[2])
-        total = None if found[3] == "*" else int(found[3])
-        return cls(first, total, first == 0 and total == last + 1)
 
 
 class BeginningFilter:
@@ -142,16 +109,6 @@ def media_of_parts(first: bytes) -> str | None:
     head, separator, _ = first[:_PART_HEAD].replace(b"\r\n", b"\n").lstrip(b"\n").partition(b"\n\n")
     found = _PART_TYPE.search(head) if separator else None
     return found[1].decode("latin-1").lower() if found else None
-
-
-def refused_range(extent: Extent | None) -> Problem:
-    """Return the response to a range that can't be sent (RFC 9110, 15.5.17)."""
-    total = "*" if extent is None or extent.total is None else extent.total
-    return Problem(
-        416,
-        detail="This resource is sent as a whole only.",
-        headers={"Content-Range": f"bytes */{total}", "Accept-Ranges": "none"},
-    )
 
 
 def check_part(

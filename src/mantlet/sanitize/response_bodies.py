@@ -6,6 +6,7 @@ from typing import Final
 
 from mantlet.core.body_filters import SLICE
 from mantlet.core.problem import Problem
+from mantlet.core.ranges import PARTS, Extent, refused_range, send_whole
 from mantlet.core.request import Request
 from mantlet.core.response import DIGESTS, VALIDATORS, Filter, Reply, Response
 from mantlet.exceptions import ResponseTooLarge
@@ -15,14 +16,7 @@ from mantlet.sanitize.compressed import CompressedFilter, read_codings
 from mantlet.sanitize.etags import weaken_tag
 from mantlet.sanitize.html_routes import CleanHtml, HtmlRoutes, charset_of
 from mantlet.sanitize.json_fields import FieldMasker
-from mantlet.sanitize.partial import (
-    PARTS,
-    BeginningFilter,
-    Extent,
-    check_part,
-    media_of_parts,
-    refused_range,
-)
+from mantlet.sanitize.partial import BeginningFilter, check_part, media_of_parts
 from mantlet.sanitize.redactor import Redactor
 
 __all__ = ["ResponseBodies"]
@@ -148,8 +142,7 @@ class ResponseBodies:
             return None
         extent = None if has_parts else Extent.of(response)
         if extent is not None and extent.is_whole:
-            response.status = 200
-            response.headers.remove("Content-Range")
+            send_whole(response)
             return self.register(context)
         if has_parts or masks or read_codings(coding or "") != ():
             raise refused_range(extent)
