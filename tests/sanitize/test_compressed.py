@@ -4,6 +4,7 @@ import gzip
 import io
 import itertools
 import sys
+import tracemalloc
 import zlib
 from collections.abc import Callable, Iterator
 
@@ -13,7 +14,7 @@ from backports import zstd
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mantlet import Problem
+from mantlet import OutputSanitizer, Problem
 from mantlet.sanitize.compressed import (
     CompressedFilter,
     Recompressor,
@@ -21,6 +22,7 @@ from mantlet.sanitize.compressed import (
     read_codings,
     supported_codings,
 )
+from tests.sanitize.streams import gunzip, play_wsgi
 
 pytestmark = pytest.mark.slow
 
@@ -355,3 +357,22 @@ def test_a_flood_of_frames_is_undecodable(chunk: int) -> None:
     event = zstd.compress(b"data: " + bytes(range(97, 123)) * 2 + b"\n\n")
     for _ in range(3000):
         recoded(event, True)
+
+
+def test_a_large_chunk_is_decompressed_piece_by_piece() -> None:
+    """Its size decompressed is not held in memory: 16 MB in one chunk of some 100 KB."""
+    words = b"".join(b"word %d of a text that is compressed well " % n for n in range(150))
+    body = words * (16_000_000 // len(words))
+    data = gzip.compress(body + b"-", compresslevel=9)
+    assert len(body) / len(data) > 100
+    policy = OutputSanitizer()
+    fields = [("content-type", "text/plain"), ("content-encoding", "gzip")]
+    play_wsgi(policy, fields, [data[:1000], data[1000:]])
+    tracemalloc.start()
+    try:
+        _, sent = play_wsgi(policy, fields, [data[:1000], data[1000:]])
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert gunzip(b"".join(sent)) == body + b"-"
+    assert peak < 4_000_000
