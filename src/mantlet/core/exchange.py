@@ -299,6 +299,7 @@ class Exchange(ResponsePipeline):
         if response.status == 206 and not response.keeps_length:
             send_whole(response)
         self._filtered_by = len(response.filters)
+        response.is_file = False  # it is read for the filters
         buffered = self._buffered or [b""]
         if self.complete and len(buffered[-1]) == self._size:  # most responses are one chunk
             whole: bytes | None = buffered[-1]

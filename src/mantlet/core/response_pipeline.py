@@ -394,8 +394,10 @@ class ResponsePipeline(PhaseMachine):
         """Make the buffered chunks one, for a policy that asks for the whole body; return it."""
         body = b"".join(self._buffered or ())
         self._buffered = [body]
-        if self.response is not None and not self.response.no_body:
-            self.response._begin(self._buffered, self._size, self.complete)
+        if self.response is not None:
+            self.response.is_file = False  # it is read for the policy
+            if not self.response.no_body:
+                self.response._begin(self._buffered, self._size, self.complete)
         return body
 
     async def _resume(self, result: bytes | BaseException | None) -> None:
