@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from mantlet.sanitize.body_kind import (
     JsonBeginning,
     classify_body,
-    looks_like_json,
+    guess_json,
     strictest_type,
 )
 
@@ -19,20 +19,24 @@ from mantlet.sanitize.body_kind import (
         (b" \r\n\t[1, 2]\n", True),
         (b"\xef\xbb\xbf{}", True),
         (b"\xef\xbb\xbf [true]", True),
+        (b'{"a": 1}\n{"a": 2}\n', True),
+        (b'{"a": 1} <script>', True),
+        (b'{"a": "\xff"}', True),
+        (b'["a", [{' + b" " * 300, True),
         (b"", False),
         (b"<p>{}</p>", False),
         (b"{% block %}", False),
         (b"[1] is a footnote", False),
-        (b'{"a": 1} <script>', False),
+        (b"[[Page]] of a wiki", False),
+        (b"{} is an object", False),
         (b'"text"', False),
         (b"[" * 100_000, False),
-        (b'{"a": "\xff"}', False),
     ],
-    ids=range(12),
+    ids=range(16),
 )
 def test_a_whole_body_is_json_if_it_can_be_read_as_such(body: bytes, expected: bool) -> None:
-    """Nothing is raised, whatever it is."""
-    assert looks_like_json(body, complete=True) is expected
+    """Or begins as nothing else does. Nothing is raised, whatever it is."""
+    assert guess_json(body, more=False) is expected
 
 
 @pytest.mark.parametrize(
@@ -40,19 +44,44 @@ def test_a_whole_body_is_json_if_it_can_be_read_as_such(body: bytes, expected: b
     [
         (b'{"a": "', True),
         (b'{"a\\"b":', True),
-        (b'\xef\xbb\xbf[{"a"', True),
-        (b"{}", True),
-        (b"{{ name }}", False),
-        (b"{", False),
-        (b"[link](https://a.example)", False),
+        (b'\xef\xbb\xbf[{"a":', True),
+        (b"{}", None),
+        (b"{{ name }}", None),
+        (b"{{ name }}" + b" " * 300, False),
+        (b"{", None),
+        (b"\xef\xbb", None),
+        (b"[link](https://a.example)", None),
         (b"<!doctype html>", False),
         (b'{"' + b"\\" * 100_000, False),
     ],
-    ids=range(9),
+    ids=range(11),
 )
-def test_a_beginning_is_json_if_it_can_be_nothing_else(first: bytes, expected: bool) -> None:
-    """A text may begin with a bracket too."""
-    assert looks_like_json(first, complete=False) is expected
+def test_a_beginning_is_json_if_it_can_be_nothing_else(first: bytes, expected: bool | None) -> None:
+    """A text may begin with a bracket too; then more of it has to be seen."""
+    assert guess_json(first, more=True) is expected
+
+
+BEGINNINGS = [b"{", b"[", b'{"a":', b" [t", b"1", b"\xef\xbb", b"\xef\xbb\xbf", b"[1]", b'["a",']
+
+
+@given(
+    st.sampled_from([b"", *BEGINNINGS]),
+    st.sampled_from([b"", b" ", b"[", b"x"]),
+    st.integers(0, 300),
+    st.sampled_from([b"", b"1]", b'"a": 1}', b"}"]),
+    st.lists(st.integers(0, 320), max_size=4),
+)
+def test_a_guess_does_not_depend_on_the_chunks(
+    start: bytes, filling: bytes, count: int, end: bytes, cuts: list[int]
+) -> None:
+    """The tag of a body may stay, since it always becomes the same body."""
+    body = start + filling * count + end
+    told = None
+    for cut in sorted(cuts):
+        if told is None and cut <= len(body):
+            told = guess_json(body[:cut], more=True)
+    if told is not None:
+        assert told is guess_json(body, more=False)
 
 
 OFFICE = "application/vnd.openxmlformats-officedocument"
@@ -81,7 +110,7 @@ OPAQUE = [
 def test_files_that_show_no_leak_are_left_alone(media: str) -> None:
     """Whatever the options are: a byte changed in them breaks them."""
     for scan_binary in (False, True):
-        kind = classify_body(media, scan_binary=scan_binary, cleans_html=False)
+        kind = classify_body(media, scan_binary=scan_binary, inspects_html=False)
         assert (kind.scanned, kind.json, kind.plain, kind.guessed) == (False,) * 4
 
 
@@ -97,7 +126,7 @@ def test_files_that_show_no_leak_are_left_alone(media: str) -> None:
 )
 def test_text_is_looked_at(media: str) -> None:
     """Also that of the same families."""
-    kind = classify_body(media, scan_binary=False, cleans_html=False)
+    kind = classify_body(media, scan_binary=False, inspects_html=False)
     assert (kind.scanned, kind.json, kind.guessed) == (True, False, False)
 
 

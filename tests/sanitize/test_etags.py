@@ -222,6 +222,92 @@ def test_no_digest_of_a_stream_is_sent(play: Callable[..., Any]) -> None:
     assert dict(got)["repr-digest"] == "x"
 
 
+@both_adapters
+def test_no_digest_of_a_part_or_of_a_304_is_sent(adapter: Adapter) -> None:
+    """The part is masked at its end; a cache takes over that of a 304 for the body that it has."""
+    digests = [("content-digest", "x"), ("repr-digest", "x"), ("x-a", "1"), ("etag", TAG)]
+    part = [("content-range", "bytes 0-9/100"), ("content-type", "text/plain")]
+    for policy in (OutputSanitizer(secrets=[SECRET]), OutputSanitizer(leaks=None, mask=["a"])):
+        answer = adapter.drive(adapter.wrap(lambda _: (304, digests, b""), policy))
+        assert [name for name in answer.names if name in dict(digests)] == ["x-a", "etag"]
+    policy = OutputSanitizer(secrets=[SECRET])
+    app = adapter.wrap(lambda _: (206, digests + part, b"0123456789"), policy)
+    answer = adapter.drive(app)
+    assert (answer.status, "repr-digest" in answer.names) == (206, False)
+    assert "content-digest" not in answer.names
+
+
+@adapters
+@pytest.mark.parametrize("media", [None, "text/html"])
+def test_the_tag_of_json_without_its_type_names_one_body(
+    play: Callable[..., Any], media: str | None
+) -> None:
+    """However it is split into chunks, and whether its length is declared."""
+    head = [("etag", TAG)] + ([("content-type", media)] if media else [])
+    policy = OutputSanitizer(mask=["password"], secrets=[SECRET])
+    lines = b'{"password": "<x>"}\n' * 3
+    for body in (BODIES["dirty"][0], b"  " + BODIES["dirty"][0], b'["<b>", true]', b"[1] <", lines):
+        sent = set()
+        for fields in (head, [*head, ("content-length", str(len(body)))]):
+            for at in range(len(body)):
+                for whole in (True, False):
+                    chunks = [body[:at], body[at:]] if at else [body]
+                    got, out = play(policy, fields, chunks, whole=whole)
+                    assert tag_of(got) == TAG
+                    sent.add(b"".join(out))
+                    length = dict(got).get("content-length")
+                    assert length in (None, str(len(b"".join(out))))
+        assert len(sent) == 1
+        assert b"x>" not in sent.pop()
+
+
+@both_adapters
+def test_head_does_not_name_the_type_of_json_as_html(adapter: Adapter) -> None:
+    """With ``json_as_html="fix"`` it depends on the content, which HEAD and a 304 do not have."""
+    policy = OutputSanitizer(json_as_html="fix")
+    for body in BODIES["clean"]:
+        app = adapter.wrap(versioned(body, "text/html"), policy)
+        whole, head = adapter.drive(app), adapter.drive(app, "HEAD")
+        assert whole.get("content-type") == (
+            "application/json" if body is BODIES["clean"][0] else "text/html"
+        )
+        assert "content-type" not in head.names
+        assert whole.get("etag") == head.get("etag") == f"W/{TAG}"
+        again = adapter.drive(app, headers=[("If-None-Match", f"W/{TAG}")])
+        assert (again.status, again.get("etag")) == (304, f"W/{TAG}")
+        assert adapter.drive(app, "PUT", headers=[("If-Match", f"W/{TAG}")]).status == 204
+
+
+def test_no_digest_of_a_filtered_body_is_in_the_trailers() -> None:
+    """Those of a body that is not filtered stay (RFC 9530, 3)."""
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        fields = [(b"content-type", b"text/plain"), (b"trailer", b"repr-digest")]
+        head = {"type": "http.response.start", "status": 200, "headers": fields, "trailers": True}
+        await send(head)
+        await send({"type": "http.response.body", "body": SECRET.encode()})
+        trailers = [(b"Repr-Digest", b"x"), (b"x-a", b"1")]
+        await send({"type": "http.response.trailers", "headers": trailers})
+
+    def names(policy: OutputSanitizer) -> list[bytes]:
+        sent: list[Any] = []
+
+        async def server(scope: Any, receive: Any, send: Any) -> None:
+            async def keep(message: Any) -> None:
+                sent.append(message)
+                if message["type"] != "http.response.trailers":
+                    await send(message)
+
+            await mantlet.asgi.Stack(app, [policy])(scope, receive, keep)
+
+        drive_asgi(server, scope={"extensions": {"http.response.trailers": {}}})
+        return [name for name, _ in sent[-1]["headers"]]
+
+    assert names(OutputSanitizer(secrets=[SECRET])) == [b"x-a"]
+    assert names(OutputSanitizer(leaks=None)) == [b"Repr-Digest", b"x-a"]
+    assert names(OutputSanitizer(secrets=[SECRET], mode="report")) == [b"Repr-Digest", b"x-a"]
+
+
 # -- frameworks -----------------------------------------------------------------------------------
 
 

@@ -101,6 +101,53 @@ WAYS = {"wrapper": ask_wrapped, "pathsend": ask_pathsend, "zerocopysend": ask_ze
 ways = pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
 
 
+SVG = b"<svg xmlns='http://www.w3.org/2000/svg'><script>alert(1)</script></svg>"
+SANDBOX = "script-src 'none'; sandbox"
+
+
+@ways
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+@pytest.mark.parametrize("media", ["image/svg+xml", "application/xml", "text/xsl", "*/*"])
+def test_an_uploaded_document_that_is_no_html_runs_no_script(
+    way: Any, media: str, method: str, tmp_path: Path
+) -> None:
+    """It is shown in a sandbox, whatever policy the app has given it; pictures are left alone."""
+    file = tmp_path / "x"
+    file.write_bytes(SVG.ljust(SIZE))
+    policy = OutputSanitizer(html={"* /uploads/*": "ugc"}, scan_files=False)
+    own = ("Content-Security-Policy", "default-src *")
+    answer = way(file, media, policy, method, fields=[own])
+    assert answer.getall("content-security-policy") == ["default-src *", SANDBOX]
+    for left in ("image/png", "application/json", "text/plain"):
+        assert way(file, left, policy, method).get("content-security-policy") is None
+    elsewhere = OutputSanitizer(html={"* /comments/*": "ugc"})
+    assert way(file, media, elsewhere, method).get("content-security-policy") is None
+
+
+@both_adapters
+@pytest.mark.parametrize(
+    "types", [(), ("application/json", "image/svg+xml"), ("text/plain, text/xml",)], ids=len
+)
+def test_a_document_of_several_types_or_none_runs_no_script(
+    adapter: Adapter, types: tuple[str, ...]
+) -> None:
+    """Browsers take the last type, or look at the content."""
+    fields = [("content-type", media) for media in types]
+    policy = OutputSanitizer(html={"* /": "ugc"}, headers=None)
+    answer = adapter.drive(adapter.wrap(lambda _: (200, fields, SVG), policy))
+    assert answer.get("content-security-policy") == SANDBOX
+
+
+@both_adapters
+def test_a_304_changes_no_header_that_keeps_scripts_out(adapter: Adapter) -> None:
+    """A cache takes over its policy for the document that it has (RFC 9111, 3.2)."""
+    fields = [("etag", '"1"'), ("content-security-policy", "default-src *")]
+    policy = OutputSanitizer(html={"* /": "ugc"}, headers="api")
+    answer = adapter.drive(adapter.wrap(lambda _: (304, fields, b""), policy))
+    assert answer.get("etag") == '"1"'
+    assert "content-security-policy" not in answer.names
+
+
 @ways
 @pytest.mark.parametrize(
     "media", ["text/html", "text/html; charset=utf-8", "application/xhtml+xml"]
@@ -317,6 +364,18 @@ def test_no_part_of_json_is_sent_unmasked(server: Any, range_: str) -> None:
     for options in each:
         answer = server(document, "application/json", OutputSanitizer(**options), Range=range_)
         assert answer.status == 416
+
+
+@pytest.mark.parametrize("range_", ["bytes=5-", "bytes=0-20", "bytes=-5"])
+@pytest.mark.parametrize("options", [{"mask": ["password"]}, {"json_as_html": "fix"}], ids=str)
+def test_no_part_of_json_as_html_is_sent_unmasked(
+    server: Any, range_: str, options: dict[str, Any]
+) -> None:
+    """A part does not tell that it is one of JSON."""
+    document = b'{"password": "hunter2", "a": "<b>"}'
+    answer = server(document, "text/html", OutputSanitizer(**options), Range=range_)
+    assert answer.status == 416
+    assert server(document, "text/html", OutputSanitizer(), Range="bytes=0-20").status == 206
 
 
 def test_the_app_says_that_there_are_no_ranges_of_text(server: Any) -> None:

@@ -8,7 +8,7 @@ from typing import Any, Final
 from mantlet.exceptions import ResponseTooLarge
 from mantlet.http.headers import MutableHeaders, text_header
 
-__all__ = ["Reply", "Response"]
+__all__ = ["DIGESTS", "VALIDATORS", "Filter", "Reply", "Response", "without_digests"]
 
 #: Takes a chunk of a body, and whether more will follow; returns the chunk to send.
 ChunkFilter = Callable[[bytes, bool], bytes]
@@ -264,10 +264,10 @@ class Response:
 
         Filters run in the order of their registration: those of inner policies first.
         ``Content-Length`` is corrected or dropped, and ``ETag``, ``Digest``, ``Content-Digest``,
-        ``Repr-Digest`` and ``Content-MD5`` are dropped, when bytes may change. A response without a
-        body (to HEAD, or with status 204 or 304) is not filtered. Nor is a part of a body (206),
-        except by filters that keep the length: it is refused with a 416, or made a 200 if it is all
-        of the body.
+        ``Repr-Digest`` and ``Content-MD5`` are dropped, also from trailers, when bytes may change.
+        A response without a body (to HEAD, or with status 204 or 304) is not filtered. Nor is a
+        part of a body (206), except by filters that keep the length: it is refused with a 416, or
+        made a 200 if it is all of the body.
 
         Args:
             fn: called with each ``chunk`` and whether ``more`` will follow; returns the chunk to
@@ -289,6 +289,8 @@ class Response:
             if self.no_body:
                 self.headers.remove(*(DIGESTS if keeps_etag else VALIDATORS))
             fn = _no_body
+        if self.has_trailers and not keeps_length:
+            self.transform_trailers(without_digests if keeps_etag else _without_validators)
         self.filters += (fn,)
         self.keeps_length = self.keeps_length and keeps_length
         self.keeps_etag = self.keeps_etag and keeps_etag
@@ -319,6 +321,20 @@ class Response:
         if len(body) > limit:
             raise ResponseTooLarge(limit)
         return body
+
+
+def without_digests(trailers: Any) -> Any:
+    """Return trailers (ASGI) without digests of the body, which a filter may change."""
+    return _without(trailers, DIGESTS)
+
+
+def _without_validators(trailers: Any) -> Any:
+    return _without(trailers, VALIDATORS)
+
+
+def _without(trailers: Any, names: tuple[str, ...]) -> Any:
+    dropped = {name.lower().encode() for name in names}
+    return [pair for pair in trailers if bytes(pair[0]).lower() not in dropped]
 
 
 def _no_body(_chunk: bytes, _more: bool) -> bytes:

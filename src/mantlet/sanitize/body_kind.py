@@ -16,7 +16,6 @@ __all__ = [
     "JsonBeginning",
     "classify_body",
     "guess_json",
-    "looks_like_json",
     "strictest_type",
 ]
 
@@ -188,11 +187,15 @@ _MOST_HELD: Final = 256
 _SPACE: Final = b" \t\r\n"
 #: The same, with the record separator of JSON text sequences (RFC 7464, 2.2).
 _SEPARATORS: Final = _SPACE + b"\x1e"
-#: JSON that can be nothing else: for bodies that do not claim to be JSON.
+_VALUE: Final = rb"true|false|null|-?[0-9][0-9.eE+-]*+"
+_STRING: Final = rb'"(?:[^"\\\x00-\x1f]|\\.)*+"'
+_OBJECT: Final = rb"\{\s*+" + _STRING + rb"\s*+:"
+#: JSON that can hardly be anything else, for bodies that do not claim to be JSON: an object with a
+#: name, or a list with a comma or with such an object.
 _UNMISTAKABLE: Final = re.compile(
-    rb'\s*(?:\{\s*(?:\}|"(?:[^"\\\x00-\x1f]|\\.)*"\s*:)|\[\s*[\[{"\d\]])'
+    rb"\s*+(?:" + _OBJECT + rb"|(?:\[\s*+){1,8}+"
+    rb"(?:" + _OBJECT + rb"|(?:\{\s*+\}|\[\s*+\]|" + _STRING + rb"|" + _VALUE + rb")\s*+,))"
 )
-_VALUE: Final = rb"true|false|null|-?[0-9][0-9.eE+-]*"
 #: JSON as it begins in bodies that claim to be JSON.
 _JSON_BEGINS: Final = re.compile(
     rb'\{[ \t\r\n]*["}]|\[[ \t\r\n]*(?:[\[\]{"]|' + _VALUE + rb')|"|'
@@ -220,7 +223,7 @@ class BodyKind(NamedTuple):
         events: whether it is an event stream.
         html: whether it is HTML.
         guessed: whether its beginning tells whether it is JSON.
-        plain: whether it is scanned, and neither an event stream nor HTML that may be cleaned.
+        plain: whether it is scanned, and neither an event stream nor HTML that is inspected.
     """
 
     media: str | None
@@ -232,13 +235,13 @@ class BodyKind(NamedTuple):
     plain: bool
 
 
-def classify_body(media: str | None, *, scan_binary: bool, cleans_html: bool) -> BodyKind:
+def classify_body(media: str | None, *, scan_binary: bool, inspects_html: bool) -> BodyKind:
     """Return the kind of a body.
 
     Args:
         media: the media type in lower case, without parameters; None without a usable one.
         scan_binary: whether to scan ``application/octet-stream``.
-        cleans_html: whether the HTML of some routes is cleaned.
+        inspects_html: whether HTML may get other headers, or be cleaned.
     """
     guessed = media is None or media in _SILENT or (media == _BINARY and scan_binary)
     if media is None:
@@ -246,7 +249,7 @@ def classify_body(media: str | None, *, scan_binary: bool, cleans_html: bool) ->
     scanned = not _is_opaque(media) and (scan_binary or media != _BINARY)
     html = media in HTML
     events = media == _EVENTS
-    plain = scanned and not (events or (html and cleans_html))
+    plain = scanned and not (events or (html and inspects_html))
     return BodyKind(media, scanned, scanned and _is_json(media), events, html, guessed, plain)
 
 
@@ -286,37 +289,30 @@ def _is_opaque(media: str) -> bool:
     )
 
 
-def looks_like_json(first: bytes, *, complete: bool) -> bool:
-    """Return whether a body that does not claim to be JSON is JSON.
-
-    Args:
-        first: the first bytes of the body.
-        complete: whether they are the whole body.
-    """
-    if first[:_BEGINNING].removeprefix(_BOM).lstrip()[:1] not in (b"{", b"["):
-        return False
-    first = first.removeprefix(_BOM)
-    if not complete:
-        return _UNMISTAKABLE.match(first) is not None
-    try:
-        json.loads(first)
-    except (ValueError, RecursionError):
-        return False
-    return True
-
-
 def guess_json(first: bytes, *, more: bool) -> bool | None:
-    """Return whether a body without a type is JSON; None if more of it has to be seen.
+    """Return whether a body that does not claim to be JSON is JSON; None if more has to be seen.
+
+    The result depends on the first 256 bytes of the body alone, however it is split into chunks.
 
     Args:
         first: the first bytes of the body.
         more: whether more will follow.
     """
-    if looks_like_json(first, complete=not more):
+    start = first[:_BEGINNING].removeprefix(_BOM).lstrip()[:1]
+    if start not in (b"", b"{", b"["):
+        # More than a part of a byte order mark.
+        return None if more and _BOM.startswith(first) else False
+    if start and _UNMISTAKABLE.match(first[:_MOST_HELD].removeprefix(_BOM)):
         return True
-    start = first[:_BEGINNING].removeprefix(_BOM).lstrip()
-    undecided = start[:1] in (b"", b"{", b"[") or _BOM.startswith(first)
-    return None if more and undecided and len(first) < _MOST_HELD else False
+    if len(first) > _MOST_HELD:
+        return False
+    if more:
+        return None
+    try:
+        json.loads(first.removeprefix(_BOM))
+    except (ValueError, RecursionError):
+        return False
+    return bool(start)
 
 
 class JsonBeginning:

@@ -24,7 +24,7 @@ from mantlet.redact.registry import SecretValues, registry_of
 from mantlet.redact.scanner import Scanner
 from mantlet.sanitize.across import JoinedMessages
 from mantlet.sanitize.body import ResponseContext, escape_if_json
-from mantlet.sanitize.body_kind import BodyKind, looks_like_json
+from mantlet.sanitize.body_kind import BodyKind, guess_json
 from mantlet.sanitize.etags import restore_tags, strengthen_tags
 from mantlet.sanitize.headers import Cookies, HeaderPolicy, Preset, SecurityHeaders
 from mantlet.sanitize.html_routes import HtmlRoutes
@@ -161,6 +161,7 @@ class OutputSanitizer(Policy):
         )
         self._kinds = self._bodies.kinds
         self._filters_bodies = self._bodies.filters
+        self._isolates = bool(html)
         disabled = set()
         self._needs_nonce = self._headers.needs_request
         if not self._needs_nonce and not self._filters_bodies:
@@ -181,7 +182,9 @@ class OutputSanitizer(Policy):
             strengthen_tags(request)
             drop_range(request)
 
-    def on_response(self, request: Request, response: Response) -> Awaitable[Reply | None] | None:
+    def on_response(
+        self, request: Request, response: Response
+    ) -> Reply | Awaitable[Reply | None] | None:
         """Make the headers safe, and register the filters of the body."""
         media, coding, values = self._headers.apply(request, response)
         kind = self._kinds.get(media) or self._bodies.classify(media)
@@ -193,6 +196,8 @@ class OutputSanitizer(Policy):
         if response.has_trailers:
             self._filter_trailers(request, response, scanner)
         status = response.status
+        if self._isolates:
+            self._bodies.isolate(request, response, kind)
         if b"bytes" in values and kind.scanned and self._filters_bodies:
             deny_ranges(response, media)
         body = response.first_chunk
@@ -224,10 +229,12 @@ class OutputSanitizer(Policy):
             elif not (scanner.is_clean(values) and scanner.is_clean(body, kind.media)):
                 return False
         if kind.html or kind.guessed:
-            return not looks_like_json(body, complete=True)
+            return not guess_json(body, more=False)
         return not (kind.json and self._masker is not None and self._masker.prefilter.find(body))
 
-    def _inspect(self, context: ResponseContext, values: bytes) -> Awaitable[Reply | None] | None:
+    def _inspect(
+        self, context: ResponseContext, values: bytes
+    ) -> Reply | Awaitable[Reply | None] | None:
         """Redact leaks in the headers, and register the filters of the body."""
         request, response, scanner, *_ = context
         if self._redactor is not None and request.state._in_development:

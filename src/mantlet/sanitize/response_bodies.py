@@ -1,5 +1,6 @@
 """The filters that the body of a response needs, by its kind, its coding and its part."""
 
+import re
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Final
@@ -8,10 +9,10 @@ from mantlet.core.body_filters import SLICE
 from mantlet.core.problem import Problem
 from mantlet.core.ranges import PARTS, Extent, refused_range, send_whole
 from mantlet.core.request import Request
-from mantlet.core.response import DIGESTS, VALIDATORS, Filter, Reply, Response
+from mantlet.core.response import DIGESTS, Filter, Reply, Response, without_digests
 from mantlet.exceptions import ResponseTooLarge
 from mantlet.sanitize.body import BodyFilter, ResponseContext
-from mantlet.sanitize.body_kind import BodyKind, classify_body, guess_json, looks_like_json
+from mantlet.sanitize.body_kind import BodyKind, classify_body, guess_json
 from mantlet.sanitize.compressed import CompressedFilter, read_codings
 from mantlet.sanitize.etags import weaken_tag
 from mantlet.sanitize.html_routes import CleanHtml, HtmlRoutes, charset_of
@@ -26,11 +27,16 @@ Report = Callable[[Request, str, str], None]
 
 _JSON: Final = "application/json"
 #: The kind of a body that cannot be decompressed.
-_UNDECODED: Final = classify_body(None, scan_binary=True, cleans_html=False)
+_UNDECODED: Final = classify_body(None, scan_binary=True, inspects_html=False)
 #: Maximum number of media types whose kind is cached. An app has a handful.
 _MAX_KINDS: Final = 256
 #: Compressed bodies that declare at most this many bytes are looked at as a whole.
 _MAX_WHOLE: Final = 1024 * 1024
+_CSP: Final = "Content-Security-Policy"
+#: No origin, no scripts, no forms, no plugins; pictures, styles and text stay.
+_SANDBOX: Final = "script-src 'none'; sandbox"
+#: Types of documents that can run scripts, in any of several types of a response.
+_RUNS_SCRIPTS: Final = re.compile(r"html|xml|xsl|svg|mixed-replace|mhtml", re.IGNORECASE)
 #: Headers that have a proxy send a file in place of the body.
 _SENDFILE: Final = ("X-Sendfile", "X-Accel-Redirect", "X-LIGHTTPD-send-file", "X-Reproxy-URL")
 
@@ -87,13 +93,13 @@ class ResponseBodies:
 
     def classify(self, media: str | None) -> BodyKind:
         """Return the kind of a body, and cache it."""
-        cleans_html = self._html is not None
-        kind = classify_body(media, scan_binary=self._scan_binary, cleans_html=cleans_html)
+        inspects_html = self._fixes_type or self._html is not None
+        kind = classify_body(media, scan_binary=self._scan_binary, inspects_html=inspects_html)
         if len(self.kinds) < _MAX_KINDS:
             self.kinds[media] = kind
         return kind
 
-    def register(self, context: ResponseContext) -> Awaitable[Reply | None] | None:
+    def register(self, context: ResponseContext) -> Reply | Awaitable[Reply | None] | None:
         """Register the filters of the body of a response.
 
         Raises:
@@ -111,19 +117,36 @@ class ResponseBodies:
             return self._clean_html(context, cleaner)
         if response.is_file and not self._scan_files:
             return None
-        if kind.html and looks_like_json(
-            response.first_chunk, complete=response.full_body is not None
+        is_json = None
+        first = response.first_chunk
+        if (kind.guessed or kind.html) and context.coding is None:
+            is_unseen = _is_bodiless(response) or response.full_body is None
+            is_json = guess_json(first, more=is_unseen)
+        if kind.html:
+            return self._filter_html(context, is_json)
+        if kind.guessed and is_json is not None:
+            context = context.guessed(is_json)
+        return self._filter_body(context, escapes=self._escapes)
+
+    def isolate(self, request: Request, response: Response, kind: BodyKind) -> None:
+        """Have browsers run no script in a document of a route whose HTML is cleaned.
+
+        HTML is cleaned. Other documents, such as SVG, can run scripts too; they keep their content,
+        and are shown in a sandbox (CSP 3, 6.4.1), where they have no origin. Pictures in pages run
+        no scripts at all.
+        """
+        if self._html is None or self._html.for_request(request) is None:
+            return
+        if response.status == 304:  # a cache takes over its headers (RFC 9111, 3.2)
+            response.headers.remove(_CSP)
+        elif not kind.html and (
+            kind.guessed or any(map(_RUNS_SCRIPTS.search, response.headers.getall("Content-Type")))
         ):
-            return self._filter_json_as_html(context)
-        if kind.guessed:
-            context = _look_for_json(context)
-        # A stream without a type keeps a length or a validator, until it turns out to be JSON.
-        described = context.kind.guessed and _is_described(response)
-        return self._filter_body(context, escapes=self._escapes and not described)
+            response.headers.append(_CSP, _SANDBOX)
 
     def _filter_part(
         self, context: ResponseContext, cleaner: CleanHtml | None
-    ) -> Awaitable[Reply | None] | None:
+    ) -> Reply | Awaitable[Reply | None] | None:
         """Register the filters of a partial body (206).
 
         Raises:
@@ -136,8 +159,9 @@ class ResponseBodies:
             if kind.html and self._html is not None:
                 cleaner = self._html.for_request(request)
         structured = kind.json or kind.events or kind.guessed
-        masks = cleaner is not None or (self._masker is not None and structured)
-        changes = masks or (self._escapes and structured)
+        # HTML may turn out to be JSON, of which a part is not enough to tell.
+        masks = cleaner is not None or (self._masker is not None and (structured or kind.html))
+        changes = masks or (self._escapes and structured) or (self._fixes_type and kind.html)
         if not kind.scanned or (scanner is None and not changes):
             return None
         extent = None if has_parts else Extent.of(response)
@@ -147,6 +171,7 @@ class ResponseBodies:
         if has_parts or masks or read_codings(coding or "") != ():
             raise refused_range(extent)
         is_beginning = check_part(request, response, extent, changes=changes)
+        response.headers.remove(*DIGESTS)
         if scanner is not None:
             search: Filter = BodyFilter(context, self._redactor, None, escapes=False)
             if is_beginning and self._redactor is not None and self._redactor.masks:
@@ -154,15 +179,34 @@ class ResponseBodies:
             response.transform(search, keeps_length=True, keeps_etag=True)
         return None
 
-    def _filter_json_as_html(self, context: ResponseContext) -> Awaitable[Reply | None] | None:
-        """Report JSON that is sent as HTML, mask it, and fix its type if that is wanted."""
-        self._report(context.request, "json-as-html", "header content-type")
+    def _filter_html(
+        self, context: ResponseContext, is_json: bool | None
+    ) -> Reply | Awaitable[Reply | None] | None:
+        """Report JSON that is sent as HTML, mask it, and fix its type if that is wanted.
+
+        Args:
+            context: the response.
+            is_json: whether its body is JSON; None if that is unknown.
+        """
+        request, response = context.request, context.response
         if self._fixes_type:
-            context.response.headers.set("Content-Type", _JSON)
+            # What is fixed depends on how much of the body is there, which HEAD has nothing of.
+            reply = weaken_tag(request, response)
+            if reply is not None:
+                return reply
+            if _is_bodiless(response):
+                response.headers.remove("Content-Type", *DIGESTS)
+        if is_json:
+            self._report(request, "json-as-html", "header content-type")
+        is_fixed = bool(is_json) and self._fixes_type
+        if is_fixed:
+            response.headers.set("Content-Type", _JSON)
             context = context._replace(kind=self.classify(_JSON))
-        else:
-            context = context.guessed(True)
-        return self._filter_body(context, escapes=self._escapes and self._fixes_type)
+        elif is_json is not None:
+            context = context.guessed(is_json)
+        elif self._masker is not None:
+            context = context._replace(kind=context.kind._replace(guessed=True))
+        return self._filter_body(context, escapes=self._escapes and is_fixed)
 
     async def _clean_html(self, context: ResponseContext, cleaner: CleanHtml) -> None:
         """Clean HTML, which takes the whole body."""
@@ -209,8 +253,10 @@ class ResponseBodies:
         masker = self._masker if structured else None
         if scanner is None and masker is None and not escapes:
             return None
-        if response.no_body or response.full_body is None:
+        if _is_bodiless(response) or response.full_body is None:
             response.headers.remove(*DIGESTS)  # known to be true only for a body that is there
+        if response.has_trailers:
+            response.transform_trailers(without_digests)
         codings = self._codings(context, blocks=self._blocks_undecodable)
         body_filter = BodyFilter(context, self._redactor, masker, escapes=escapes)
         if codings == ():
@@ -281,19 +327,9 @@ class ResponseBodies:
         return codings
 
 
-def _look_for_json(context: ResponseContext) -> ResponseContext:
-    """Return the context with what the beginning of a body without a type tells about it."""
-    response = context.response
-    if context.coding is None and response.first_chunk:
-        is_json = guess_json(response.first_chunk, more=response.full_body is None)
-        if is_json is not None:
-            return context.guessed(is_json)
-    return context
-
-
-def _is_described(response: Response) -> bool:
-    """Return whether headers describe the exact bytes of the body."""
-    return any(map(response.headers.getall, ("Content-Length", *VALIDATORS)))
+def _is_bodiless(response: Response) -> bool:
+    """Return whether a response is about a body that it does not have."""
+    return response.no_body or response.status == 304
 
 
 def _is_held(length: str) -> bool:
