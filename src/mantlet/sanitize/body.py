@@ -24,6 +24,7 @@ from mantlet.sanitize.body_kind import BodyKind, JsonBeginning, guess_json
 from mantlet.sanitize.event_stream import EventStreamFilter
 from mantlet.sanitize.json_fields import FieldMasker
 from mantlet.sanitize.redactor import Redactor
+from mantlet.sanitize.wide_text import WideText, needs_more, wide_encoding
 
 __all__ = [
     "BodyFilter",
@@ -89,9 +90,18 @@ class BodyFilter:
         redactor: redacts leaks; None to skip that.
         masker: masks fields of JSON; None to skip that.
         escapes: whether to escape JSON.
+        may_be_wide: whether the body may be in UTF-16 or UTF-32.
     """
 
-    __slots__ = ("_context", "_escapes", "_filters", "_held", "_masker", "_redactor")
+    __slots__ = (
+        "_context",
+        "_escapes",
+        "_filters",
+        "_held",
+        "_masker",
+        "_may_be_wide",
+        "_redactor",
+    )
 
     def __init__(
         self,
@@ -100,11 +110,13 @@ class BodyFilter:
         masker: FieldMasker | None,
         *,
         escapes: bool,
+        may_be_wide: bool = True,
     ) -> None:
         self._context = context
         self._redactor = redactor
         self._masker = masker
         self._escapes = escapes
+        self._may_be_wide = may_be_wide and not context.kind.events
         self._filters: list[ChunkFilter] | None = None
         self._held = b""
 
@@ -117,17 +129,35 @@ class BodyFilter:
     def _filter(self, chunk: bytes, more: bool) -> bytes:
         filters = self._filters
         if filters is None:
-            if self._context.kind.guessed:
-                chunk = self._held + chunk if self._held else chunk
-                is_json = guess_json(chunk, more=more)
-                if is_json is None:
-                    self._held = chunk
-                    return b""
-                self._context = self._context.guessed(is_json)
-            filters = self._filters = self._make_filters()
+            chunk = self._held + chunk if self._held else chunk
+            filters = self._begin(chunk, more)
+            if filters is None:
+                self._held = chunk
+                return b""
+            self._filters, self._held = filters, b""
         for fn in filters:
             chunk = fn(chunk, more)
         return chunk
+
+    def _begin(self, first: bytes, more: bool) -> list[ChunkFilter] | None:
+        """Return the filters, or None if more of the body has to be seen to tell which."""
+        filters: list[ChunkFilter] = []
+        if self._may_be_wide:
+            if more and needs_more(first):
+                return None
+            types = self._context.response.headers.getall("Content-Type")
+            encoding = wide_encoding(first, ", ".join(types))
+            if encoding is not None:
+                inner = BodyFilter(
+                    self._context, self._redactor, self._masker, escapes=False, may_be_wide=False
+                )
+                filters.append(WideText(encoding, inner._filter, keeps_length=self._masker is None))
+        if self._context.kind.guessed:
+            is_json = guess_json(first, more=more)
+            if is_json is None:
+                return None
+            self._context = self._context.guessed(is_json)
+        return filters + self._make_filters()
 
     def _make_filters(self) -> list[ChunkFilter]:
         filters: list[ChunkFilter] = []

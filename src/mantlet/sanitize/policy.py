@@ -34,6 +34,7 @@ from mantlet.sanitize.partial import deny_ranges, drop_range
 from mantlet.sanitize.redactor import Redactor
 from mantlet.sanitize.reporting import Finding, FindingListener, FindingReporter
 from mantlet.sanitize.response_bodies import ResponseBodies
+from mantlet.sanitize.wide_text import may_be_wide
 
 __all__ = ["OutputSanitizer"]
 
@@ -207,6 +208,7 @@ class OutputSanitizer(Policy):
             and coding is None
             and kind.plain
             and status not in _SPECIAL
+            and not may_be_wide(body, values)
             and self._is_clean(values, body, scanner, kind)
         ):
             # The usual case.

@@ -19,6 +19,7 @@ from mantlet.sanitize.html_routes import CleanHtml, HtmlRoutes, charset_of
 from mantlet.sanitize.json_fields import FieldMasker
 from mantlet.sanitize.partial import BeginningFilter, check_part, media_of_parts
 from mantlet.sanitize.redactor import Redactor
+from mantlet.sanitize.wide_text import wide_encoding
 
 __all__ = ["ResponseBodies"]
 
@@ -119,7 +120,7 @@ class ResponseBodies:
             return None
         is_json = None
         first = response.first_chunk
-        if (kind.guessed or kind.html) and context.coding is None:
+        if (kind.guessed or kind.html) and context.coding is None and not wide_encoding(first):
             is_unseen = _is_bodiless(response) or response.full_body is None
             is_json = guess_json(first, more=is_unseen)
         if kind.html:
