@@ -16,6 +16,8 @@ from starlette.routing import Route
 import mantlet
 from mantlet import OutputSanitizer
 from mantlet.sanitize import Leaks
+from tests.conformance.origin import Delivery, Resource
+from tests.conformance.test_sanitizer_laws import Case
 from tests.drive import Adapter, Answer, both_adapters, drive_asgi, drive_wsgi
 
 if TYPE_CHECKING:
@@ -202,6 +204,40 @@ def test_a_file_is_searched(way: Any, media: str, tmp_path: Path) -> None:
     answer = way(file, media, policy)
     assert (answer.status, answer.body) == (200, CLEAN)
     assert answer.get("content-length") == str(SIZE)
+
+
+class Reads(mantlet.Policy):
+    """Waits for the body."""
+
+    async def on_response(self, request: mantlet.Request, response: mantlet.Response) -> None:
+        await response.body(10_000)
+
+
+class Filters(mantlet.Policy):
+    """Filters the body."""
+
+    def on_response(self, request: mantlet.Request, response: mantlet.Response) -> None:
+        response.transform(lambda chunk, _more: chunk, keeps_length=True, keeps_etag=True)
+
+
+@pytest.mark.parametrize("inner", [Reads, Filters])
+@pytest.mark.parametrize("protocol", ["asgi", "wsgi"])
+def test_a_file_that_another_policy_reads_is_searched(
+    inner: type[mantlet.Policy], protocol: str
+) -> None:
+    """Also with ``scan_files=False``: the server does not send it by itself any more.
+
+    So it is where the policies are nested, and the outer stack gets no file.
+    """
+    case = Case(
+        Resource(TEXT),
+        Delivery("file"),
+        {},
+        protocol=protocol,
+    )
+    sanitizer = OutputSanitizer(secrets=[SECRET], scan_files=False)
+    assert case.ask(sanitizer).body == TEXT
+    assert case.ask(sanitizer, inner()).body == CLEAN
 
 
 @ways
