@@ -72,7 +72,8 @@ class OutputSanitizer(Policy):
         mask: fields of JSON to mask, at any depth: names, globs or JSON Pointers, or a `JsonField`
             to drop one or to limit it to a route.
         html: routes whose HTML is cleaned, each with a preset of `mantlet.http.html` or an
-            allow-list.
+            allow-list. Other documents there, such as SVG, are sent with a policy that has browsers
+            run no scripts in them.
         cookies: the attributes to add to cookies; None to leave them unchanged.
         routes: security headers by route, in place of ``headers``.
         trusted_proxies: networks of proxies that forward the scheme of the client's connection, in
