@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,7 +14,9 @@ from hypothesis import strategies as st
 
 import mantlet
 from mantlet import Close, ErrorEnvelope, Message, OutputSanitizer, Policy, Request
+from mantlet.redact.stream_scan import StreamScan
 from mantlet.sanitize import Leaks
+from mantlet.sanitize.across import JoinedEvents, Joiner
 from tests.drive import make_scope
 from tests.sanitize.streams import play_asgi, play_wsgi
 from tests.sanitize.test_policy import Told
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
 SECRET = "Xk29fjQmZ0-secret"
 MASKED = "*" * len(SECRET)
 ACROSS = OutputSanitizer(secrets=[SECRET], leaks=Leaks(across=50))
+SCANNER = Leaks().scanner(())
 EVENTS = [("content-type", "text/event-stream")]
 adapters = pytest.mark.parametrize("play", [play_asgi, play_wsgi], ids=["asgi", "wsgi"])
 
@@ -233,6 +237,54 @@ def test_any_split_of_a_secret_is_found(sizes: list[int], pings: int) -> None:
     policy = OutputSanitizer(secrets=[SECRET], leaks=Leaks(across=100))
     _, sent = play_asgi(policy, EVENTS, [b"".join(chunks)])
     assert text_of(b"".join(sent)) == f"key {MASKED}, then"
+
+
+@given(st.lists(st.integers(1, 6), min_size=20, max_size=20), st.sampled_from(["\n", "\r\n", "\r"]))
+def test_events_of_any_kind_are_joined_in_one_chunk_or_many(sizes: list[int], end: str) -> None:
+    """Plain ones, beside JSON on one line and on several, which have texts of their own."""
+    rest, parts = f"key {SECRET}, then", []
+    for size in sizes:
+        parts.append(rest[:size])
+        rest = rest[size:]
+    events = []
+    for part in [*parts, rest]:
+        events.append(f"data: {part}{end}{end}")
+        events.append(f'data: {{"a":{end}data: {json.dumps(part)}}}{end}{end}')
+        events.append(f'id: 1{end}data: {{"b": "x", "c": {json.dumps(part)}}}{end}{end}')
+    body = "".join(events).encode()
+    policy = OutputSanitizer(secrets=[SECRET], leaks=Leaks(across=300))
+    for chunks in ([body], [body[at : at + 50] for at in range(0, len(body), 50)]):
+        _, sent = play_asgi(policy, EVENTS, chunks)
+        out = b"".join(sent).decode()
+        assert len(out) == len(body)
+        shown = [event.split(end) for event in out.split(end * 2)[:-1]]
+        texts = ["".join(event[0][6:] for event in shown[::3])]
+        texts.append("".join(json.loads(event[1][6:-1]) for event in shown[1::3]))
+        texts.append("".join(json.loads(event[1][6:])["c"] for event in shown[2::3]))
+        assert texts == [f"key {MASKED}, then"] * 3
+
+
+@pytest.mark.parametrize("unit", [b"data: a\n\n", b"data: .\n\n", b"data: a\r\r", b"\r", b":\n"])
+@pytest.mark.parametrize("size", [500, 64 * 1024])
+def test_events_are_joined_many_at_a_time(unit: bytes, size: int) -> None:
+    """However small they are: a chunk takes so many steps, and each event eight, not a hundred."""
+    body = unit * (60_000 // len(unit))
+    joiner = Joiner(8, SCANNER, lambda _: StreamScan(SCANNER, lambda *_: None))
+    joined = JoinedEvents(joiner, events=True)
+    calls = 0
+
+    def count(_frame: Any, event: str, _argument: object) -> None:
+        nonlocal calls
+        calls += event in ("call", "c_call")
+
+    joined(b"data: .\n\n", True)
+    sys.setprofile(count)
+    try:
+        for at in range(0, len(body), size):
+            joined(body[at : at + size], True)
+    finally:
+        sys.setprofile(None)
+    assert calls <= 1_500 * -(-len(body) // size) + 8 * (len(body) // len(unit))
 
 
 def test_what_is_held_is_not_lost_when_the_app_raises() -> None:

@@ -11,24 +11,28 @@ Errors and tracebacks are not searched for in joined texts, since they have no e
 """
 
 import re
+from bisect import bisect_right
 from collections import OrderedDict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from itertools import islice, pairwise
 from typing import Final, cast
 
 from mantlet.core.policy import Message
 from mantlet.redact.scanner import Scanner
 from mantlet.redact.stream_scan import StreamScan
+from mantlet.sanitize.event_texts import (
+    EVENT_END,
+    PLAIN,
+    Text,
+    data_texts,
+    json_texts,
+    line_texts,
+)
 
-__all__ = ["JoinedEvents", "JoinedMessages", "Joiner", "data_texts", "json_texts"]
+__all__ = ["JoinedEvents", "JoinedMessages", "Joiner"]
 
-#: A text within a unit: its path, its start and its end.
-Text = tuple[bytes, int, int]
-
-#: The most texts of a unit that are joined, and the most that are joined at a time.
+#: The most texts that are joined at a time, by their paths.
 _MAX_TEXTS: Final = 32
-#: Of a small unit, these are joined, and one for so many bytes.
-_FIRST_TEXTS: Final = 4
-_BYTES_PER_TEXT: Final = 32
 #: A string, and its colon if it is a name; or other text, and the line end after it. A string that
 #: does not end is one all the same, so that no byte is looked at twice.
 _TEXT_END: Final = re.compile(
@@ -37,39 +41,28 @@ _TEXT_END: Final = re.compile(
 #: Groups of it: the colon of a name; text that goes on in its line.
 _NAME: Final = 2
 _WITHIN: Final = 3
-#: The deepest text.
-_MAX_DEPTH: Final = 32
+#: The ends of texts are looked at one by one for no more of them, and one for so many bytes.
+_FIRST_TAILS: Final = 4
+_BYTES_PER_TAIL: Final = 64
 #: Larger events are not held.
 _MAX_EVENT: Final = 64 * 1024
-_TOKEN: Final = re.compile(
-    rb'"((?:[^"\\]++|\\.)*+)(?:"([ \t\r\n]*+:)?|(\Z|\\))|[{}\[\],]', re.DOTALL
-)
-_DATA_LINE: Final = re.compile(rb"(?:(?<=[\r\n])|\A(?:\xef\xbb\xbf)?)data:[ ]?([^\r\n]*+)")
-_EVENT_END: Final = re.compile(rb"(?:\r\n|\n|\r(?!\n))(?:\r\n|\n|\r)")
+#: The beginnings of the end of an event.
+_EVENT_ENDS: Final = (b"\n\n", b"\n\r", b"\r\r")
 _LINE_END: Final = re.compile(rb"\n")
-_JSON: Final = (b"{", b"[", b'"')
-_QUOTE: Final = 0x22
-_COMMA: Final = 0x2C
-#: The first step into an object or an array, by its opening bracket.
-_OPENING: Final[dict[int, bytes | int]] = {0x7B: b"", 0x5B: 0}
-#: The path of data that is not JSON. No path of JSON is empty.
-_PLAIN: Final = b""
 
 
 class _Unit:
-    """An event, line or message.
+    """An event, line or message, or several in a row.
 
     Attributes:
         data: its bytes, masked as far as they are decided.
-        undecided: how many of its texts are not decided.
         carried: anything that belongs to it.
     """
 
-    __slots__ = ("carried", "data", "undecided")
+    __slots__ = ("carried", "data")
 
-    def __init__(self, data: bytes, carried: object) -> None:
+    def __init__(self, data: bytes | bytearray, carried: object = None) -> None:
         self.data = bytearray(data)
-        self.undecided = 0
         self.carried = carried
 
 
@@ -78,43 +71,79 @@ class _JoinedText:
 
     Args:
         scan: searches it.
+
+    Attributes:
+        pieces: those that are not decided: the unit, and their start and end in it.
     """
 
-    __slots__ = ("_pieces", "scan")
+    __slots__ = ("pieces", "scan")
 
     def __init__(self, scan: StreamScan) -> None:
         self.scan = scan
-        #: Pieces that are not decided: the unit, and their start and end in it.
-        self._pieces: deque[tuple[_Unit, int, int]] = deque()
+        self.pieces: deque[tuple[_Unit, int, int]] = deque()
 
-    def add(self, unit: _Unit, start: int, end: int) -> None:
-        """Join a text of a unit."""
-        piece = bytes(unit.data[start:end])
-        self._pieces.append((unit, start, end))
-        unit.undecided += 1
-        self._decide(self.scan(piece, True))
+    def add(self, unit: _Unit, spans: list[tuple[int, int]]) -> None:
+        """Join texts of a unit, and search them at once."""
+        data = bytes(unit.data)
+        joined = b"".join([data[start:end] for start, end in spans])
+        decided = self._decide(self.scan(joined, True))
+        if not joined.startswith(decided):
+            at = 0
+            for start, end in spans:
+                part = decided[at : at + end - start]
+                unit.data[start : start + len(part)] = part
+                at += len(part)
+        left, at = len(joined) - len(decided), len(spans)
+        pieces: list[tuple[_Unit, int, int]] = []
+        while left > 0:
+            at -= 1
+            start, end = spans[at]
+            pieces.append((unit, max(start, end - left), end))
+            left -= end - start
+        self.pieces.extend(reversed(pieces))
 
     def end(self) -> None:
         """Decide about the rest, since nothing follows."""
         self._decide(self.scan(b"", False))
 
-    def give_up(self, unit: _Unit) -> None:
-        """Leave a unit as it is, the oldest one with a text here."""
-        while self._pieces and self._pieces[0][0] is unit:
-            _, start, end = self._pieces[0]
-            self._decide(self.scan.release(end - start))
+    def give_up(self, units: Collection[_Unit]) -> None:
+        """Leave the oldest units as they are."""
+        size = 0
+        for unit, start, end in self.pieces:
+            if unit not in units:
+                break
+            size += end - start
+        self._decide(self.scan.release(size))
 
-    def _decide(self, decided: bytes) -> None:
-        while decided:
-            unit, start, end = self._pieces[0]
-            part = decided[: end - start]
+    def _decide(self, decided: bytes) -> bytes:
+        """Write what is decided to the pieces; return what is beyond them."""
+        at = 0
+        while self.pieces and at < len(decided):
+            unit, start, end = self.pieces[0]
+            part = decided[at : at + end - start]
             unit.data[start : start + len(part)] = part
-            decided = decided[len(part) :]
+            at += len(part)
             if start + len(part) < end:
-                self._pieces[0] = (unit, start + len(part), end)
-                return
-            self._pieces.popleft()
-            unit.undecided -= 1
+                self.pieces[0] = (unit, start + len(part), end)
+            else:
+                self.pieces.popleft()
+        return decided[at:]
+
+    def split(self, unit: _Unit, ends: list[int], parts: list[_Unit]) -> None:
+        """Move the pieces of a unit to its parts.
+
+        Args:
+            unit: the unit, which was added last.
+            ends: where its parts end.
+            parts: the parts.
+        """
+        moved: list[tuple[_Unit, int, int]] = []
+        while self.pieces and self.pieces[-1][0] is unit:
+            _, start, end = self.pieces.pop()
+            index = bisect_right(ends, start)
+            begin = ends[index - 1] if index else 0
+            moved.append((parts[index], start - begin, end - begin))
+        self.pieces.extend(reversed(moved))
 
 
 class Joiner:
@@ -136,42 +165,55 @@ class Joiner:
         self._joined: OrderedDict[bytes, _JoinedText] = OrderedDict()
 
     def add(
-        self, data: bytes, find_texts: Callable[[bytes], list[Text]], carried: object = None
+        self,
+        data: bytes,
+        find_texts: Callable[[bytes], list[Text]],
+        carried: object = None,
+        *,
+        ends: re.Pattern[bytes] | None = None,
     ) -> list[tuple[bytes, object]]:
-        """Take a unit; return those that may be sent now, with what they carry.
+        """Take a unit, or several in a row; return those that may be sent now.
 
         Args:
             data: the unit.
             find_texts: returns the texts in it, in their order.
             carried: anything to return with it.
+            ends: finds the ends of several units.
         """
-        if self.passes(data):  # the usual case
+        if self._passes(data):  # the usual case
             return [(data, carried)]
         unit = _Unit(data, carried)
         self._held.append(unit)
-        most = _FIRST_TEXTS + len(data) // _BYTES_PER_TEXT
-        for path, start, end in find_texts(data)[:most]:
-            if start < end:
-                self._text(path).add(unit, start, end)
-        if len(self._held) > self._most and self._held[0].undecided:
+        by_path: dict[bytes, list[tuple[int, int]]] = {}
+        for path, start, end in find_texts(data):
+            by_path.setdefault(path, []).append((start, end))
+        for path, spans in by_path.items():
+            self._text(path).add(unit, spans)
+        if ends is not None:
+            self._split(unit, ends)
+        decided = self._decided()
+        over = len(self._held) - self._most
+        if over > 0:
+            oldest = set(islice(self._held, over))
             for joined in self._joined.values():
-                joined.give_up(self._held[0])
-        return self._decided()
+                joined.give_up(oldest)
+            decided += self._decided()
+        return decided
 
-    def passes(self, data: bytes) -> bool:
-        """Return whether nothing is held, and no text of some units has or may begin a leak.
-
-        Then they need not be added.
-        """
+    def _passes(self, data: bytes) -> bool:
+        """Return whether nothing is held, and no text of some units has or may begin a leak."""
         scanner = self._scanner
         if self._held or any(joined.scan.is_open for joined in self._joined.values()):
             return False
         if not scanner.is_clean(data):
             return False
-        tail = scanner.tail
+        tail, most = scanner.tail, _FIRST_TAILS + len(data) // _BYTES_PER_TAIL
         for found in _TEXT_END.finditer(data):
             last = found.lastindex
-            if last not in (_NAME, _WITHIN) and tail(found[1] or found[3] or b""):
+            if last in (_NAME, _WITHIN):
+                continue
+            most -= 1
+            if most < 0 or tail(found[1] or found[3] or b""):
                 return False
         self._joined.clear()
         return True
@@ -188,14 +230,33 @@ class Joiner:
         if joined is None:
             if len(self._joined) == _MAX_TEXTS:
                 self._joined.popitem(last=False)[1].end()
-            joined = self._joined[path] = _JoinedText(self._make_scan(path != _PLAIN))
+            joined = self._joined[path] = _JoinedText(self._make_scan(path != PLAIN))
         else:
             self._joined.move_to_end(path)
         return joined
 
+    def _split(self, unit: _Unit, pattern: re.Pattern[bytes]) -> None:
+        """Split several units that are held as one, if not all of it is decided."""
+        waiting = [joined for joined in self._joined.values() if joined.pieces]
+        starts = [start for one in waiting for held, start, _ in one.pieces if held is unit]
+        if not starts:
+            return
+        data = unit.data
+        ends = [found.end() for found in pattern.finditer(data)]
+        if not ends or ends[-1] < len(data):
+            ends.append(len(data))
+        # What is before the first that is not decided stays together.
+        ends = ends[max(0, bisect_right(ends, min(starts)) - 1) :]
+        parts = [_Unit(data[start:end]) for start, end in pairwise([0, *ends])]
+        for joined in waiting:
+            joined.split(unit, ends, parts)
+        self._held.pop()
+        self._held.extend(parts)
+
     def _decided(self) -> list[tuple[bytes, object]]:
+        waiting = {joined.pieces[0][0] for joined in self._joined.values() if joined.pieces}
         decided = []
-        while self._held and not self._held[0].undecided:
+        while self._held and self._held[0] not in waiting:
             unit = self._held.popleft()
             decided.append((bytes(unit.data), unit.carried))
         return decided
@@ -209,13 +270,13 @@ class JoinedEvents:
         events: whether it is an event stream.
     """
 
-    __slots__ = ("_buffer", "_end", "_ends", "_in_unit", "_is_large", "_joiner", "_read")
+    __slots__ = ("_buffer", "_end", "_ends", "_find_texts", "_is_large", "_joiner", "_read")
 
     def __init__(self, joiner: Joiner, *, events: bool) -> None:
         self._joiner = joiner
-        self._end = _EVENT_END if events else _LINE_END
-        self._ends = (b"\n\n", b"\r\n\r\n") if events else (b"\n",)
-        self._in_unit = data_texts if events else json_texts
+        self._end = EVENT_END if events else _LINE_END
+        self._ends = _EVENT_ENDS if events else (b"\n",)
+        self._find_texts = data_texts if events else line_texts
         self._buffer = bytearray()
         self._read = 0  # how much of the buffer has no end of an event
         self._is_large = False
@@ -225,18 +286,18 @@ class JoinedEvents:
         buffer, joiner = self._buffer, self._joiner
         buffer += chunk
         out: list[bytes] = []
-        start = self._last_end()
-        if start and not self._is_large and joiner.passes(bytes(buffer[:start])):
-            out.append(bytes(buffer[:start]))
-            self._read = start
-        else:
-            start = 0
-        while (found := self._end.search(buffer, max(start, self._read))) is not None:
-            unit = bytes(buffer[start : found.end()])
-            out += [data for data, _ in joiner.add(unit, self._find_texts)]
-            start = self._read = found.end()
-            self._is_large = False
-        del buffer[:start]
+        if self._is_large:
+            found = self._end.search(buffer, self._read)
+            if found is not None:
+                out.append(bytes(buffer[: found.end()]))
+                del buffer[: found.end()]
+                self._is_large = False
+                self._read = 0
+        end = 0 if self._is_large else self._last_end()
+        if end:
+            added = joiner.add(bytes(buffer[:end]), self._find_texts, ends=self._end)
+            out += [data for data, _ in added]
+            del buffer[:end]
         self._read = max(0, len(buffer) - 3)
         if len(buffer) > _MAX_EVENT:
             out += [data for data, _ in joiner.end()]
@@ -245,19 +306,20 @@ class JoinedEvents:
             self._read = 0
             self._is_large = True
         if not more:
-            rest = bytes(buffer)
-            out += [data for data, _ in joiner.add(rest, self._find_texts)]
+            find_texts = _no_texts if self._is_large else self._find_texts
+            out += [data for data, _ in joiner.add(bytes(buffer), find_texts)]
             out += [data for data, _ in joiner.end()]
             del buffer[:]
         return b"".join(out)
 
     def _last_end(self) -> int:
-        """Return an offset after an event, or several; 0 if none is known to end."""
-        at = ((self._buffer.rfind(end), end) for end in self._ends)
-        return max((found + len(end) for found, end in at if found >= 0), default=0)
-
-    def _find_texts(self, unit: bytes) -> list[Text]:
-        return [] if self._is_large else self._in_unit(unit)
+        """Return the offset after the last event; 0 if none is known to end."""
+        buffer = self._buffer
+        at = max(buffer.rfind(end, self._read) for end in self._ends)
+        if at < 0:
+            return 0
+        end = at + len(self._ends[0])
+        return end + (buffer[end - 1 : end + 1] == b"\r\n")
 
 
 class JoinedMessages:
@@ -297,65 +359,3 @@ def _message(data: bytes, original: Message) -> Message:
 
 def _no_texts(_data: bytes) -> list[Text]:
     return []
-
-
-def data_texts(event: bytes) -> list[Text]:
-    """Return the texts in the data of an event (HTML, 9.2.6)."""
-    lines = [found.span(1) for found in _DATA_LINE.finditer(event)]
-    if len(lines) == 1:
-        start, end = lines[0]
-        is_json = event[start:end].lstrip(b" \t")[:1] in _JSON
-        return (is_json and _strings(event, start, end)) or [(_PLAIN, start, end)]
-    if lines and event[lines[0][0] : lines[0][1]].lstrip(b" \t")[:1] in _JSON:
-        blank = bytearray(b" " * len(event))
-        for start, end in lines:
-            blank[start:end] = event[start:end]
-        texts = _strings(bytes(blank), 0, len(blank))
-        if texts:
-            return texts
-    return [(_PLAIN, start, end) for start, end in lines[:_MAX_TEXTS]]
-
-
-def json_texts(data: bytes) -> list[Text]:
-    """Return the strings of a JSON document, or all of the data if it is not one."""
-    if data[:64].lstrip()[:1] in _JSON:
-        texts = _strings(data, 0, len(data))
-        if texts:
-            return texts
-    return [(_PLAIN, 0, len(data))]
-
-
-def _strings(data: bytes, start: int, end: int) -> list[Text]:
-    """Return the strings of a JSON document that are values, each with its path."""
-    texts: list[Text] = []
-    # The name or the index of the current member of each object and array around.
-    path: list[bytes | int] = []
-    for token in _TOKEN.finditer(data, start, end):
-        byte = data[token.start()]
-        if byte in _OPENING:
-            path.append(_OPENING[byte])
-        elif byte != _QUOTE:
-            _move_on(path, byte)
-        elif token[3] is not None:
-            break  # a string that does not end
-        elif token[2] is None:
-            texts.append((b"/".join((b"", *map(_step, path), b"")), *token.span(1)))
-        elif path:
-            path[-1] = token[1]
-        if len(texts) == _MAX_TEXTS or len(path) > _MAX_DEPTH:
-            break
-    return texts
-
-
-def _move_on(path: list[bytes | int], byte: int) -> None:
-    """Go to the next element of an array, or leave an object or an array."""
-    if not path:
-        return
-    if byte != _COMMA:
-        path.pop()
-    elif isinstance(path[-1], int):
-        path[-1] += 1
-
-
-def _step(step: bytes | int) -> bytes:
-    return b"%d" % step if isinstance(step, int) else step
