@@ -446,9 +446,14 @@ def test_a_document_that_is_cut_short_does_not_swallow_the_next() -> None:
         ("/a", b'data:{"a":1}\n\ndata:{"a":2}\n\n', b'data:{"a":"***"}\n\ndata:{"a":"***"}\n\n'),
         ("/a", b'data: {"b":\ndata: {"a": 1}}\n\n', b'data: {"b":\ndata: {"a": 1}}\n\n'),
         ("/a", b'data: {\ndata: "a":\ndata: 1}\n\n', b'data: {\ndata: "a":\ndata: "***"}\n\n'),
-        ("a", b'data: {"a":\rdata: [1,\rdata: 2]}\r\r', b'data: {"a":\rdata: "***"\rdata:}\r\r'),
+        ("a", b'data: {"a":\rdata: [1,\rdata: 2]}\r\r', b'data: {"a":\rdata: "***"}\r\r'),
         (drop("x"), b'data: {"a":1,"x":2}\r\n\r\n', b'data: {"a":1}\r\n\r\n'),
-        (drop("x"), b'data: {"a":1,\ndata: "x":2}\n\n', b'data: {"a":1,\ndata: "x":"***"}\n\n'),
+        (drop("x"), b'data: {"a":1,\ndata: "x":2}\n\n', b'data: {"a":1}\n\n'),
+        (
+            drop("x"),
+            b'data: {"a":1,\nid: 1\ndata: "x":2}\n\n',
+            b'data: {"a":1,\nid: 1\ndata: "x":"***"}\n\n',
+        ),
         (drop("x"), b'data: {\ndata: "x":2}\n\n', b"data: {\ndata: }\n\n"),
         ("a", b'data: {"a": "x\n\ndata: {"b": 1}\n\n', b'data: {"a": "***"\n\ndata: {"b": 1}\n\n'),
         ("a", b'event: {"a": 1}\n: "a": 1\n\n', b'event: {"a": 1}\n: "a": 1\n\n'),
@@ -456,7 +461,8 @@ def test_a_document_that_is_cut_short_does_not_swallow_the_next() -> None:
     ],
     ids=[
         *("mask", "an event each", "one document in two lines", "a value on a line of its own"),
-        *("a value on two lines", "drop", "a comma on another line", "first on its line"),
+        *("a value on two lines", "drop", "a comma on another line"),
+        *("another field between them", "first on its line"),
         *("an event ends what is open", "other fields", "line without a value"),
     ],
 )

@@ -26,13 +26,13 @@ FLOODS = [
 ]  # fmt: skip
 
 
-def steps(asked: list[str | JsonField], body: bytes, chunk: int) -> int:
+def steps(asked: list[str | JsonField], body: bytes, chunk: int, *, events: bool = False) -> int:
     """Return how many functions are called, in Python and in C, to mask a body."""
     masker = FieldMasker(asked)
-    expressions_made = masker.filter_for(request())
+    expressions_made = masker.filter_for(request(), events=events)
     assert expressions_made is not None
     expressions_made(body[:1000], True)
-    filter_body = masker.filter_for(request())
+    filter_body = masker.filter_for(request(), events=events)
     assert filter_body is not None
     filter_body(b" ", True)
     calls = 0
@@ -74,3 +74,12 @@ def test_chunks_of_one_byte_take_no_more_steps_the_longer_the_string() -> None:
     """What is held back is not read again before the string ends."""
     short, long = (steps(["*_token"], b'{"a":"' + b"b" * size + b'"}', 1) for size in (1000, 4000))
     assert long < short * 4.4
+
+
+@pytest.mark.parametrize("unit", [b"data: {\n", b"data:\n", b":\n", b'data: "z",\n', b"\r"])
+def test_lines_of_events_are_read_in_one_step(unit: bytes) -> None:
+    """Those of one event, and those without data."""
+    body = b'data: {"b":\n' + unit * (SIZE // len(unit))
+    assert steps(["password", "/user/ssn"], body, 32 * 1024, events=True) < 1000
+    events = b"data: a\n\n" * (SIZE // 9)
+    assert steps(["password", "/user/ssn"], events, 32 * 1024, events=True) < 1000

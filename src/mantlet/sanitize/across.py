@@ -20,14 +20,8 @@ from typing import Final, cast
 from mantlet.core.policy import Message
 from mantlet.redact.scanner import Scanner
 from mantlet.redact.stream_scan import StreamScan
-from mantlet.sanitize.event_texts import (
-    EVENT_END,
-    PLAIN,
-    Text,
-    data_texts,
-    json_texts,
-    line_texts,
-)
+from mantlet.sanitize.event_stream import EVENT_END, last_event_end
+from mantlet.sanitize.event_texts import PLAIN, Text, data_texts, json_texts, line_texts
 
 __all__ = ["JoinedEvents", "JoinedMessages", "Joiner"]
 
@@ -46,8 +40,6 @@ _FIRST_TAILS: Final = 4
 _BYTES_PER_TAIL: Final = 64
 #: Larger events are not held.
 _MAX_EVENT: Final = 64 * 1024
-#: The beginnings of the end of an event.
-_EVENT_ENDS: Final = (b"\n\n", b"\n\r", b"\r\r")
 _LINE_END: Final = re.compile(rb"\n")
 
 
@@ -270,12 +262,12 @@ class JoinedEvents:
         events: whether it is an event stream.
     """
 
-    __slots__ = ("_buffer", "_end", "_ends", "_find_texts", "_is_large", "_joiner", "_read")
+    __slots__ = ("_buffer", "_end", "_find_texts", "_is_large", "_joiner", "_last_end", "_read")
 
     def __init__(self, joiner: Joiner, *, events: bool) -> None:
         self._joiner = joiner
         self._end = EVENT_END if events else _LINE_END
-        self._ends = _EVENT_ENDS if events else (b"\n",)
+        self._last_end = last_event_end if events else _last_line_end
         self._find_texts = data_texts if events else line_texts
         self._buffer = bytearray()
         self._read = 0  # how much of the buffer has no end of an event
@@ -293,7 +285,7 @@ class JoinedEvents:
                 del buffer[: found.end()]
                 self._is_large = False
                 self._read = 0
-        end = 0 if self._is_large else self._last_end()
+        end = 0 if self._is_large else self._last_end(buffer, self._read)
         if end:
             added = joiner.add(bytes(buffer[:end]), self._find_texts, ends=self._end)
             out += [data for data, _ in added]
@@ -312,14 +304,9 @@ class JoinedEvents:
             del buffer[:]
         return b"".join(out)
 
-    def _last_end(self) -> int:
-        """Return the offset after the last event; 0 if none is known to end."""
-        buffer = self._buffer
-        at = max(buffer.rfind(end, self._read) for end in self._ends)
-        if at < 0:
-            return 0
-        end = at + len(self._ends[0])
-        return end + (buffer[end - 1 : end + 1] == b"\r\n")
+
+def _last_line_end(data: bytes | bytearray, start: int) -> int:
+    return data.rfind(b"\n", start) + 1
 
 
 class JoinedMessages:

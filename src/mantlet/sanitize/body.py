@@ -21,7 +21,7 @@ from mantlet.core.response import ChunkFilter, Filtered, Response
 from mantlet.redact.scanner import Scanner
 from mantlet.sanitize.across import JoinedEvents
 from mantlet.sanitize.body_kind import BodyKind, JsonBeginning, guess_json
-from mantlet.sanitize.event_stream import EventStreamFilter
+from mantlet.sanitize.event_stream import EventStreamFilter, without_names
 from mantlet.sanitize.json_fields import FieldMasker
 from mantlet.sanitize.redactor import Redactor
 from mantlet.sanitize.wide_text import WideText, needs_more, wide_encoding
@@ -312,7 +312,7 @@ class EventEscape(EventStreamFilter):
         if self._is_json is None:
             if self._beginning is None:
                 self._beginning = JsonBeginning()
-            self._is_json = self._beginning.feed(piece)
+            self._is_json = self._beginning.feed(without_names(piece))
         if not self._is_json:
             return piece
         if self._held:

@@ -1,50 +1,87 @@
 """Edit the data of Server-Sent Events (HTML, 9.2.6) in a stream.
 
-Only ``data`` fields are changed; other fields, comments and line ends never are. Nothing of a line
-is held back once its end has arrived.
+Only ``data`` fields are changed; other fields, comments and line ends between them never are. The
+lines of an event's data that follow one another are edited at once, however many there are.
 """
 
 import re
 from abc import abstractmethod
 from typing import Final
 
-__all__ = ["EventStreamFilter"]
+__all__ = ["EVENT_END", "EventStreamFilter", "last_event_end", "with_names", "without_names"]
 
+#: The end of an event: a blank line.
+EVENT_END: Final = re.compile(rb"(?:\r\n|\n|\r(?!\n))(?:\r\n|\n|\r)")
+_EVENT_ENDS: Final = (b"\n\n", b"\n\r", b"\r\r")
 _BOM: Final = b"\xef\xbb\xbf"
 _NAME: Final = b"data:"
-#: How much of the field name was read: all of it, so the rest of the line is data.
-_DATA: Final = len(_NAME)
-#: The line is another field or a comment.
-_OTHER: Final = _DATA + 1
-_BLANK_LINES: Final = re.compile(rb"[\r\n]++")
-_CR: Final = 0x0D
-_LF: Final = 0x0A
+#: The rest of a line of data, and the lines of data that follow it.
+_DATA: Final = re.compile(rb"[^\r\n]*+(?:(?:\r\n|\n|\r)data:[^\r\n]*+)*+")
+#: Lines of other fields, comments and blank lines, as far as they are there.
+_OTHERS: Final = re.compile(rb"(?:(?!data:)[^\r\n]*+(?:\r\n|\n|\r))*+")
+_REST: Final = re.compile(rb"[^\r\n]*+")
+#: What may become a further line of data, or its line end.
+_MAY_GO_ON: Final = re.compile(rb"(?:\r\n?|\n)(?:d(?:a(?:ta?)?)?)?\Z")
+_LINE_NAME: Final = re.compile(rb"(\r\n|\n|\r)data:")
+_LINE_END: Final = re.compile(rb"\r\n|\n|\r")
+_LINE_ENDS: Final = b"\r\n"
+
+
+def last_event_end(data: bytes | bytearray, start: int = 0) -> int:
+    """Return the offset after the last event, or 0 if none ends.
+
+    Args:
+        data: events.
+        start: no event ends before this offset.
+    """
+    at = max(data.rfind(end, start) for end in _EVENT_ENDS)
+    if at < 0:
+        return 0
+    return at + 2 + (data[at + 1 : at + 3] == b"\r\n")
+
+
+def without_names(data: bytes) -> bytes:
+    """Return the data of several lines without the names of their fields."""
+    if b"\r" in data:
+        return _LINE_NAME.sub(rb"\1", data)
+    return data.replace(b"\ndata:", b"\n")
+
+
+def with_names(data: bytes) -> bytes:
+    """Return data with the name of its field on each line but the first."""
+    if b"\r" in data:
+        return _LINE_END.sub(rb"\g<0>data:", data)
+    return data.replace(b"\n", b"\ndata:")
 
 
 class EventStreamFilter:
     """A filter for event streams; subclasses edit the data.
 
-    Lines are not stored: their data is edited in the pieces in which it arrives.
+    Lines are not stored: their data is edited in the pieces in which it arrives. A line end is held
+    back, at the end of a chunk, since a further line of data may follow it.
     """
 
-    __slots__ = ("_after_cr", "_bom_read", "_field")
+    __slots__ = ("_after_cr", "_has_begun", "_has_looked", "_line", "_waiting")
 
     def __init__(self) -> None:
-        self._field = 0  # how much of the field name was read; 0 at the beginning of a line
+        self._has_begun = False
+        self._has_looked = False  # whether it is known that no events of the data can be skipped
+        self._line: bool | None = None  # whether a line of data goes on; None for no line
         self._after_cr = False
-        self._bom_read = 0  # how much of the byte order mark was read; 3: all, or there is none
+        self._waiting = b""
 
     @abstractmethod
     def passes(self, chunk: bytes) -> bool:
-        """Return whether a chunk has nothing to edit, and can be sent without being parsed."""
+        """Return whether a chunk has nothing to edit in the events that begin in it."""
 
     @abstractmethod
     def on_data(self, piece: bytes, ends: bool) -> bytes:
-        """Return the replacement for a piece of the data of a line.
+        """Return the replacement for a piece of the data of an event.
 
         Args:
-            piece: the data, with the space after the colon; may be empty.
-            ends: whether the line ends after it. Nothing may be held back then.
+            piece: the data, with the space after the colon; may be empty. It has the line ends
+                between its lines, and the names of the fields after them.
+            ends: whether no line of data follows it. Nothing may be held back then.
         """
 
     @abstractmethod
@@ -53,84 +90,98 @@ class EventStreamFilter:
 
     def __call__(self, chunk: bytes, more: bool) -> bytes:
         """Take a chunk; return the data that may be sent now."""
-        if chunk.endswith((b"\n\n", b"\r\n\r\n")) and self.passes(chunk):
-            self._field = 0
-            self._after_cr = False
-            self._bom_read = 3
-            self.on_event_end()
-            return chunk
+        data = self._waiting + chunk if self._waiting else chunk
+        self._waiting = b""
+        begin = 0
+        if not self._has_begun:
+            if more and len(data) < len(_BOM) and _BOM.startswith(data):
+                self._waiting = data
+                return b""
+            self._has_begun = True
+            begin = len(_BOM) if data.startswith(_BOM) else 0
         out: list[bytes] = []
-        sent = self._read_lines(chunk, out)
-        if not more and self._field == _DATA:
-            held = self.on_data(b"", True)
-            if held:
-                out += (chunk[sent:], held)
-                sent = len(chunk)
+        sent = self._read_lines(data, begin, more, out)
+        end = len(data) - len(self._waiting)
         if not out:
-            return chunk
-        out.append(chunk[sent:])
+            return data if end == len(data) else data[:end]
+        out.append(data[sent:end])
         return b"".join(out)
 
-    def _read_lines(self, chunk: bytes, out: list[bytes]) -> int:
-        """Parse a chunk; return how much of it is in the output already."""
-        size = len(chunk)
-        pos = self._skip_start(chunk)
-        sent, feed, carriage = 0, -1, -1
-        while pos < size:
-            blank = _BLANK_LINES.match(chunk, pos) if not self._field else None
-            if blank is not None:
-                self.on_event_end()
-                pos = blank.end()
-                self._after_cr = pos == size and chunk[-1] == _CR
+    def _read_lines(self, data: bytes, pos: int, more: bool, out: list[bytes]) -> int:
+        """Parse data from an offset on; return how much of it is in the output already."""
+        pos = self._begin(data, pos)
+        sent, size = 0, len(data)
+        while pos < size or (self._line and not more):
+            if self._line is None:
+                pos = self._skip_others(data, pos, more)
+                if self._line is None:
+                    break
+            if not self._line:
+                pos = self._end_line(data, _end_of(_REST, data, pos))
                 continue
-            if feed < pos:
-                feed = _find(chunk, b"\n", pos)
-            if carriage < pos:
-                carriage = _find(chunk, b"\r", pos)
-            end = min(feed, carriage)
-            begin = self._read_name(chunk, pos, end)
-            if self._field == _DATA:
-                piece = chunk[begin:end]
-                edited = self.on_data(piece, end < size)
-                if edited is not piece:
-                    out += (chunk[sent:begin], edited)
-                    sent = end
-            if end == size:
+            end = _end_of(_DATA, data, pos)
+            goes_on = more and (end == size or _MAY_GO_ON.match(data, end) is not None)
+            piece = data[pos:end]
+            edited = self.on_data(piece, not goes_on)
+            if edited is not piece:
+                out += (data[sent:pos], edited)
+                sent = end
+            pos = end
+            if goes_on:
+                self._waiting = data[end:]
                 break
-            self._field = 0
-            pos = end + 1
-            if chunk[end] == _CR:
-                self._after_cr = pos == size
-                pos += chunk[pos : pos + 1] == b"\n"
+            pos = self._end_line(data, pos)
+            self._line = None
         return sent
 
-    def _skip_start(self, chunk: bytes) -> int:
-        """Skip the second half of a line end, and a byte order mark; return the offset after it."""
-        pos = 0
-        if chunk and self._after_cr:
+    def _end_line(self, data: bytes, pos: int) -> int:
+        """Skip a line end, if it is there; return the offset after it."""
+        if pos < len(data):
+            self._line = None
+            pos += 2 if data.startswith(b"\r\n", pos) else 1
+            self._after_cr = pos == len(data) and data.endswith(b"\r")
+        return pos
+
+    def _begin(self, data: bytes, pos: int) -> int:
+        """Skip what need not be parsed at the beginning; return the offset after it."""
+        if self._after_cr and data:
             self._after_cr = False
-            pos = int(chunk[0] == _LF)
-        while self._bom_read < len(_BOM) and pos < len(chunk):
-            if chunk[pos] != _BOM[self._bom_read]:
-                if self._bom_read:
-                    self._field = _OTHER
-                self._bom_read = len(_BOM)
-                break
-            self._bom_read += 1
-            pos += 1
-        return pos
+            pos = int(data.startswith(b"\n"))
+        self._has_looked = self.passes(data)
+        return self._skip_events(data, pos) if self._has_looked else pos
 
-    def _read_name(self, chunk: bytes, pos: int, end: int) -> int:
-        """Continue to read the field name of a line; return the offset after it."""
-        while self._field < _DATA and pos < end:
-            if chunk[pos] != _NAME[self._field]:
-                self._field = _OTHER
-                break
-            self._field += 1
-            pos += 1
-        return pos
+    def _skip_events(self, data: bytes, pos: int) -> int:
+        """Skip events in which nothing is edited; return the offset after the last one."""
+        end = last_event_end(data)
+        if end <= pos:
+            return pos
+        self.on_event_end()
+        self._line = None
+        self._after_cr = end == len(data) and data.endswith(b"\r")
+        return end
+
+    def _skip_others(self, data: bytes, pos: int, more: bool) -> int:
+        """Skip lines without data; return where the next line of data, or the last line, begins."""
+        end = _end_of(_OTHERS, data, pos)
+        if end > pos:
+            if data[pos] in _LINE_ENDS or EVENT_END.search(data, pos, end):
+                self.on_event_end()
+                if not self._has_looked:  # once, since that reads all of the data
+                    self._has_looked = True
+                    if self.passes(data[end:]):
+                        end = self._skip_events(data, end)
+            self._after_cr = end == len(data) and data.endswith(b"\r")
+        if data.startswith(_NAME, end):
+            self._line = True
+            return end + len(_NAME)
+        rest = data[end:]
+        if rest and more and _NAME.startswith(rest):
+            self._waiting = rest
+        elif rest:
+            self._line = False
+        return end
 
 
-def _find(chunk: bytes, byte: bytes, pos: int) -> int:
-    at = chunk.find(byte, pos)
-    return len(chunk) if at < 0 else at
+def _end_of(pattern: re.Pattern[bytes], data: bytes, pos: int) -> int:
+    found = pattern.match(data, pos)
+    return found.end() if found else pos

@@ -6,7 +6,9 @@ Those of JSON are its strings, by their paths; other data is a text as it is.
 import re
 from typing import Final
 
-__all__ = ["EVENT_END", "PLAIN", "Text", "data_texts", "json_texts", "line_texts"]
+from mantlet.sanitize.event_stream import EVENT_END
+
+__all__ = ["PLAIN", "Text", "data_texts", "json_texts", "line_texts"]
 
 #: A text within data: its path, its start and its end.
 Text = tuple[bytes, int, int]
@@ -25,8 +27,6 @@ _DATA_LINE: Final = re.compile(
     rb"data:(?:(?<![^\r\n]data:)|(?<=\A\xef\xbb\xbfdata:))[ ]?"
     rb"(?=[ \t]*+([\[{\"])?)([^\r\n]*+)"
 )
-#: The end of an event: a blank line.
-EVENT_END: Final = re.compile(rb"(?:\r\n|\n|\r(?!\n))(?:\r\n|\n|\r)")
 _LINE: Final = re.compile(rb"[^\n]++")
 _JSON: Final = (b"{", b"[", b'"')
 _QUOTE: Final = 0x22

@@ -9,7 +9,7 @@ from mantlet._internal.options import KnowsOptions
 from mantlet.core.request import Request
 from mantlet.core.response import ChunkFilter
 from mantlet.http.routing import Routes
-from mantlet.sanitize.event_stream import EventStreamFilter
+from mantlet.sanitize.event_stream import EventStreamFilter, with_names, without_names
 from mantlet.sanitize.json_fields.editor import Editor
 from mantlet.sanitize.json_fields.name_scanner import NameScanner
 from mantlet.sanitize.json_fields.names import Action, NamePatterns
@@ -192,7 +192,8 @@ class EventFieldFilter(EventStreamFilter):
     """Mask fields in the JSON data of Server-Sent Events.
 
     The text between ``data:`` and the end of the line is JSON, or a part of it if the event has
-    several such lines. A field whose comma is on an earlier line is masked instead of dropped.
+    several such lines. If other fields stand between them, a field of JSON whose comma is before
+    those is masked instead of dropped.
 
     Args:
         editors: create the editors for one document.
@@ -206,7 +207,7 @@ class EventFieldFilter(EventStreamFilter):
         self._prefilter = prefilter
         self._editors = editors
         self._chain: EditorChain | None = None  # made once a line of the event may have a field
-        self._skipped: list[bytes] = []  # the lines before it
+        self._skipped: list[bytes] = []  # the data before it
         self._skipped_size = 0
 
     def passes(self, chunk: bytes) -> bool:
@@ -223,15 +224,16 @@ class EventFieldFilter(EventStreamFilter):
                 self._skipped.append(piece)
                 return piece
             chain = self._chain = EditorChain(self._editors)
-            for line in self._skipped:
-                chain(line, True)
+            for skipped in self._skipped:
+                chain(without_names(skipped), True)
                 chain.flush()
-        edited = chain(piece, True)
+        data = without_names(piece)
+        edited = chain(data, True)
         if ends:
             held = chain.flush()
             if held:
                 edited += held
-        return edited
+        return piece if edited is data else with_names(edited)
 
     def on_event_end(self) -> None:
         """Begin a new document."""
