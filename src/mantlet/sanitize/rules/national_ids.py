@@ -12,16 +12,17 @@ from typing import Final
 from mantlet.sanitize.rules.rule import (
     NUMBER_END,
     NUMBER_START,
+    WORD_CHARS,
+    Label,
     PatternDetector,
     digits_of,
-    label,
     luhn,
 )
 
 __all__ = ["NATIONAL_IDS"]
 
 
-def _weighted(digits: list[int], weights: Iterable[int]) -> int:
+def _weighted(digits: bytes, weights: Iterable[int]) -> int:
     return sum(digit * weight for digit, weight in zip(digits, weights, strict=False))
 
 
@@ -116,14 +117,6 @@ _PERMUTED: Final = (
 )  # fmt: skip
 
 
-def _is_aadhaar(matched: bytes) -> bool:
-    """Check an Indian Aadhaar number: a Verhoeff digit."""
-    check = 0
-    for place, digit in enumerate(reversed(digits_of(matched))):
-        check = _product(check, int(_PERMUTED[place % 8][digit]))
-    return check == 0
-
-
 def _product(one: int, other: int) -> int:
     """Multiply in the dihedral group of ten elements."""
     if one < 5:
@@ -131,13 +124,28 @@ def _product(one: int, other: int) -> int:
     return (one - other) % 5 + (0 if other >= 5 else 5)
 
 
+#: For each place from the right, the check so far, and the digit: the check.
+_ROWS: Final = [
+    [bytes(_product(check, int(digit)) for digit in _PERMUTED[place % 8]) for check in range(10)]
+    for place in range(12)
+]
+
+
+def _is_aadhaar(matched: bytes) -> bool:
+    """Check an Indian Aadhaar number: a Verhoeff digit."""
+    check = 0
+    for row, digit in zip(_ROWS, reversed(digits_of(matched)), strict=False):
+        check = row[check][digit]
+    return check == 0
+
+
 # -- how they are written -------------------------------------------------------------------------
 
 Check = Callable[[re.Match[bytes]], bool]
 
-_has_phone_label: Final = label(rb"phone|\btel|mobile|\bfax|\bcall|\bcell|\+1 ?")
+_has_phone_label: Final = Label(rb"phone|\btel|mobile|\bfax|\bcall|\bcell|\+1 ?")
 #: A further group of digits beside a number: it is part of a longer one, such as a card's.
-_GROUP_BEFORE: Final = re.compile(rb"[0-9][ \-]\Z")
+_GROUP_BEFORE: Final = re.compile(rb"[0-9][ \-]")
 _GROUP_BEHIND: Final = re.compile(rb"[ \-][0-9]")
 _ROUND: Final = re.compile(rb"[0-9]+[ \-]000[ \-]000\Z|[0-9 \-]+ 000\Z")
 
@@ -147,27 +155,27 @@ def _anywhere(check: Callable[[bytes], bool]) -> Check:
 
 
 def _with_label(words: bytes, check: Callable[[bytes], bool] | None = None) -> Check:
-    is_labelled = label(words)
-    return lambda match: (check is None or check(match[0])) and is_labelled(match)
+    return Label(words, None if check is None else _anywhere(check))
 
 
 def _is_alone(match: re.Match[bytes]) -> bool:
     """Return whether no other group of digits stands beside a number in groups."""
     text, start, end = match.string, match.start(), match.end()
-    before = _GROUP_BEFORE.search(text[max(0, start - 2) : start])
-    return before is None and _GROUP_BEHIND.match(text, end) is None
+    return not (
+        _GROUP_BEFORE.fullmatch(text, max(0, start - 2), start) or _GROUP_BEHIND.match(text, end)
+    )
 
 
 def _in_groups(check: Callable[[bytes], bool], words: bytes) -> Check:
     """Return a check for numbers in groups that others are written in too."""
-    is_labelled = label(words)
+    is_labelled = Label(words)
 
     def is_number(match: re.Match[bytes]) -> bool:
         if not check(match[0]):
             return False
         if is_labelled(match):
             return True
-        return _is_alone(match) and not _has_phone_label(match) and not _ROUND.match(match[0])
+        return _is_alone(match) and not _ROUND.match(match[0]) and not _has_phone_label(match)
 
     return is_number
 
@@ -175,6 +183,32 @@ def _in_groups(check: Callable[[bytes], bool], words: bytes) -> Check:
 def _number(pattern: bytes) -> bytes:
     return NUMBER_START + pattern + NUMBER_END
 
+
+#: The shapes of the numbers, each in its group. One character stands before what looks back, since
+#: a search for it alone is fast; and what many numbers begin with is read once. Behind another
+#: group of digits there is no room for a label, and a number in groups would not be alone.
+_SHAPES: Final = rb"""
+[0-9A-Z](?<![%b.\-].)(?=(?:
+  (?<=[0-9])[0-9]{2}(?:
+      (?<![0-9][ \-].{3})-(?:
+        [0-9]{2}-[0-9]{4}(?P<n3_2_4>)|[0-9]{3}-[0-9]{3}(?:(?P<n3_3_3>)|[0-9](?P<n3_3_4>)))
+    | (?<![0-9][ \-].{3})[ ][0-9]{3}[ ][0-9]{3}(?:(?P<s3_3_3>)|[0-9](?P<s3_3_4>))
+    | \.[0-9]{3}\.[0-9]{3}-[0-9]{2}(?P<d3_3_3_2>)
+    | [0-9](?:
+          (?<![0-9][ \-].{4})[ ][0-9]{4}[ ][0-9]{4}(?P<s4_4_4>)
+        | [0-9]{4}(?:
+              -?[A-Z](?P<n8_letter>)
+            | (?<![0-9][ \-].{8})[0-9](?:
+                (?P<n9>)|[0-9](?:(?P<n10>)|[0-9](?:(?P<n11>)|[0-9](?P<n12>))))
+          )
+      )
+  )
+  | (?<=[12])(?:[ ][0-9]{2}[ ][0-9]{2}[ ][0-9]|[0-9]{5})[0-9AB]
+      (?P<n13_2>[ ]?[0-9]{3}[ ]?[0-9]{3}[ ]?[0-9]{2})
+  | (?<=[XYZ])-?[0-9]{7}-?[A-Z](?P<x7_letter>)
+  | (?<=[A-Z])[A-Z]{5}[0-9LMNP-V]{2}[A-EHLMPRST][0-9LMNP-V]{2}[A-Z][0-9LMNP-V]{3}[A-Z](?P<codice>)
+)%b)
+"""
 
 _SSN: Final = rb"ssn|social.?sec|\btax"
 _NHS: Final = rb"\bnhs|patient"
@@ -188,18 +222,31 @@ _PESEL: Final = rb"pesel"
 NATIONAL_IDS: Final = PatternDetector(
     [
         # Social Security Administration: never 000, 666 or 900 to 999; there is no check digit.
-        ("us-ssn", _number(rb"(?!000|666|9)[0-9]{3}-(?!00)[0-9]{2}-(?!0000)[0-9]{4}"), _is_alone),
+        (
+            "us-ssn",
+            _number(rb"(?!000|666|9)[0-9]{3}-(?!00)[0-9]{2}-(?!0000)[0-9]{4}"),
+            _is_alone,
+            "n3_2_4",
+        ),
         (
             "us-ssn",
             _number(rb"(?!000|666|9)[0-9]{3}(?!00)[0-9]{2}(?!0000)[0-9]{4}"),
             _with_label(_SSN),
+            "n9",
         ),
         # In the three groups of the NHS Data Dictionary. With dashes it could be a phone number.
-        ("uk-nhs-number", _number(rb"[0-9]{3} [0-9]{3} [0-9]{4}"), _in_groups(_is_nhs, _NHS)),
+        (
+            "uk-nhs-number",
+            _number(rb"[0-9]{3} [0-9]{3} [0-9]{4}"),
+            _in_groups(_is_nhs, _NHS),
+            "s3_3_4",
+        ),
         (
             "uk-nhs-number",
             _number(rb"[0-9]{3}(-?)[0-9]{3}\1[0-9]{4}"),
             _with_label(_NHS, _is_nhs),
+            "n10",
+            "n3_3_4",
         ),
         (
             "fr-nir",
@@ -208,40 +255,60 @@ NATIONAL_IDS: Final = PatternDetector(
                 rb" ?[0-9]{2}"
             ),
             _anywhere(_is_nir),
+            "n13_2",
         ),
         (
             "fr-nir",
             _number(rb"[12][0-9]{2}(?:0[1-9]|1[0-2]|[2-9][0-9])[0-9][0-9AB][0-9]{6} ?[0-9]{2}"),
             _with_label(_NIR, _is_nir),
+            "n13_2",
         ),
         (
             "es-dni",
             _number(rb"(?:[0-9]{8}|[XYZ]-?[0-9]{7})-[A-HJ-NP-TV-Z]"),
             _anywhere(_is_dni),
+            "n8_letter",
+            "x7_letter",
         ),
         (
             "es-dni",
             _number(rb"(?:[0-9]{8}|[XYZ][0-9]{7})[A-HJ-NP-TV-Z]"),
             _with_label(_DNI, _is_dni),
+            "n8_letter",
+            "x7_letter",
         ),
         # Its letters and digits have places of their own.
         (
             "it-codice-fiscale",
             _number(rb"[A-Z]{6}[0-9LMNP-V]{2}[A-EHLMPRST][0-9LMNP-V]{2}[A-Z][0-9LMNP-V]{3}[A-Z]"),
             _anywhere(_is_codice_fiscale),
+            "codice",
         ),
-        ("pl-pesel", _number(rb"[0-9]{4}[0-3][0-9]{6}"), _with_label(_PESEL, _is_pesel)),
-        ("br-cpf", _number(rb"[0-9]{3}\.[0-9]{3}\.[0-9]{3}-[0-9]{2}"), _anywhere(_is_cpf)),
-        ("br-cpf", _number(rb"[0-9]{11}"), _with_label(_CPF, _is_cpf)),
-        ("ca-sin", _number(rb"[1-79][0-9]{2}([ -])[0-9]{3}\1[0-9]{3}"), _in_groups(_is_sin, _SIN)),
-        ("ca-sin", _number(rb"[1-79][0-9]{8}"), _with_label(_SIN, _is_sin)),
+        ("pl-pesel", _number(rb"[0-9]{4}[0-3][0-9]{6}"), _with_label(_PESEL, _is_pesel), "n11"),
+        (
+            "br-cpf",
+            _number(rb"[0-9]{3}\.[0-9]{3}\.[0-9]{3}-[0-9]{2}"),
+            _anywhere(_is_cpf),
+            "d3_3_3_2",
+        ),
+        ("br-cpf", _number(rb"[0-9]{11}"), _with_label(_CPF, _is_cpf), "n11"),
+        (
+            "ca-sin",
+            _number(rb"[1-79][0-9]{2}([ -])[0-9]{3}\1[0-9]{3}"),
+            _in_groups(_is_sin, _SIN),
+            "s3_3_3",
+            "n3_3_3",
+        ),
+        ("ca-sin", _number(rb"[1-79][0-9]{8}"), _with_label(_SIN, _is_sin), "n9"),
         (
             "in-aadhaar",
             _number(rb"[2-9][0-9]{3} [0-9]{4} [0-9]{4}"),
             _in_groups(_is_aadhaar, _AADHAAR),
+            "s4_4_4",
         ),
-        ("in-aadhaar", _number(rb"[2-9][0-9]{11}"), _with_label(_AADHAAR, _is_aadhaar)),
+        ("in-aadhaar", _number(rb"[2-9][0-9]{11}"), _with_label(_AADHAAR, _is_aadhaar), "n12"),
     ],
     tail=rb"[0-9A-Z][0-9A-Z .\-]{0,24}",
     reach=26,
+    shapes=b"(?x)" + _SHAPES % (WORD_CHARS, NUMBER_END),
 )

@@ -3,7 +3,8 @@
 import math
 import re
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from itertools import chain
 from typing import Final
 
 from mantlet.redact.matches import NEED_MORE, NO_MATCH, MatchEnd, MatchFound, MatchResult
@@ -14,11 +15,12 @@ __all__ = [
     "NUMBER_START",
     "WORD_CHARS",
     "Extent",
+    "Label",
+    "LeakPattern",
     "LeakRule",
     "PatternDetector",
     "digits_of",
     "is_random",
-    "label",
     "luhn",
     "to_end_of_body",
     "to_end_of_text",
@@ -26,6 +28,9 @@ __all__ = [
 
 #: Returns the end of an open-ended leak, from the matched bytes and the media type of the body.
 Extent = Callable[[bytes, str | None], MatchEnd | None]
+
+#: The id of a leak, its expression, a check of a match, and its shapes.
+LeakPattern = tuple[str, bytes, Callable[[re.Match[bytes]], bool], *tuple[str, ...]]
 
 #: Characters that neither precede nor follow a number.
 WORD_CHARS: Final = rb"0-9A-Za-z_"
@@ -46,7 +51,8 @@ _END_OF_BODY: Final = MatchEnd(None, 1, _PAGE)
 _END_OF_TEXT: Final = MatchEnd(None, 1)
 #: Minimum entropy of random text, in bits per character.
 _MIN_ENTROPY: Final = 2.8
-_DIGIT: Final = re.compile(rb"[0-9]")
+_LETTERS: Final = re.compile(rb"[a-z+]+")
+_OPERATORS: Final = re.compile(rb"\\b|.\?")
 #: How many bytes before a number are searched for a label.
 _LABEL_REACH: Final = 40
 
@@ -152,23 +158,43 @@ class LeakRule:
         return f"LeakRule({self.id!r})"
 
 
+#: Finds something in data.
+Search = Callable[[bytes], "re.Match[bytes] | None"]
+_Compiled = tuple[str, re.Pattern[bytes], Callable[[re.Match[bytes]], bool]]
+
+
 class PatternDetector:
     """Leaks that have no literal in common: found by regular expressions, confirmed by checks.
 
     Args:
-        patterns: for each leak its id, its expression, and a check of a match.
+        patterns: for each leak its id, its expression, a check of a match, and the names of the
+            shapes that it may have; none if ``shapes`` is None.
         tail: matches data, at the end of the body so far, that may still become a match.
         reach: maximum length of that data in bytes.
+        shapes: an expression that matches wherever one of the patterns may, and whose last group
+            names the shape. So the data is read once for all of them.
     """
 
     def __init__(
         self,
-        patterns: Iterable[tuple[str, bytes, Callable[[re.Match[bytes]], bool]]],
+        patterns: Iterable[LeakPattern],
         tail: bytes,
         reach: int,
+        shapes: bytes | None = None,
     ) -> None:
         self._sources = tuple(patterns)
-        self._patterns = [(id, re.compile(source), check) for id, source, check in self._sources]
+        self._patterns = [(id, re.compile(form), check) for id, form, check, *_ in self._sources]
+        self._shapes = None if shapes is None else re.compile(shapes)
+        self._by_shape: dict[str | None, list[_Compiled]] = {}
+        for source, compiled in zip(self._sources, self._patterns, strict=True):
+            for name in source[3:]:
+                self._by_shape.setdefault(name, []).append(compiled)
+        #: For the shapes that only count with a label, a search for what every label has.
+        self._labels: dict[str | None, Search] = {}
+        for shape, found in self._by_shape.items():
+            labels = [check for _, _, check in found if isinstance(check, Label)]
+            if len(labels) == len(found):
+                self._labels[shape] = any_of(chain.from_iterable(one.letters for one in labels))
         self._tail = tail
         self._end = re.compile(tail + rb"\Z")
         self._reach = reach
@@ -176,32 +202,47 @@ class PatternDetector:
     @property
     def ids(self) -> frozenset[str]:
         """The ids that leaks are reported under."""
-        return frozenset(id for id, _, _ in self._sources)
+        return frozenset(source[0] for source in self._sources)
 
     def without(self, ids: Collection[str]) -> "PatternDetector":
         """Return a detector without some of the leaks."""
         kept = [source for source in self._sources if source[0] not in ids]
-        return PatternDetector(kept, self._tail, self._reach)
+        shapes = None if self._shapes is None else self._shapes.pattern
+        return type(self)(kept, self._tail, self._reach, shapes)
 
     def find(
         self, data: bytes, start: int, more: bool, media: str | None
     ) -> list[tuple[str, int, int]]:
         """Return the leaks that begin at or after ``start``, each as its id, start and end."""
-        found = [
-            (id, match.start(), match.end())
-            for id, pattern, check in self._patterns
-            for match in pattern.finditer(data, start)
-            if check(match) and not (more and match.end() == len(data))
-        ]
+        size = len(data)
+        found = [one for one in self._matches(data, start) if not (more and one[2] == size)]
         return sorted(found, key=_start)
+
+    def _matches(self, data: bytes, start: int) -> Iterator[tuple[str, int, int]]:
+        if self._shapes is not None:
+            yield from self._shaped(self._shapes, data, start)
+            return
+        for id, pattern, check in self._patterns:
+            for match in pattern.finditer(data, start):
+                if check(match):
+                    yield id, match.start(), match.end()
+
+    def _shaped(
+        self, shapes: re.Pattern[bytes], data: bytes, start: int
+    ) -> Iterator[tuple[str, int, int]]:
+        by_shape, labels = self._by_shape, self._labels
+        for place in shapes.finditer(data, start):
+            shape, at = place.lastgroup, place.start()
+            if shape in labels and not labels[shape](before_label(data, at)):
+                continue
+            for id, pattern, check in by_shape.get(shape, ()):
+                found = pattern.match(data, at)
+                if found is not None and check(found):
+                    yield id, at, found.end()
 
     def hits(self, data: bytes, start: int) -> bool:
         """Return whether a leak begins at or after ``start``."""
-        return any(
-            check(match)
-            for _, pattern, check in self._patterns
-            for match in pattern.finditer(data, start)
-        )
+        return any(True for _ in self._matches(data, start))
 
     def tail(self, data: bytes) -> int:
         """Return how many bytes at the end of the data may become a leak when more follow."""
@@ -224,22 +265,46 @@ def is_random(matched: bytes) -> bool:
     return bits >= _MIN_ENTROPY
 
 
-def label(words: bytes) -> Callable[[re.Match[bytes]], bool]:
-    """Return a function that tells whether a match follows a label, such as ``"cardNumber": "``.
+class Label:
+    """Tells whether a match follows a label, such as ``"cardNumber": "``.
 
     Args:
-        words: an expression for the words of a label, one of which must stand within the 40 bytes
-            before the match, with nothing but letters, punctuation and spaces between them.
+        words: an expression for the words of a label, in lower case, one of which must stand within
+            the 40 bytes before the match, with nothing but letters, punctuation and spaces between
+            them. Each alternative has some letters in a row that are no part of an operator.
+        check: called for a match with a label; whether it is a leak.
+
+    Attributes:
+        letters: texts, one of which stands in every label in lower case.
     """
-    expression = re.compile(rb"(?i:%s)[^0-9\r\n]{0,24}\Z" % words)
 
-    def is_labelled(match: re.Match[bytes]) -> bool:
-        at, text = match.start(), match.string
-        if _DIGIT.search(text, max(0, at - 2), at):  # no room for a label behind another number
+    __slots__ = ("_check", "_expression", "_may_be_in", "letters")
+
+    def __init__(
+        self, words: bytes, check: Callable[[re.Match[bytes]], bool] | None = None
+    ) -> None:
+        self._expression = re.compile(rb"(?:%s)[^0-9\r\n]{0,24}\Z" % words)
+        self._check = check
+        plain = [_LETTERS.findall(_OPERATORS.sub(b" ", one)) for one in words.split(b"|")]
+        self.letters = frozenset(max(found, key=len) for found in plain)
+        self._may_be_in = any_of(self.letters)
+
+    def __call__(self, match: re.Match[bytes]) -> bool:
+        """Return whether the match follows a label, and is a leak."""
+        before = before_label(match.string, match.start())
+        if not self._may_be_in(before) or self._expression.search(before) is None:
             return False
-        return expression.search(text[max(0, at - _LABEL_REACH) : at]) is not None
+        return self._check is None or self._check(match)
 
-    return is_labelled
+
+def any_of(texts: Iterable[bytes]) -> Search:
+    """Return a search for any of some texts."""
+    return re.compile(b"|".join(map(re.escape, sorted(texts)))).search
+
+
+def before_label(data: bytes, at: int) -> bytes:
+    """Return what is before a number as far as labels reach, in lower case."""
+    return data[max(0, at - _LABEL_REACH) : at].lower()
 
 
 #: The values of digits, what is none, and the sum of the digits of twice a value.
@@ -248,12 +313,11 @@ _OTHERS: Final = bytes(byte for byte in range(256) if not 48 <= byte <= 57)
 _DOUBLED: Final = bytes(sum(divmod(2 * value, 10)) if value < 10 else 0 for value in range(256))
 
 
-def digits_of(matched: bytes) -> list[int]:
-    """Return the digits in the matched bytes."""
-    return list(matched.translate(_VALUES, _OTHERS))
+def digits_of(matched: bytes) -> bytes:
+    """Return the values of the digits in the matched bytes."""
+    return matched.translate(_VALUES, _OTHERS)
 
 
-def luhn(digits: list[int]) -> bool:
+def luhn(digits: bytes) -> bool:
     """Return whether the last digit is the Luhn check digit (ISO/IEC 7812-1, annex B)."""
-    values = bytes(digits)
-    return (sum(values[-1::-2]) + sum(values[-2::-2].translate(_DOUBLED))) % 10 == 0
+    return (sum(digits[-1::-2]) + sum(digits[-2::-2].translate(_DOUBLED))) % 10 == 0

@@ -1,7 +1,7 @@
 """Passwords in URLs: ``scheme://user:password@host`` (RFC 3986, 3.2.1), of any scheme."""
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from typing import Final
 from urllib.parse import unquote_to_bytes
 
@@ -33,13 +33,13 @@ _TAIL: Final = re.compile(
 )
 _REACH: Final = 700
 
+#: In lower case, as the hosts.
 _NAMES: Final = re.compile(
     rb"(?:my|your|the|a|some|db|database|user|admin|root|redis|mysql|postgres|postgresql|new|test|proxy"
     rb"|actual|real|secure|strong|super|very|[_\-. ])*"
     rb"(?:password|passwd|passw|passwort|passphrase|pass|pwd|pw|secret|token|credentials?|apikey|api[_-]?key"
     rb"|key|tiger|anoncvs|changeme|change[_-]?me|change[_-]?this|here|foo|bar|baz|qux|example|placeholder|redacted|hidden|masked|removed|secure"
-    rb"|user(?:name)?|word|p|pp|x)?[0-9]{0,4}(?:here|[_-]here)?!?",
-    re.IGNORECASE,
+    rb"|user(?:name)?|word|p|pp|x)?[0-9]{0,4}(?:here|[_-]here)?!?"
 )
 #: What stands for a password: a variable of a shell, a template or a format.
 _VARIABLE: Final = re.compile(
@@ -50,7 +50,7 @@ _VARIABLE: Final = re.compile(
 _EXAMPLE_HOST: Final = re.compile(
     rb"(?:.*\.)?(?:example(?:\.(?:com|org|net|edu))?|test|invalid|localhost|local|domain(?:\.com)?"
     rb"|(?:[a-z]{0,4}[_-]?)?host(?:name)?|server|127\.0\.0\.1|foo(?:\.com)?|bar(?:\.com)?)|.*[\[\]{}$(].*",
-    re.IGNORECASE | re.DOTALL,
+    re.DOTALL,
 )
 
 
@@ -59,14 +59,16 @@ _PORT: Final = re.compile(rb"[0-9]{1,5}(?:,.*)?", re.DOTALL)
 
 def _is_secret(user: bytes, password: bytes, host: bytes) -> bool:
     """Return whether this is a password, and not what documentation puts in its place."""
-    plain = unquote_to_bytes(password)
-    if plain == unquote_to_bytes(user) or _NAMES.fullmatch(plain) or _VARIABLE.fullmatch(plain):
+    plain = password if b"%" not in password else unquote_to_bytes(password)
+    if b"%" in user:
+        user = unquote_to_bytes(user)
+    if plain == user or _NAMES.fullmatch(plain.lower()) or _VARIABLE.fullmatch(plain):
         return False
     if is_documented(plain):
         return False
     if _PORT.fullmatch(plain) and (b"." in user or user == b"localhost"):
         return False  # a host and its port, maybe with further hosts
-    return len(plain) >= 4 and (_is_strong(plain) or not _EXAMPLE_HOST.fullmatch(host))
+    return len(plain) >= 4 and (_is_strong(plain) or not _EXAMPLE_HOST.fullmatch(host.lower()))
 
 
 def _is_strong(password: bytes) -> bool:
@@ -96,19 +98,23 @@ class UrlDetector(PatternDetector):
         self, data: bytes, start: int, more: bool, media: str | None
     ) -> list[tuple[str, int, int]]:
         """Return the passwords that begin at or after ``start``, each as its id, start and end."""
-        if b"@" not in data or b"://" not in data or self._ignored:
-            return []
+        size = len(data)
         return [
             (_ID, *match.span(2))
-            for match in _MAIN.finditer(data, max(0, start - 4))
-            if match.start(2) >= start
-            and not (more and match.end() == len(data))
-            and _is_secret(match[1], match[2], match[3])
+            for match in self._passwords(data, start)
+            if not (more and match.end() == size)
         ]
+
+    def _passwords(self, data: bytes, start: int) -> Iterator[re.Match[bytes]]:
+        if b"@" not in data or b"://" not in data or self._ignored:
+            return
+        for match in _MAIN.finditer(data, max(0, start - 4)):
+            if match.start(2) >= start and _is_secret(match[1], match[2], match[3]):
+                yield match
 
     def hits(self, data: bytes, start: int) -> bool:
         """Return whether a password begins at or after ``start``."""
-        return bool(self.find(data, start, False, None))
+        return any(True for _ in self._passwords(data, start))
 
     def tail(self, data: bytes) -> int:
         """Return how many bytes at the end of the data may become a leak when more follow."""
