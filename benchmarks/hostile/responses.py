@@ -1,9 +1,11 @@
 """Hostile responses: what a client has stored, or upstream servers send, as the app sends it."""
 
 import gzip
+import re
 import zlib
 from collections.abc import Iterator
 from functools import cache
+from random import Random
 from typing import Final
 
 from benchmarks.hostile.kinds import MB, Fields, Hostile, Inputs, Stack, repeated, shown
@@ -49,14 +51,11 @@ def _joining() -> tuple[Policy, ...]:
     return (OutputSanitizer(leaks=Leaks(across=8)),)
 
 
-#: Seconds a megabyte, where they are known to be more than the target. They are linear; but a
-#: literal of three bytes is looked at wherever it occurs, and so is each member of JSON that may
-#: have to be masked, each line of events, and each reference in HTML that is cleaned.
-_LEAKY: Final[dict[Stack, float | None]] = {_default: 0.5, _detecting: 2.5}
-_EVENTFUL: Final[dict[Stack, float | None]] = {_default: 0.3, _masking: 1.5, _joining: 2.0}
-_EDITED: Final[dict[Stack, float | None]] = {_default: None, _masking: 0.8}
-_CLEANED: Final[dict[Stack, float | None]] = {_default: None, _cleaning: 0.6}
-_PLAIN: Final[dict[Stack, float | None]] = {_default: None}
+_LEAKY: Final[tuple[Stack, ...]] = (_default, _detecting)
+_EVENTFUL: Final[tuple[Stack, ...]] = (_default, _masking, _joining)
+_EDITED: Final[tuple[Stack, ...]] = (_default, _masking)
+_CLEANED: Final[tuple[Stack, ...]] = (_default, _cleaning)
+_PLAIN: Final[tuple[Stack, ...]] = (_default,)
 
 _JSON: Final = (
     *((b"", unit, b"") for unit in (b"[", b"{", b'{"a":', b'"', b"\\", b" ", b"1", b"]", b"}", b":",
@@ -164,6 +163,24 @@ _LEAKS: Final = (
     b"-----BEGIN PRIVATE KEY-----\n" + (b"a" * 39 + b" ") * 7,
     b"-----BEGIN PRIVATE KEY-----\n" + b"aB3dE5gH" * 8 + b"\n" + b"<b> " * 100,
 )
+#: Numbers and addresses of which nearly all fail a check, each another one.
+_VARIOUS: Final = (
+    "4%015d ",
+    "%04d %04d %04d %04d a ",
+    "%09d a ",
+    "%09d social ",
+    "%011d pesel ",
+    "%03d %03d %03d a ",
+    "%03d %03d %04d a ",
+    "%03d-%02d-%04d ",
+    "%03d.%03d.%03d-%02d ",
+    "%08d-A ",
+    "NO%013d ",
+    "GB29NWBK%014d ",
+    "a%d@a.png ",
+    "https://a:pass%04d@b.c ",
+    "https://a%04d.b:%04d@c ",
+)
 _HTML: Final = (
     *(b"<", b"<a", b"<a ", b"<a b=", b'<a b="', b"<a b=''", b"<a b ", b"<!--", b"<!-- ", b"<!-->"),
     *(b"<!", b"<?", b"</", b"</a>", b"<div>", b"<b>", b"<p><b>", b"<table>", b"<tr><td>", b"<svg>"),
@@ -184,6 +201,12 @@ _EVENTS: Final = (
         b" ",
         b"data: a",
         b'data: ["s","s","s","s"]\n\n',
+        b"data: <\n\n",
+        b'data: "<",\n',
+        b'data: {"a":"s"}\n\n',
+        b"data: a\r\n\r\n",
+        b"data: a\r\r",
+        b"id: <\ndata: [\n",
     ),
 )
 _COOKIES: Final = (";", "=", " ", ",", "a=b;", '"', "Path=/;", "; HttpOnly", "Secure; ", "\\", "a")
@@ -216,7 +239,22 @@ _TYPE_BY_KIND: Final = {
 }
 
 
-def _bodies() -> Iterator[tuple[str, str, dict[Stack, float | None], bytes]]:
+#: Seconds a megabyte of those that are known to take more than the target.
+_KNOWN: Final[dict[str, float]] = {}
+
+
+def _various(form: str) -> bytes:
+    """Return a text of a form, with other digits each time."""
+    chance = Random(1)  # noqa: S311  # for a benchmark
+    sizes = [int(size or 4) for size in re.findall("%(?:0([0-9]+))?d", form)]
+    text = [
+        form % tuple(chance.randrange(10**size) for size in sizes)
+        for _ in range(MB // len(form % tuple(10 ** (size - 1) for size in sizes)))
+    ]
+    return "".join(text).encode()
+
+
+def _bodies() -> Iterator[tuple[str, str, tuple[Stack, ...], bytes]]:
     for begin, unit, end in _JSON:
         body = repeated(begin, unit, end)
         for kind in ("json", "lines"):
@@ -228,6 +266,8 @@ def _bodies() -> Iterator[tuple[str, str, dict[Stack, float | None], bytes]]:
         for kind in ("json", "html", "text"):
             begin = b'{"a":"' if kind == "json" else b""
             yield f"{kind}: {shown(unit)}", kind, _LEAKY, repeated(begin, unit)
+    for form in _VARIOUS:
+        yield f"text: {form}", "text", _LEAKY, _various(form)
     for unit in _HTML:
         body = repeated(b"", unit)
         yield f"HTML: {shown(unit)}", "html", _CLEANED, body
@@ -271,9 +311,11 @@ def inputs() -> Inputs:
     """Iterate over responses."""
     for text, kind, stacks, body in _bodies():
         response = (200, (("content-type", _TYPE_BY_KIND[kind]),), body)
-        for stack, known in stacks.items():
+        for stack in stacks:
+            named = f"{stack.__name__.removeprefix('_')}, {text}"
             for chunk in (64 * 1024, 500):
-                described = f"response,{stack.__name__.replace('_', ' ')}, {text} by {chunk} bytes"
+                described = f"response, {named} by {chunk} bytes"
+                known = _KNOWN.get(named)
                 yield Hostile(
                     described, stack, len(body), response=response, chunk=chunk, known=known
                 )

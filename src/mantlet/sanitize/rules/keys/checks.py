@@ -12,7 +12,8 @@ import zlib
 from base64 import urlsafe_b64decode
 from binascii import Error
 from collections import Counter
-from functools import reduce
+from collections.abc import Iterable
+from functools import cache, reduce
 from operator import xor
 from typing import Final
 
@@ -173,13 +174,20 @@ def bech32_checksum(literal: bytes, body: bytes) -> bool:
 
 
 def _is_bech32(literal: bytes, body: bytes) -> bool:
+    return _bech32(map(_BECH32.index, body.decode()), _bech32_prefix(literal)) == 1
+
+
+@cache
+def _bech32_prefix(literal: bytes) -> int:
+    """Return the checksum of a prefix of a rule, which nearly all of the work would go into."""
     prefix = literal[:-1].decode().lower()
-    values = [ord(char) >> 5 for char in prefix] + [0] + [ord(char) & 31 for char in prefix]
-    values += [_BECH32.index(char) for char in body.decode()]
-    check = 1
+    return _bech32([*(ord(char) >> 5 for char in prefix), 0, *(ord(char) & 31 for char in prefix)])
+
+
+def _bech32(values: Iterable[int], check: int = 1) -> int:
     for value in values:
         check = (check & 0x1FFFFFF) << 5 ^ value ^ _BECH32_STEPS[check >> 25]
-    return check == 1
+    return check
 
 
 def decode_base64url(text: bytes) -> bytes:
