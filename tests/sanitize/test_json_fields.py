@@ -456,6 +456,11 @@ def test_a_document_that_is_cut_short_does_not_swallow_the_next() -> None:
         ),
         (drop("x"), b'data: {\ndata: "x":2}\n\n', b"data: {\ndata: }\n\n"),
         ("a", b'data: {"a": "x\n\ndata: {"b": 1}\n\n', b'data: {"a": "***"\n\ndata: {"b": 1}\n\n'),
+        (
+            "a",
+            b'data: {"b": "\n\ndata: {"a": "1"}\n\ndata: {"a":\n\ndata: {"a":1}\n\n',
+            b'data: {"b": "\n\ndata: {"a": "***"}\n\ndata: {"a":\n\ndata: {"a":"***"}\n\n',
+        ),
         ("a", b'event: {"a": 1}\n: "a": 1\n\n', b'event: {"a": 1}\n: "a": 1\n\n'),
         ("*", b'data: {"a": 1}\ndata\nid: 1\n\n', b'data: {"a": "***"}\ndata\nid: 1\n\n'),
     ],
@@ -463,7 +468,12 @@ def test_a_document_that_is_cut_short_does_not_swallow_the_next() -> None:
         *("mask", "an event each", "one document in two lines", "a value on a line of its own"),
         *("a value on two lines", "drop", "a comma on another line"),
         *("another field between them", "first on its line"),
-        *("an event ends what is open", "other fields", "line without a value"),
+        *(
+            "an event ends what is open",
+            "and so it does among others",
+            "other fields",
+            "line without a value",
+        ),
     ],
 )
 def test_the_data_of_an_event_is_one_document(

@@ -83,3 +83,5 @@ def test_lines_of_events_are_read_in_one_step(unit: bytes) -> None:
     assert steps(["password", "/user/ssn"], body, 32 * 1024, events=True) < 1000
     events = b"data: a\n\n" * (SIZE // 9)
     assert steps(["password", "/user/ssn"], events, 32 * 1024, events=True) < 1000
+    events = b'data: {"password":1}\n\n' * (SIZE // 22)
+    assert steps(["password", "/user/ssn"], events, 32 * 1024, events=True) < 1000

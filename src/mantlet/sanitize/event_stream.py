@@ -84,6 +84,19 @@ class EventStreamFilter:
             ends: whether no line of data follows it. Nothing may be held back then.
         """
 
+    def end_of_events(self, _data: bytes, pos: int) -> int:
+        """Return where whole events end that can be edited at once; ``pos`` for none.
+
+        Args:
+            _data: some of the stream.
+            pos: the offset after the name of the first line of data of an event.
+        """
+        return pos
+
+    def on_events(self, piece: bytes) -> bytes:
+        """Return the replacement for the data of whole events."""
+        return piece
+
     @abstractmethod
     def on_event_end(self) -> None:
         """Handle the end of an event."""
@@ -114,8 +127,13 @@ class EventStreamFilter:
         while pos < size or (self._line and not more):
             if self._line is None:
                 pos = self._skip_others(data, pos, more)
-                if self._line is None:
+                if self._waiting:
                     break
+                end = self._end_of_events(data, pos)
+                if end > pos:
+                    out += (data[sent:pos], self.on_events(data[pos:end]))
+                    pos = sent = end
+                continue
             if not self._line:
                 pos = self._end_line(data, _end_of(_REST, data, pos))
                 continue
@@ -133,6 +151,15 @@ class EventStreamFilter:
             pos = self._end_line(data, pos)
             self._line = None
         return sent
+
+    def _end_of_events(self, data: bytes, pos: int) -> int:
+        """Return where whole events end that are edited at once."""
+        if not self._line:
+            return pos
+        end = self.end_of_events(data, pos)
+        if end > pos:
+            self._line = None
+        return end
 
     def _end_line(self, data: bytes, pos: int) -> int:
         """Skip a line end, if it is there; return the offset after it."""

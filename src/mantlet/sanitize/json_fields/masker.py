@@ -1,5 +1,6 @@
 """`FieldMasker`: compile the fields to mask, and create the filter for each response."""
 
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
@@ -11,6 +12,7 @@ from mantlet.core.response import ChunkFilter
 from mantlet.http.routing import Routes
 from mantlet.sanitize.event_stream import EventStreamFilter, with_names, without_names
 from mantlet.sanitize.json_fields.editor import Editor
+from mantlet.sanitize.json_fields.expressions import container
 from mantlet.sanitize.json_fields.name_scanner import NameScanner
 from mantlet.sanitize.json_fields.names import Action, NamePatterns
 from mantlet.sanitize.json_fields.pointer_scanner import PointerScanner
@@ -30,6 +32,15 @@ MakeEditor = Callable[[], Editor]
 _ALL_ROUTES: Final = "* /*"
 #: Size of a line besides its bytes, as kept.
 _LINE_SIZE: Final = 64
+#: Documents of events, each an object or an array on one line, and what stands between two of them.
+#: They are read like lines of JSON, since none of them goes on in the next.
+_DOCUMENT: Final = rb"[ \t]*+" + container(4).replace(rb'"\[\]{}]', rb'"\[\]{}\r\n]').replace(
+    rb'[^"\\]*+(?:\\.[^"\\]*+)*+', rb'[^"\\\r\n]*+(?:\\[^\r\n][^"\\\r\n]*+)*+'
+)
+_DOCUMENTS: Final = re.compile(
+    rb"(?:%b(?=\n\n)(?:\n\ndata:(?=%b\n\n))?+)++" % (_DOCUMENT, _DOCUMENT)
+)
+_BETWEEN: Final = b"\n\ndata:"
 #: Data of one event that is kept as long as it has no field to edit, in bytes.
 _MAX_SKIPPED: Final = 64 * 1024
 
@@ -234,6 +245,21 @@ class EventFieldFilter(EventStreamFilter):
             if held:
                 edited += held
         return piece if edited is data else with_names(edited)
+
+    def end_of_events(self, data: bytes, pos: int) -> int:
+        """Return where events end each of which has one whole document."""
+        if self._chain is not None or self._skipped:
+            return pos
+        found = _DOCUMENTS.match(data, pos)
+        return found.end() if found else pos
+
+    def on_events(self, piece: bytes) -> bytes:
+        """Return the documents of some events with their fields masked and dropped."""
+        if not self._prefilter.find(piece):
+            return piece
+        chain = EditorChain(self._editors)
+        edited = chain(piece.replace(_BETWEEN, b"\n\n"), True) + chain.flush()
+        return edited.replace(b"\n\n", _BETWEEN)
 
     def on_event_end(self) -> None:
         """Begin a new document."""
