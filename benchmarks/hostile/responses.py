@@ -239,8 +239,44 @@ _TYPE_BY_KIND: Final = {
 }
 
 
-#: Seconds a megabyte of those that are known to take more than the target.
-_KNOWN: Final[dict[str, float]] = {}
+#: Seconds a megabyte of those that are known to take more than the target, by the policies and what
+#: is repeated. All are linear, and their work is in objects of Python: for each of the smallest
+#: documents and events, for numbers that nearly pass, and for chunks that a leak goes on over.
+_KNOWN: Final[dict[str, float]] = {
+    "cleaning: \\x00...": 0.3,
+    'default: "},{"a":"UNIQUE constraint failed: a.b...': 0.5,
+    "default: 1QQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQ ...": 0.25,
+    "default: <b> <b> <b> <b> <b> <b> <b> <b> <b> <b> <b> <b> <b> <b> <b> ...": 0.2,
+    "detecting: 1QQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQ ...": 0.5,
+    "detecting: %09d social ": 0.5,
+    "detecting: -----BEGIN RSA PRIVATE KEY-----...": 0.3,
+    "detecting: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa...": 0.25,
+    "detecting: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa....": 0.25,
+    "detecting: <b> <b> <b> <b> <b> <b> <b> <b> <b> <b> <b> <b> <b> <b> <b> ...": 0.25,
+    "detecting: %04d %04d %04d %04d a ": 0.25,
+    "detecting: at Object.<anonymous> (/...": 0.2,
+    "detecting: a@a.aa ...": 0.2,
+    'detecting: "},{"a":"UNIQUE constraint failed: a.b...': 0.2,
+    "detecting: 4%015d ": 0.2,
+    'joining: data: ["s","s","s","s"]\\n\\n...': 0.8,
+    'joining: data: {"x":1}\\n\\n...': 0.55,
+    'joining: data: {"a":"s"}\\n\\n...': 0.55,
+    "joining: data: <\\n\\n...": 0.4,
+    "joining: data: a\\r\\n\\r\\n...": 0.3,
+    "joining: data: a\\n\\n...": 0.3,
+    "joining: data: a\\r\\r...": 0.3,
+    'masking: {"a":{"x":{"b":1}}}\\n...': 0.8,
+    'masking: {"a":{"b":{"b":1}},...': 0.75,
+    "masking: data: <\\n\\n...": 0.55,
+    'masking: data: {"x":1}\\n\\n...': 0.5,
+    'masking: {"a":[[[[[[[[[[1]]]]]]]]]],...': 0.4,
+    'masking: {"a_token":"\\\\"",...': 0.35,
+    'masking: {"a"...': 0.3,
+    'masking: {"p\\\\u0061ssword":"a",...': 0.25,
+    'masking: {"abcd":1,...': 0.25,
+    'masking: {"a":...': 0.25,
+    'masking: {"a":,...': 0.25,
+}
 
 
 def _various(form: str) -> bytes:
@@ -312,10 +348,10 @@ def inputs() -> Inputs:
     for text, kind, stacks, body in _bodies():
         response = (200, (("content-type", _TYPE_BY_KIND[kind]),), body)
         for stack in stacks:
-            named = f"{stack.__name__.removeprefix('_')}, {text}"
+            name = stack.__name__.removeprefix("_")
+            known = _KNOWN.get(f"{name}: {text.partition(': ')[2]}")
             for chunk in (64 * 1024, 500):
-                described = f"response, {named} by {chunk} bytes"
-                known = _KNOWN.get(named)
+                described = f"response, {name}, {text} by {chunk} bytes"
                 yield Hostile(
                     described, stack, len(body), response=response, chunk=chunk, known=known
                 )
