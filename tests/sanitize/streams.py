@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from mantlet import Policy
     from mantlet._internal.asgi_types import AsgiMessage, Receive, Scope, Send
+    from mantlet.core.response import ChunkFilter, Filter
 
 Fields = list[tuple[str, str]]
 
@@ -25,6 +26,17 @@ def step(coroutine: Coroutine[Any, Any, None]) -> None:
     except StopIteration:
         return
     raise AssertionError("it waits for something")
+
+
+def at_once(fn: Filter) -> ChunkFilter:
+    """Return a filter as one that never waits."""
+
+    def filter_chunk(chunk: bytes, more: bool) -> bytes:
+        filtered = fn(chunk, more)
+        assert isinstance(filtered, bytes)
+        return filtered
+
+    return filter_chunk
 
 
 def play_asgi(

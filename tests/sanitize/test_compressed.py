@@ -22,7 +22,7 @@ from mantlet.sanitize.compressed import (
     read_codings,
     supported_codings,
 )
-from tests.sanitize.streams import gunzip, play_wsgi
+from tests.sanitize.streams import at_once, gunzip, play_wsgi
 
 pytestmark = pytest.mark.slow
 
@@ -95,7 +95,7 @@ def test_a_whole_body_that_stays_is_sent_as_it_was(encoded: tuple[str, bytes]) -
 def test_a_whole_body_that_changes_is_encoded_anew(encoded: tuple[str, bytes]) -> None:
     """In its coding."""
     coding, body = encoded
-    out = Recompressor(coding, Heard(b"another", b"one more"), 10**6)(body, False)
+    out = at_once(Recompressor(coding, Heard(b"another", b"one more"), 10**6))(body, False)
     assert DECODERS[coding](out) == PLAIN.replace(b"another", b"one more")
 
 
@@ -104,14 +104,14 @@ def test_a_stream_says_the_same_in_any_pieces(encoded: tuple[str, bytes], size: 
     """Down to single bytes, with the end in a chunk of its own or not."""
     coding, body = encoded
     heard = Heard()
-    recoded = Recompressor(coding, heard, 10**6)
+    recoded = at_once(Recompressor(coding, heard, 10**6))
     pieces = [body[at : at + size] for at in range(0, len(body), size)]
     out = b"".join(recoded(piece, True) for piece in pieces) + recoded(b"", False)
     assert heard.data == PLAIN
     assert heard.calls[-1] is False
     assert DECODERS[coding](out) == PLAIN
     if len(pieces) > 1:
-        ended = Recompressor(coding, Heard(), 10**6)
+        ended = at_once(Recompressor(coding, Heard(), 10**6))
         out = b"".join(ended(piece, True) for piece in pieces[:-1]) + ended(pieces[-1], False)
         assert DECODERS[coding](out) == PLAIN
 
@@ -120,7 +120,7 @@ def test_a_stream_says_the_same_in_any_pieces(encoded: tuple[str, bytes], size: 
 def test_what_the_app_has_flushed_leaves_at_once(coding: str) -> None:
     """An event stream that is compressed stays one."""
     sent, got = flushing(coding), decoding(coding)
-    recoded = Recompressor(coding, Heard(), 10**6)
+    recoded = at_once(Recompressor(coding, Heard(), 10**6))
     for number in range(5):
         event = f"data: {number}\n\n".encode()
         assert got(recoded(sent(event), True)) == event
@@ -176,7 +176,7 @@ def test_a_body_too_large_to_be_held_is_encoded_anew_piece_by_piece() -> None:
     """Though it is there whole: what is held decoded is bounded."""
     data = bytes(range(256)) * 80_000  # 20 MB
     heard = Heard()
-    out = Recompressor("gzip", heard, 10**9)(gzip.compress(data, 1, mtime=0), False)
+    out = at_once(Recompressor("gzip", heard, 10**9))(gzip.compress(data, 1, mtime=0), False)
     assert gzip.decompress(out) == data
     assert heard.data == data
 
@@ -193,7 +193,7 @@ def test_a_body_in_another_coding_is_undecodable(coding: str, body: bytes) -> No
 @pytest.mark.parametrize("coding", ["gzip", "deflate", "br", "zstd"])
 def test_a_stream_in_another_coding_can_be_sent_as_it_is(coding: str) -> None:
     """All of it that has come, though it was noticed late."""
-    recoded = Recompressor(coding, Heard(), 10**6)
+    recoded = at_once(Recompressor(coding, Heard(), 10**6))
     body = b"\x1f\x8b\x08 and so on" if coding == "gzip" else b"\xff" * 20
     with pytest.raises(UndecodableBody) as raised:
         for at in range(len(body)):
@@ -263,7 +263,7 @@ def test_any_bytes_in_any_chunks(data: bytes, cuts: list[int], coding: str) -> N
     """Decode to what was encoded."""
     body = io.BytesIO(ENCODERS[coding][1](data))
     heard = Heard()
-    recoded = Recompressor(coding, heard, 10**6)
+    recoded = at_once(Recompressor(coding, heard, 10**6))
 
     def pieces() -> Iterator[bytes]:
         for cut in cuts:
@@ -313,7 +313,7 @@ def test_a_body_in_several_codings_is_looked_at(codings: tuple[str, ...], size: 
         body = ENCODERS["zlib" if coding == "deflate" else coding][1](body)
     for old, new in ((b"", b""), (b"w", b"two")):
         heard = Heard(old, new)
-        recoded = CompressedFilter(codings, heard, 10**6, lambda: None, fallback=None)
+        recoded = at_once(CompressedFilter(codings, heard, 10**6, lambda: None, fallback=None))
         pieces = [body[at : at + size] for at in range(0, len(body), size)]
         out = b"".join(recoded(piece, True) for piece in pieces[:-1]) + recoded(pieces[-1], False)
         for coding in reversed(codings):

@@ -17,7 +17,7 @@ from tests.sanitize.documents import FIELDS, Writer, bytewise, cut, edited, read
 if TYPE_CHECKING:
     from mantlet import Request
     from mantlet._internal.asgi_types import AsgiMessage
-    from mantlet.core.response import Filter
+    from mantlet.core.response import ChunkFilter
 
 fields = st.lists(
     st.builds(JsonField, st.sampled_from(FIELDS), st.sampled_from(["mask", "drop"])),
@@ -35,7 +35,7 @@ def request(method: str = "GET", path: str = "/") -> Request:
     return AsgiRequest(make_scope(method, path), nothing)
 
 
-def stage(*asked: str | JsonField, events: bool = False) -> Filter:
+def stage(*asked: str | JsonField, events: bool = False) -> ChunkFilter:
     """Return a new filter."""
     made = FieldMasker(asked).filter_for(request(), events=events)
     assert made is not None
