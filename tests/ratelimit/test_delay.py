@@ -212,7 +212,7 @@ def test_a_client_that_leaves_gives_its_place_back(method: str) -> None:
             site.at(0.2, "too many"),
             site.at(0.3, "next"),
         )
-        assert outcomes(found) == [(200, 0), (None, 0.25), (429, 0), (200, 0.7)]
+        assert outcomes(found) == [(200, 0), (400, 0.25), (429, 0), (200, 0.7)]
         assert site.order == ["first", "next"]
 
     run(main())
