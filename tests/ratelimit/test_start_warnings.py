@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mantlet import Concurrency, RateLimiter, Rule, asgi, keys, wsgi
+from mantlet import Concurrency, Quota, RateLimiter, Rule, asgi, keys, wsgi
 from mantlet._internal.server_settings import visible_workers
 from mantlet.ratelimit.keys import unnamed_proxies
 from tests.drive import Adapter, both_adapters, drive_asgi, drive_wsgi, hello
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 TRUSTED = keys.client_address(trusted_proxies=["192.0.2.1"])
 
@@ -53,14 +54,21 @@ TRUSTED = keys.client_address(trusted_proxies=["192.0.2.1"])
         ("/usr/bin/granian app:app --reload --workers 4", {}, 4),
         ("/usr/bin/gunicorn --workers", {}, 1),
         ("/usr/bin/gunicorn --workers many", {}, 1),
-        ("/usr/bin/python", {"WEB_CONCURRENCY": "0"}, 1),
-        ("", {}, 1),
+        ("/usr/bin/gunicorn -c conf.py app:app", {"WEB_CONCURRENCY": "4"}, 4),
+        ("/usr/bin/gunicorn -c conf.py app:app", {}, None),
+        ("/usr/bin/gunicorn --config=conf.py app:app", {}, None),
+        ("/usr/bin/hypercorn --config conf.toml app:app", {}, None),
+        ("/usr/bin/hypercorn --certfile a.pem app:app", {}, 1),
+        ("/usr/bin/python", {"WEB_CONCURRENCY": "0"}, None),
+        ("/usr/bin/python main.py", {}, None),
+        ("/usr/bin/uwsgi --processes 4", {}, None),
+        ("", {}, None),
     ],
 )
 def test_the_number_of_workers_is_read_where_it_is_visible(
-    monkeypatch: pytest.MonkeyPatch, argv: str, environ: dict[str, str], workers: int
+    monkeypatch: pytest.MonkeyPatch, argv: str, environ: dict[str, str], workers: int | None
 ) -> None:
-    """From the command line, and from the environment."""
+    """From the command line, and from the environment; not from a configuration file."""
     for name in ("WEB_CONCURRENCY", "UVICORN_WORKERS", "GRANIAN_WORKERS", "GUNICORN_CMD_ARGS"):
         monkeypatch.delenv(name, raising=False)
     for name, value in environ.items():
@@ -83,6 +91,43 @@ def test_a_count_in_memory_with_several_workers_is_warned_about(
         RateLimiter("5/minute", workers=4)  # known, and meant
         monkeypatch.setenv("WEB_CONCURRENCY", "1")
         RateLimiter("5/minute")
+
+
+def test_gunicorn_reads_a_configuration_file_without_being_told(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """In the working directory."""
+    monkeypatch.delenv("WEB_CONCURRENCY", raising=False)
+    monkeypatch.setattr(sys, "argv", ["/usr/bin/gunicorn", "app:app"])
+    monkeypatch.chdir(tmp_path)
+    assert visible_workers() == 1
+    (tmp_path / "gunicorn.conf.py").write_text("workers = 4")
+    assert visible_workers() is None
+
+
+@pytest.mark.parametrize(
+    ("store", "options", "warned"),
+    [
+        ("redis://127.0.0.1:1", {}, True),
+        ("redis://127.0.0.1:1", {"workers": 1}, False),
+        ("redis://127.0.0.1:1", {"on_outage": "allow"}, False),
+        ("redis://127.0.0.1:1", {"on_outage": "refuse"}, False),
+        ("memcached://127.0.0.1:1", {}, True),
+        ("memory://", {}, False),
+    ],
+)
+def test_a_number_of_workers_that_is_unknown_is_warned_about(
+    monkeypatch: pytest.MonkeyPatch, store: str, options: dict[str, Any], *, warned: bool
+) -> None:
+    """Where it decides what is admitted in an outage; the warning tells the remedy."""
+    for name in ("WEB_CONCURRENCY", "GUNICORN_CMD_ARGS"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(sys, "argv", ["main.py"])
+    quota = Quota("5/minute", window="fixed" if store.startswith("memcached") else None)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        RateLimiter(quota, store=store, **options)
+    assert [str(one.message).count("workers=8") for one in caught] == [1] * warned
 
 
 # -- a proxy that is not named --------------------------------------------------------------------

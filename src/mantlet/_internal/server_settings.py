@@ -4,7 +4,7 @@ import os
 import shlex
 import sys
 from collections.abc import Sequence
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import Final
 
 __all__ = ["visible_workers"]
@@ -22,11 +22,12 @@ _SINGLE: Final = frozenset(("flask", "django-admin", "manage", "pytest", "py.tes
 _MOST: Final = 10_000
 
 
-def visible_workers() -> int:
-    """Return the number of worker processes of the server that runs this one; 1 if unknown.
+def visible_workers() -> int | None:
+    """Return the number of worker processes of the server that runs this one; None if unknown.
 
     Read from ``WEB_CONCURRENCY``, which gunicorn, uvicorn and hosting platforms know, from the
-    servers' own variables and from their command lines. A server's configuration file is not read.
+    servers' own variables and from their command lines. A server's configuration file is not read:
+    if it may have one, the number is unknown.
     Development servers have one worker, and so has uvicorn where it reloads on changes.
     """
     program, arguments = _program(sys.argv)
@@ -34,7 +35,7 @@ def visible_workers() -> int:
     if program in _SINGLE or (program == "fastapi" and arguments[:1] == ["dev"]):
         return 1
     if server is None:
-        return _number(os.environ.get("WEB_CONCURRENCY", "")) or 1
+        return _number(os.environ.get("WEB_CONCURRENCY", ""))
     if server in ("uvicorn", "fastapi") and "--reload" in arguments:
         return 1  # they ignore the number of workers then
     if server == "gunicorn":
@@ -42,7 +43,16 @@ def visible_workers() -> int:
     found = _option(arguments, "--workers", "-w" if server in ("gunicorn", "hypercorn") else None)
     for name in (*_SERVERS[server], "WEB_CONCURRENCY"):
         found = found or _number(os.environ.get(name, ""))
-    return found or 1
+    return found or (None if _may_be_configured(server, arguments) else 1)
+
+
+def _may_be_configured(server: str, arguments: Sequence[str]) -> bool:
+    """Return whether a server may have read a configuration file."""
+    if server == "gunicorn" and Path("gunicorn.conf.py").exists():
+        return True
+    return server in ("gunicorn", "hypercorn") and any(
+        argument.startswith(("-c", "--config")) for argument in arguments
+    )
 
 
 def _program(argv: Sequence[str]) -> tuple[str, list[str]]:

@@ -5,5 +5,16 @@ from mantlet.ratelimit.decision import Decision
 from mantlet.ratelimit.policy import RateLimiter
 from mantlet.ratelimit.quota import Ban, Concurrency, Quota
 from mantlet.ratelimit.rules import Rule, on_status
+from mantlet.ratelimit.stores.outages import LimiterStats
 
-__all__ = ["Ban", "Concurrency", "Decision", "Quota", "RateLimiter", "Rule", "keys", "on_status"]
+__all__ = [
+    "Ban",
+    "Concurrency",
+    "Decision",
+    "LimiterStats",
+    "Quota",
+    "RateLimiter",
+    "Rule",
+    "keys",
+    "on_status",
+]

@@ -23,9 +23,11 @@ from mantlet.ratelimit.stores.base import (
     TokenRequest,
     aged,
 )
+from mantlet.ratelimit.stores.outages import LimiterStats, OutageLog
 
 if TYPE_CHECKING:  # the windows are slow to import, and seldom needed
     from mantlet.ratelimit.stores.memory import FallbackStore
+    from mantlet.ratelimit.window_fallback import FallbackWindows
     from mantlet.ratelimit.window_strategy import WindowLimiter, WindowResult
 
 __all__ = ["LimitEngine", "LimitResult", "Reservation", "uncounted_decision"]
@@ -86,6 +88,7 @@ class LimitEngine:
     Args:
         store: keeps buckets and slots.
         windows: counts windows; None if no limit needs them.
+        outages: logs the outages of both.
         fallback: replaces the store and the windows while they are unavailable; None if outages are
             not bridged.
         clock: a monotonic clock in nanoseconds.
@@ -93,6 +96,7 @@ class LimitEngine:
 
     Attributes:
         store: see above.
+        outages: see above.
         clock: see above.
         bound_stores: the store as used outside of an event loop (index 0), and on one (index 1).
     """
@@ -101,7 +105,8 @@ class LimitEngine:
         self,
         store: Store,
         windows: "WindowLimiter | None",
-        fallback: "tuple[FallbackStore, WindowLimiter | None] | None",
+        outages: OutageLog,
+        fallback: "tuple[FallbackStore, FallbackWindows | None] | None",
         clock: Callable[[], int] = monotonic_ns,
         *,
         has_bans: bool = False,
@@ -109,7 +114,10 @@ class LimitEngine:
         self.store = store
         self._has_bans = has_bans
         self.clock = clock
-        self.bound_stores = (store.bind(False), store.bind(True))
+        self.outages = outages
+        observed = store.observed(outages, fallback and fallback[0])
+        self.bound_stores = (observed.bind(False), observed.bind(True))
+        self._observed = observed
         self._windows = windows
         self._fallback = fallback
 
@@ -120,6 +128,10 @@ class LimitEngine:
     def close(self) -> Awaitable[None] | None:
         """Close the store."""
         return self.bound_stores[_is_on_event_loop()].close()
+
+    def stats(self) -> LimiterStats:
+        """Return the counts of decisions made without the store, and its state."""
+        return self.outages.stats(self._observed.counts())
 
     async def take(
         self, hits: Sequence[Hit], is_async: bool, *, peek: bool = False, strikes: bool = True
@@ -140,6 +152,8 @@ class LimitEngine:
             store, remaining = await self._from_store(
                 store, [hit.store_request for hit in hits], peek
             )
+            if store is self._local and not peek:
+                self.outages.decided_locally()
             result = _result(_decide(hits, remaining), store)
             return await self.strike(result) if self._has_bans and strikes and not peek else result
         windowed: list[tuple[Hit, TokenRequest]] = []
@@ -158,10 +172,12 @@ class LimitEngine:
             )
             decided = _decide(bucketed, remaining)
         taken_at = self.clock()
+        is_local = bool(bucketed) and store is self._local
         if windowed:
             requests = [needed for _, needed in windowed]
             peek = peek or not all(one.allowed for _, one in decided)
-            results = await self._from_windows(self._windows, requests, is_async, peek)
+            results, are_local = await self._from_windows(self._windows, requests, is_async, peek)
+            is_local = is_local or are_local
             by_window = [
                 (hit, result.decision(hit.limit.name, needed))
                 for (hit, needed), result in zip(windowed, results, strict=True)
@@ -172,6 +188,8 @@ class LimitEngine:
                 if waiting is not None:
                     await waiting
             decided += by_window
+        if is_local and not is_peek:
+            self.outages.decided_locally()
         result = _result(decided, store)
         return await self.strike(result) if self._has_bans and strikes and not is_peek else result
 
@@ -182,7 +200,14 @@ class LimitEngine:
             The remaining ticks; if negative, the ticks that were missing. None if there is no
             fallback.
         """
-        return None if self._fallback is None else self._fallback[0].take_one(key, quota, 1)
+        if self._fallback is None:
+            return None
+        self.outages.decided_locally()
+        return self._fallback[0].take_one(key, quota, 1)
+
+    @property
+    def _local(self) -> "FallbackStore | None":
+        return None if self._fallback is None else self._fallback[0]
 
     async def reset(self, requests: Sequence[TokenRequest], is_async: bool) -> None:
         """Refill the buckets, and clear the windows.
@@ -198,6 +223,8 @@ class LimitEngine:
             await waiting
         windowed = [request for request in requests if request.quota.window]
         if self._windows is not None and windowed:
+            if self._fallback is not None and self._fallback[1] is not None:
+                self._fallback[1].reset(windowed)
             waiting = self._windows.reset(windowed, is_async)
             if waiting is not None:
                 await waiting
@@ -272,18 +299,22 @@ class LimitEngine:
 
     async def _from_windows(
         self, windows: "WindowLimiter", requests: Sequence[TokenRequest], is_async: bool, peek: bool
-    ) -> "Sequence[WindowResult]":
+    ) -> "tuple[Sequence[WindowResult], bool]":
+        """Return the results, and whether they are those of the fallback."""
+        spare = None if self._fallback is None else self._fallback[1]
         try:
             results = (windows.peek if peek else windows.take)(requests, is_async)
-            return results if isinstance(results, list) else await results
-        except StoreOutage:
-            if self._fallback is None:
+            results = results if isinstance(results, list) else await results
+        except StoreOutage as error:
+            self.outages.failed(windows.name, error)
+            if spare is None:
                 raise
-        local, spare = self._fallback
-        assert spare is not None  # noqa: S101  # for the type checker: it comes with windows
-        shares = [request._replace(cost=request.cost * local.workers) for request in requests]
-        results = (spare.peek if peek else spare.take)(shares, is_async)
-        return results if isinstance(results, list) else await results
+            return (spare.peek if peek else spare.take)(requests), True
+        if self.outages.is_lost:
+            self.outages.responded(windows.name)
+        if spare is not None:
+            spare.learn(requests, results)
+        return results, False
 
 
 class Reservation:

@@ -10,8 +10,9 @@ from mantlet._internal.server_settings import visible_workers
 from mantlet._internal.user_warnings import warn_user
 from mantlet.ratelimit.engine import LimitEngine
 from mantlet.ratelimit.rules import RuleTable
-from mantlet.ratelimit.stores.base import Store, redact_uri
+from mantlet.ratelimit.stores.base import LocalStore, Store, redact_uri
 from mantlet.ratelimit.stores.memory import FallbackStore, MemoryStore
+from mantlet.ratelimit.stores.outages import OutageLog
 
 __all__ = ["OutageAction", "StoreOptions", "create_engine", "create_store"]
 
@@ -76,18 +77,24 @@ def create_engine(store: str | Store, table: RuleTable, options: StoreOptions) -
         raise TypeError(f"{type(created).__name__} has no strike() method, which Ban needs")
     max_keys = options.max_keys or _MAX_KEYS
     windows = fallback_windows = None
+    workers = options.workers or visible_workers()
     if table.has_windows:
         from mantlet.ratelimit.window_strategy import WindowLimiter  # noqa: PLC0415  # slow
 
         uri = store if isinstance(store, str) else "memory://"
         windows = WindowLimiter(uri, max_keys=max_keys, timeout=options.timeout)
-        fallback_windows = WindowLimiter("memory://", max_keys=max_keys, timeout=options.timeout)
+        if not windows.is_local:
+            from mantlet.ratelimit.window_fallback import FallbackWindows  # noqa: PLC0415  # slow
+
+            fallback_windows = FallbackWindows(workers or 1, max_keys, options.timeout)
     clock = options.clock or monotonic_ns
-    if options.on_outage != "local":
-        return LimitEngine(created, windows, None, clock, has_bans=table.has_bans)
-    workers = options.workers or visible_workers()
-    fallbacks = (FallbackStore(workers, max_keys, clock), fallback_windows)
-    return LimitEngine(created, windows, fallbacks, clock, has_bans=table.has_bans)
+    fallback = None
+    if options.on_outage == "local":
+        fallback = (FallbackStore(workers or 1, max_keys, clock), fallback_windows)
+        if workers is None and (fallback_windows or not isinstance(created, LocalStore)):
+            _warn_of_unknown_workers()
+    outages = OutageLog(_consequence(options.on_outage, workers))
+    return LimitEngine(created, windows, outages, fallback, clock, has_bans=table.has_bans)
 
 
 def create_store(uri: str, options: StoreOptions) -> Store | None:
@@ -116,7 +123,7 @@ def create_store(uri: str, options: StoreOptions) -> Store | None:
         return open_lmdb(uri, max_keys=options.max_keys, clock=options.clock)
     if uri == "memory://":
         if options.workers is None:
-            _warn_of_workers(visible_workers())
+            _warn_of_workers(visible_workers() or 1)
         return MemoryStore(max_keys, options.clock or monotonic_ns)
     return None
 
@@ -128,3 +135,22 @@ def _warn_of_workers(workers: int) -> None:
             f"up to {workers} times its quota; share the counts, such as with "
             f'store="lmdb:///var/lib/app/limits" or store="redis://localhost:6379"'
         )
+
+
+def _warn_of_unknown_workers() -> None:
+    warn_user(
+        "the number of processes that share a quota is unknown, so each of them would enforce all "
+        "of it while the store is unavailable; give the number, of all hosts together, such as "
+        "RateLimiter(..., workers=8), or choose another on_outage"
+    )
+
+
+def _consequence(on_outage: OutageAction, workers: int | None) -> str:
+    """Return what happens to requests during an outage, for the log."""
+    if on_outage == "allow":
+        return "requests are admitted uncounted (on_outage='allow')"
+    if on_outage == "refuse":
+        return "requests are refused with 503 (on_outage='refuse')"
+    if workers is None:
+        return "each process counts for itself, as if it were the only one (workers is not given)"
+    return f"each process counts for itself, with its share of the quota (1/{workers})"

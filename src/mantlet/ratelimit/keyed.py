@@ -16,6 +16,7 @@ from mantlet.ratelimit.factory import OutageAction
 from mantlet.ratelimit.quota import MAX_BAN
 from mantlet.ratelimit.rules import RuleTable
 from mantlet.ratelimit.stores.base import TokenRequest, aged
+from mantlet.ratelimit.stores.outages import LimiterStats
 
 __all__ = ["KeyedLimiter"]
 
@@ -124,6 +125,13 @@ class KeyedLimiter(Policy):
         """Refuse all requests of a key on an event loop; see `ban()`."""
         await self._ban(key, seconds, rule, is_async=True)
 
+    def stats(self) -> LimiterStats:
+        """Return what was decided without asking the store, in this process, and why.
+
+        It reads counters: it calls no store, and costs a microsecond.
+        """
+        return self._engine.stats()
+
     async def _check(
         self, key: str, cost: int, rule: str | None, *, is_async: bool, peek: bool = False
     ) -> Decision:
@@ -133,6 +141,7 @@ class KeyedLimiter(Policy):
         except StoreOutage:
             if self._on_outage != "allow":
                 raise
+            self._engine.outages.passed_uncounted()
         return uncounted_decision(hits)
 
     async def _refund(

@@ -136,9 +136,10 @@ class RateLimiter(KeyedLimiter):
         timeout: in seconds; no request waits longer than this for a store on the network.
         prefetch: how many tokens a process may take ahead of need from a store on the network, for
             busy keys. A key may then exceed its burst by up to ``prefetch`` per process.
-        workers: the number of processes that share a quota during an outage; by default the value
-            of ``WEB_CONCURRENCY``, or as given on the server's command line, else 1. If there are
-            several, ``memory://`` is warned about, unless this is given.
+        workers: the number of processes, on all hosts, that share a quota during an outage; by
+            default the value of ``WEB_CONCURRENCY``, or as given on the server's command line. If
+            these don't tell, it counts as 1, and there is a warning if the store is on the network.
+            If there are several, ``memory://`` is warned about, unless this is given.
         clock: a monotonic clock in nanoseconds, for the stores on this host.
 
     Raises:
@@ -374,9 +375,17 @@ class RateLimiter(KeyedLimiter):
 
     def _admit_uncounted(self) -> Reply | None:
         """Admit a request that can't be counted during an outage, or raise a problem."""
-        if self._on_outage == "allow":
+        if self._passes_uncounted(()):
             return None
         raise outage_problem() from None
+
+    def _passes_uncounted(self, hits: Sequence[Hit]) -> bool:
+        """Count a decision during an outage; return whether the request or message passes."""
+        if self._on_outage == "allow" or (hits and are_report_only(hits)):
+            self._engine.outages.passed_uncounted()
+            return True
+        self._engine.outages.refused()
+        return False
 
     async def _decide(  # noqa: C901, PLR0912  # each further call costs every request more
         self,
@@ -403,7 +412,9 @@ class RateLimiter(KeyedLimiter):
         except StoreOutage:
             if reservation is not None:
                 reservation.forget()
-            return None if are_report_only(hits) else self._admit_uncounted()
+            if self._passes_uncounted(hits):
+                return None
+            raise outage_problem() from None
         if reservation is not None:
             reservation.record(result)
             if late is not None and (result is None or result.decision.allowed):
@@ -445,7 +456,7 @@ class RateLimiter(KeyedLimiter):
                 rest = await self._take_delayed(request, hits, strikes=strikes)
         except StoreOutage:
             reservation.forget()
-            if self._on_outage != "allow" and not are_report_only(hits):
+            if not self._passes_uncounted(hits):
                 await reservation.give_back()
                 raise outage_problem() from None
             return early
@@ -520,8 +531,7 @@ class RateLimiter(KeyedLimiter):
             bans = not isinstance(request, RequestView)
             result = await self._engine.take(hits, request.is_async, strikes=bans)
         except StoreOutage:
-            passes = self._on_outage == "allow" or are_report_only(hits)
-            return message if passes else Close(_TRY_AGAIN_LATER)
+            return message if self._passes_uncounted(hits) else Close(_TRY_AGAIN_LATER)
         if self._has_report_only:
             self._reporter.passed(request, result, per="message")
         if result.decision.allowed:

@@ -163,6 +163,10 @@ class WindowLimiter:
         timeout: in seconds, for each socket operation of the storage; a call that needs several
             may take longer.
 
+    Attributes:
+        is_local: whether windows are kept in this process, which has no outages.
+        name: the storage as shown in the log, without secrets.
+
     Raises:
         ValueError: the URI does not name a storage that supports windows.
     """
@@ -183,7 +187,8 @@ class WindowLimiter:
         self._scheme = scheme
         self._family = family
         self._timeout = timeout
-        is_local = scheme == "memory"
+        self.name = f"{redact_uri(uri)} (windows)"
+        self.is_local = is_local = scheme == "memory"
         self._storage_in_memory = MemoryWindowStorage(max_keys) if is_local else None
         self._local = (
             None
@@ -241,8 +246,7 @@ class WindowLimiter:
             with self._lock:
                 return await self._count(strategies, requests, hit=hit)
         except (StorageError, ConcurrentUpdateError) as error:
-            # The error's text is left out, as it may contain the URI.
-            raise StoreOutage(f"the {self._scheme} storage: {type(error).__name__}") from None
+            raise self._outage(error) from None
 
     async def _count(
         self, strategies: _Strategies, requests: Sequence[TokenRequest], *, hit: bool
@@ -271,7 +275,12 @@ class WindowLimiter:
                 for request in requests:
                     await _call(strategies, "clear", request)
         except (StorageError, ConcurrentUpdateError) as error:
-            raise StoreOutage(f"the {self._scheme} storage: {type(error).__name__}") from None
+            raise self._outage(error) from None
+
+    def _outage(self, error: Exception) -> StoreOutage:
+        # The error's text is left out, as it may contain the URI.
+        kind = type(getattr(error, "storage_error", error)).__name__
+        return StoreOutage(f"the {self._scheme} storage: {kind}")
 
     def _strategies(self, is_async: bool) -> _Strategies:
         if self._local is not None:

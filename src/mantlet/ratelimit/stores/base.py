@@ -11,9 +11,13 @@ network returns an awaitable wherever a local store returns the result itself.
 import re
 from abc import abstractmethod
 from collections.abc import Awaitable, Sequence
-from typing import NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from mantlet.ratelimit.quota import Quota
+
+if TYPE_CHECKING:
+    from mantlet.ratelimit.stores.memory import FallbackStore
+    from mantlet.ratelimit.stores.outages import OutageLog
 
 __all__ = [
     "LocalStore",
@@ -187,6 +191,22 @@ class Store:
             is_async: whether it is called on an event loop, as under ASGI.
         """
         return self
+
+    def observed(self, outages: "OutageLog", fallback: "FallbackStore | None") -> "Store":
+        """Return the store as a limiter uses it: it reports its outages, and what it answers.
+
+        Args:
+            outages: told of calls that fail, and of those that succeed after such.
+            fallback: told of what is taken from the store, so that an outage goes on from there;
+                None if outages are not bridged.
+        """
+        from mantlet.ratelimit.stores.observed import ObservedStore  # noqa: PLC0415  # seldom used
+
+        return ObservedStore(self, outages, fallback)
+
+    def counts(self) -> dict[str, int]:
+        """Return the store's own counts for `LimiterStats`, by their names there."""
+        return {}
 
     def open(self) -> Awaitable[None] | None:
         """Prepare the store before the first request.

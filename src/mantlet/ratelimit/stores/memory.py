@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from random import Random
 from threading import Lock
 from time import monotonic_ns
+from typing import TYPE_CHECKING
 
 from mantlet.ratelimit.gcra import consume
 from mantlet.ratelimit.quota import Quota
@@ -16,6 +17,9 @@ from mantlet.ratelimit.stores.base import (
     TokenRequest,
 )
 from mantlet.ratelimit.stores.history import NO_HISTORY, History
+
+if TYPE_CHECKING:
+    from mantlet.ratelimit.stores.outages import OutageLog
 
 __all__ = ["FallbackStore", "MemoryStore"]
 
@@ -177,6 +181,27 @@ class MemoryStore(LocalStore):
                 if key.startswith(beginnings):
                     self._reset(key)
 
+    def observed(self, outages: "OutageLog", fallback: "FallbackStore | None") -> "MemoryStore":
+        """Return the store: it has no outages."""
+        return self
+
+    def drain(self, key: str, quota: Quota, missing: int) -> None:
+        """Empty a bucket until as many ticks are missing, unless even more are."""
+        with self._lock:
+            now = self._clock()
+            known = self._full_at.get(key)
+            if missing <= 0 and known is None:
+                return
+            if known is None:
+                self._make_room(now)
+                known = _FULL
+            self._set(key, max(known, now * quota.scale + missing), quota)
+
+    def hold(self, key: str, holder: str) -> None:
+        """Take a slot, however many are taken."""
+        with self._lock:
+            self._slots.setdefault(key, set()).add(holder)
+
     def _reset(self, key: str) -> None:
         if key in self._full_at:
             self._full_at[key] = _FULL  # removed by a later sweep, like any full bucket
@@ -280,8 +305,14 @@ class FallbackStore(LocalStore):
     """A memory store that stands in for a shared store during an outage.
 
     Each of several workers enforces its share of the limits. A token costs as many tokens as there
-    are workers, which is equivalent to dividing the bucket's size and refill rate. Every worker
-    always admits at least the requests that a full bucket could pay for.
+    are workers, which is equivalent to dividing the bucket's size and refill rate. A full bucket
+    always pays for the requests that the shared one could pay for.
+
+    While the shared store answers, `learn()` keeps the buckets here as empty as there, so that in
+    an outage each worker has its share of what is left, not of a full bucket. They never become
+    fuller by an answer, so that further outages admit no more than time has refilled. The worst
+    case, for a key that none of the ``n`` workers has seen, with a burst ``b`` and ``r`` refilled
+    while the outages lasted: ``n * ((b + r) // min(n, b))`` requests.
 
     Args:
         workers: number of processes that share the quota.
@@ -320,6 +351,32 @@ class FallbackStore(LocalStore):
     def reset(self, keys: Sequence[str]) -> None:
         """Refill the buckets, and free the slots, of these keys."""
         self._store.reset(keys)
+
+    def learn(self, requests: Sequence[StoreRequest], remaining: Remaining) -> None:
+        """Note what the shared store has answered to `take()`.
+
+        Args:
+            requests: the requests.
+            remaining: the answer.
+        """
+        for request, left in zip(requests, remaining, strict=True):
+            if left is None:
+                continue
+            if isinstance(request, TokenRequest):
+                quota = request.quota
+                cost = 0 if left >= 0 else request.cost * quota.interval
+                self._store.drain(request.key, quota, quota.capacity - left - cost)
+            elif left >= 0:
+                self._store.hold(request.key, request.holder)
+
+    def free(self, requests: Sequence[StoreRequest]) -> None:
+        """Note that slots were given back to the shared store.
+
+        Tokens stay spent here: they may have been spent again elsewhere.
+        """
+        slots = [request for request in requests if isinstance(request, SlotRequest)]
+        if slots:
+            self._store.give_back(slots)
 
     def _divided(self, remaining: Remaining) -> Remaining:
         """Return remaining amounts in units of the scaled cost of a token."""

@@ -26,9 +26,12 @@ class DenialCache:
     Args:
         max_keys: maximum number of keys; the oldest are dropped, and the server is asked again.
         clock: monotonic clock in nanoseconds.
+
+    Attributes:
+        found: how many calls were denied without asking the server.
     """
 
-    __slots__ = ("_clock", "_denials", "_lock", "_max_keys")
+    __slots__ = ("_clock", "_denials", "_lock", "_max_keys", "found")
 
     def __init__(self, max_keys: int, clock: Callable[[], int] = monotonic_ns) -> None:
         self._max_keys = max_keys
@@ -36,6 +39,7 @@ class DenialCache:
         self._lock = Lock()
         #: For each key, when the server was asked, and the tick at which the bucket is full again.
         self._denials: dict[str, tuple[int, int]] = {}
+        self.found = 0
 
     def now(self) -> int:
         """Return the time to pass to `add()`, in nanoseconds."""
@@ -56,6 +60,9 @@ class DenialCache:
                 continue
             remaining = remaining or [None] * len(requests)
             remaining[index] = left
+        if remaining is not None:
+            with self._lock:
+                self.found += 1
         return remaining
 
     def add(self, requests: Sequence[StoreRequest], remaining: Remaining, asked_at: int) -> None:

@@ -20,7 +20,15 @@ _IDLE: Final = 1_000_000_000
 class _PrefetchedTokens:
     """The prefetched tokens of one key."""
 
-    __slots__ = ("arrival", "asked_at", "available", "batch", "pending", "server_remaining")
+    __slots__ = (
+        "arrival",
+        "asked_at",
+        "available",
+        "batch",
+        "is_dropped",
+        "pending",
+        "server_remaining",
+    )
 
     def __init__(self) -> None:
         #: Resolves to whether tokens arrived. The callers of one event loop wait for one call.
@@ -31,6 +39,8 @@ class _PrefetchedTokens:
         self.available = self.pending = 0
         #: The remaining ticks of the server's bucket.
         self.server_remaining = 0
+        #: Whether nobody will find the tokens any more.
+        self.is_dropped = False
 
     def remaining(self, quota: Quota, tokens: int) -> int:
         """Return the remaining ticks, including a number of prefetched tokens."""
@@ -56,7 +66,7 @@ class PrefetchCache:
         clock: monotonic clock in nanoseconds.
     """
 
-    __slots__ = ("_clock", "_lock", "_max_keys", "_tokens", "size")
+    __slots__ = ("_clock", "_held", "_lock", "_lost", "_max_keys", "_spent", "_tokens", "size")
 
     def __init__(self, size: int, max_keys: int, clock: Callable[[], int] = monotonic_ns) -> None:
         self.size = size
@@ -64,6 +74,16 @@ class PrefetchCache:
         self._clock = clock
         self._lock = Lock()
         self._tokens: dict[str, _PrefetchedTokens] = {}
+        self._spent = self._held = self._lost = 0
+
+    def counts(self) -> dict[str, int]:
+        """Return the counts for `LimiterStats`, by their names there."""
+        with self._lock:
+            return {
+                "prefetched": self._spent,
+                "prefetch_held": self._held,
+                "prefetch_lost": self._lost,
+            }
 
     def spend(self, requests: Sequence[StoreRequest]) -> Remaining | None:
         """Grant all requests from prefetched tokens; return the remaining amounts, or None."""
@@ -83,7 +103,9 @@ class PrefetchCache:
                 spent.append((found, request))
             for found, request in spent:
                 found.available -= request.cost
+                self._held -= request.cost
                 remaining.append(found.remaining(request.quota, found.available))
+            self._spent += 1
         return remaining
 
     def peek(self, request: TokenRequest) -> int | None:
@@ -147,6 +169,10 @@ class PrefetchCache:
                     not_taken = 0 if is_granted else request.cost * quota.interval
                     tokens.server_remaining = reply.remaining + not_taken - more * quota.interval
                     tokens.available += more
+                    if tokens.is_dropped:
+                        self._lost += more
+                    else:
+                        self._held += more
                     have_arrived = have_arrived or more > 0
                     remaining[index] = tokens.remaining(quota, tokens.available) - not_taken
         return remaining, have_arrived
@@ -191,7 +217,7 @@ class PrefetchCache:
         found = self._tokens.get(key)
         if found is None:
             if len(self._tokens) >= self._max_keys:
-                del self._tokens[next(iter(self._tokens))]
+                self._drop(self._tokens.pop(next(iter(self._tokens))))
             found = self._tokens[key] = _PrefetchedTokens()
         elif now - found.asked_at >= _IDLE:
             found.batch = 0
@@ -205,12 +231,22 @@ class PrefetchCache:
     def discard(self, key: str) -> None:
         """Drop the tokens of a key, including those that are on their way."""
         with self._lock:
-            self._tokens.pop(key, None)
+            found = self._tokens.pop(key, None)
+            if found is not None:
+                self._drop(found)
 
     def clear(self) -> None:
         """Drop the tokens of all keys."""
         with self._lock:
+            for found in self._tokens.values():
+                self._drop(found)
             self._tokens.clear()
+
+    def _drop(self, found: _PrefetchedTokens) -> None:
+        """Count the tokens of a key that is removed as lost, also those that still arrive."""
+        found.is_dropped = True
+        self._held -= found.available
+        self._lost += found.available
 
 
 def _announce(asked: Sequence[tuple[_PrefetchedTokens, int]]) -> Future[bool]:

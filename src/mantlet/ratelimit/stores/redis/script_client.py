@@ -1,6 +1,5 @@
 """The client that calls the script, and the numbers that it sends and receives."""
 
-import logging
 from base64 import urlsafe_b64encode
 from collections.abc import Sequence
 from functools import lru_cache
@@ -13,14 +12,15 @@ from typing import Any, Final, NamedTuple
 from mantlet.exceptions import StoreError, StoreOutage
 from mantlet.ratelimit.quota import Quota
 from mantlet.ratelimit.stores.base import SlotRequest, StoreRequest, Strikes, TokenRequest
+from mantlet.ratelimit.stores.memory import FallbackStore
+from mantlet.ratelimit.stores.outages import OutageLog
 from mantlet.ratelimit.stores.redis.circuit_breaker import CircuitBreakers
 from mantlet.ratelimit.stores.redis.client import RedisClient
 from mantlet.ratelimit.stores.redis.client.resp import CommandError
+from mantlet.ratelimit.stores.redis.client.uri import ServerAddress
 from mantlet.ratelimit.stores.redis.script import SCRIPT
 
 __all__ = ["ScriptClient", "ScriptQuota", "ScriptReply", "script_quota", "server_key"]
-
-log = logging.getLogger("mantlet.ratelimit")
 
 _SCRIPT_SHA = sha1(SCRIPT.encode(), usedforsecurity=False).hexdigest()
 _MICROSECONDS: Final = 1_000_000
@@ -41,6 +41,10 @@ _BATCH: Final = 1000
 #: Seconds that the first connection, and a call that resets all keys, may take if the timeout is
 #: shorter.
 _OPEN_TIMEOUT: Final = 2.0
+_RESTARTED: Final = (
+    "has lost its scripts, so it was restarted, flushed or replaced: buckets that it has lost as well "
+    "are full again"
+)
 #: The requests with which `ScriptClient.open()` tests the server.
 _TEST_REQUESTS = (
     TokenRequest("open:", Quota("1/second", burst=10)),
@@ -101,6 +105,8 @@ class ScriptClient:
         safe_uri: the server's URI without secrets.
         timeout: in seconds, for each call.
         breakers: shared by all clients of the server.
+        outages: told of calls that fail, and of those that succeed after such.
+        fallback: told of what the server answers; None if outages are not bridged.
         is_async: whether calls are made on an event loop.
     """
 
@@ -110,6 +116,8 @@ class ScriptClient:
         safe_uri: str,
         timeout: float,
         breakers: CircuitBreakers,
+        outages: OutageLog,
+        fallback: FallbackStore | None,
         *,
         is_async: bool,
     ) -> None:
@@ -118,6 +126,10 @@ class ScriptClient:
         self._safe_uri = safe_uri
         self._timeout = timeout
         self._breakers = breakers
+        self._outages = outages
+        self._fallback = fallback
+        #: The servers that have the script.
+        self._loaded: set[ServerAddress | None] = set()
 
     async def open(self) -> None:
         """Test every command that the store uses. An unreachable server may come up later.
@@ -131,12 +143,13 @@ class ScriptClient:
         deadline = self._long_deadline()
         try:
             await self._call("EVAL", SCRIPT, keys, ["take", *args], deadline)
+            self._loaded.add(self.client.owner_of(keys[0]))
             await self._call("EVALSHA", _SCRIPT_SHA, keys, ["peek", *args], deadline)
             await self._call("EVALSHA", _SCRIPT_SHA, keys, ["give_back", *back], deadline)
         except CommandError as error:
             raise StoreError(f"the store {self._safe_uri} can't be used: {error}") from None
         except StoreOutage as error:
-            log.warning("The store %s can't be reached yet: %s", self._safe_uri, error)
+            self._outages.failed(self._safe_uri, error)
 
     def deadline(self) -> float:
         """Return the deadline of a call made now, by `monotonic()`."""
@@ -170,11 +183,22 @@ class ScriptClient:
         if mode == "give_back":
             return []
         try:
-            if len(reply) == _REMAINING.size * len(requests):
-                return list(map(_decode, requests, prefetch, _REMAINING.iter_unpack(reply)))
-        except (TypeError, ValueError, OverflowError):
-            pass  # another program has written to our keys, which led to values such as NaN
-        raise StoreOutage(f"the store {self._safe_uri} sent an invalid reply")
+            if len(reply) != _REMAINING.size * len(requests):
+                raise ValueError("it has the wrong length")
+            decoded = list(map(_decode, requests, _REMAINING.iter_unpack(reply)))
+        except (TypeError, ValueError, OverflowError) as error:
+            # Another program has written to our keys, which led to values such as NaN.
+            raise StoreOutage(f"the store {self._safe_uri} sent an invalid reply") from error
+        if self._fallback is not None and mode == "take":
+            self._fallback.learn(requests, [left for left, _ in decoded])
+        return [
+            ScriptReply(left + count * request.quota.interval, has_prefetch=True)
+            if has_prefetch and isinstance(request, TokenRequest)
+            else ScriptReply(left, has_prefetch=False)
+            for request, count, (left, has_prefetch) in zip(
+                requests, prefetch, decoded, strict=True
+            )
+        ]
 
     async def block(self, requests: Sequence[TokenRequest], nanoseconds: int) -> None:
         """Empty buckets on one node so that each gets its next token after ``nanoseconds``."""
@@ -224,7 +248,8 @@ class ScriptClient:
         self, keys: list[bytes], args: list[str | bytes], deadline: float | None = None
     ) -> Any:
         """Run the script, unless the circuit breaker is open."""
-        breaker = self._breakers.of(self.client.owner_of(keys[0]))
+        node = self.client.owner_of(keys[0])
+        breaker = self._breakers.of(node)
         if not breaker.admits():
             raise StoreOutage(f"the store {self._safe_uri} is unavailable: not calling it for now")
         deadline = deadline or self.deadline()
@@ -235,17 +260,27 @@ class ScriptClient:
                 if error.code != "NOSCRIPT":
                     raise
                 reply = await self._call("EVAL", SCRIPT, keys, args, deadline)
+                if node in self._loaded:
+                    self._outages.was_reset(self._part(node), _RESTARTED)
         except (StoreOutage, CommandError) as error:
             # Another program has written to that one key: this is not a failure of the server.
-            is_wrong_type = isinstance(error, CommandError) and error.code == "WRONGTYPE"
-            if not is_wrong_type and breaker.record_failure():
-                log.warning("The store %s is not called for a while: %s", self._safe_uri, error)
+            if not isinstance(error, CommandError) or error.code != "WRONGTYPE":
+                self._outages.failed(self._part(node), error)
+                if breaker.record_failure():
+                    self._outages.not_called(self._part(node))
             if isinstance(error, StoreOutage):
                 raise
             raise StoreOutage(f"the store {self._safe_uri}: {error}") from error
-        if breaker.record_success():
-            log.warning("The store %s is available again", self._safe_uri)
+        self._loaded.add(node)
+        breaker.record_success()
+        if self._outages.is_lost:
+            for part in {self._safe_uri, self._part(node)}:  # the first while nodes are unknown
+                self._outages.responded(part)
         return reply
+
+    def _part(self, node: ServerAddress | None) -> str:
+        """Return how the log names a node of a cluster, or the server."""
+        return self._safe_uri if node is None else f"{self._safe_uri} (node {node})"
 
     async def _call(
         self,
@@ -309,13 +344,11 @@ def _encode_bucket(quota: Quota, cost: int, prefetch: int) -> bytes:
     return _BUCKET.pack(units, *(part for one in durations for part in _split(one, units)))
 
 
-def _decode(request: StoreRequest, prefetch: int, values: tuple[float, ...]) -> ScriptReply:
-    """Return the script's reply for one request."""
+def _decode(request: StoreRequest, values: tuple[float, ...]) -> tuple[int, bool]:
+    """Return the ticks or slots left on the server, and whether tokens were prefetched."""
     seconds, microseconds, fraction, has_prefetch = map(int, values)
     if isinstance(request, SlotRequest):
-        return ScriptReply(seconds, has_prefetch=False)
+        return seconds, False
     units, _, _, ticks = script_quota(request.quota)
     remaining = ((seconds * _MICROSECONDS + microseconds) * units + fraction) * ticks
-    if has_prefetch:
-        remaining += prefetch * request.quota.interval
-    return ScriptReply(remaining, bool(has_prefetch))
+    return remaining, bool(has_prefetch)

@@ -35,6 +35,8 @@ from mantlet.ratelimit.stores.base import (
     aged,
     granted,
 )
+from mantlet.ratelimit.stores.memory import FallbackStore
+from mantlet.ratelimit.stores.outages import OutageLog
 from mantlet.ratelimit.stores.redis.circuit_breaker import CircuitBreakers
 from mantlet.ratelimit.stores.redis.client import RedisBackend
 from mantlet.ratelimit.stores.redis.client.clients import hash_slot
@@ -74,6 +76,8 @@ class RedisStore(Store):
         self._breakers = CircuitBreakers(timeout)
         self._denials = DenialCache(max_keys)
         self._prefetched = None if prefetch is None else PrefetchCache(prefetch, max_keys)
+        self._outages = OutageLog()
+        self._fallback: FallbackStore | None = None
         self._script = self._script_client(is_async=False)
 
     def __repr__(self) -> str:
@@ -85,12 +89,26 @@ class RedisStore(Store):
         bound._script = self._script_client(is_async)
         return bound
 
+    def observed(self, outages: OutageLog, fallback: FallbackStore | None) -> "RedisStore":
+        """Return the store as a limiter uses it; see `Store.observed()`."""
+        observed = copy(self)
+        observed._outages = outages
+        observed._fallback = fallback
+        return observed.bind(is_async=False)
+
+    def counts(self) -> dict[str, int]:
+        """Return the counts of decisions that the server was not asked for."""
+        unasked = {"unasked": self._denials.found}
+        return unasked if self._prefetched is None else unasked | self._prefetched.counts()
+
     def _script_client(self, is_async: bool) -> ScriptClient:
         return ScriptClient(
             self._backend.client(is_async),
             self._backend.safe_uri,
             self._timeout,
             self._breakers,
+            self._outages,
+            self._fallback,
             is_async=is_async,
         )
 
@@ -207,6 +225,8 @@ class RedisStore(Store):
         return [found[request.key] for request in requests]
 
     async def _give_back(self, requests: Sequence[StoreRequest]) -> None:
+        if self._fallback is not None:
+            self._fallback.free(requests)
         for group in self._groups(requests):
             await self._script.run("give_back", group)
 
