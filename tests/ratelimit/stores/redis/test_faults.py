@@ -249,13 +249,30 @@ def test_slots_and_refunds_survive_an_outage(adapter: Adapter, own_valkey: Valke
 def test_the_log_says_once_that_the_server_is_gone_and_once_that_it_is_back(
     adapter: Adapter, own_valkey: Valkey, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """However many requests there are in the meantime."""
+    """However many requests there are in the meantime; and why, and what it means."""
+
+    def events() -> list[Any]:
+        return [one.event for one in caplog.records if one.name.startswith("mantlet")]
+
     with site(adapter, own_valkey) as made:
         own_valkey.kill()
         assert {made.status() for _ in range(50)} == {200}
+        stats = made.limiter.stats()
+        assert stats.local == 50
+        assert stats.outages == 1
+        assert f"redis://{own_valkey.place}: " in (stats.outage or "")
+        assert events() == ["lost", "not_called"]
         own_valkey.start()
-        poll(lambda: made.status() == 200 and own_valkey.calls("evalsha") > 0, "an answer")
+        poll(lambda: made.status() == 200 and made.limiter.stats().outage is None, "its recovery")
+        assert events() == ["lost", "not_called", "reset", "recovered"]
+        decided = made.limiter.stats().local
+        assert {made.status() for _ in range(50)} == {200}
+        assert made.limiter.stats().local == decided
     said = [one.getMessage() for one in caplog.records if one.name.startswith("mantlet")]
-    assert [f"redis://{own_valkey.place}" in line for line in said] == [True, True]
-    assert "is not called for a while" in said[0]
-    assert "is available again" in said[1]
+    assert len(said) == 4
+    assert all(line.startswith(f"The store redis://{own_valkey.place} ") for line in said)
+    assert "can't be reached" in said[0] or "closed the connection" in said[0]
+    assert f"with its share of the quota (1/{WORKERS})" in said[0]
+    assert "few calls are made for now" in said[1]
+    assert "has lost its scripts" in said[2]
+    assert f"in which {decided} requests were decided without it" in said[3]

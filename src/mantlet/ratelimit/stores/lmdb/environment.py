@@ -151,13 +151,14 @@ class StoreDirectory:
         finally:
             os.close(fd)
 
-    def current_file(self) -> Path:
-        """Return the file to use, and remove outdated ones. Only inside `exclusive()`.
+    def current_file(self) -> tuple[Path, str]:
+        """Return the file to use, and why an outdated one was removed. Only inside `exclusive()`.
 
         Times are those of a clock that starts at boot, so each boot of the system has a file of its
         own. Where boots can't be told apart, a file is valid for as long as a process uses it.
         """
         boot = boot_id()
+        removed = ""
         file = self.path / ("limits.mdb" if boot is None else f"limits-{boot}.mdb")
         for old in self.path.glob("limits*.mdb"):
             if not _OWN_FILE.fullmatch(old.name) or old.is_symlink() or not old.is_file():
@@ -165,7 +166,8 @@ class StoreDirectory:
             if (old != file or boot is None) and not _is_in_use(old):
                 lock_path(old).unlink(missing_ok=True)
                 old.unlink()
-        return file
+                removed = "no process used their file" if boot is None else "the host has restarted"
+        return file, removed
 
     def set_aside(self, file: Path) -> Path:
         """Move a damaged file away, replacing an earlier one. Only inside `exclusive()`.
@@ -194,7 +196,13 @@ class LmdbEnvironment:
         #: A second descriptor of the file, for operations that LMDB does not offer.
         self._fd = -1
         self._close_fd: Callable[[], object] = bool
-        self._set_aside: Path | None = None
+        #: Why limits were reset, until it is logged.
+        self._resets: list[str] = []
+
+    @property
+    def path(self) -> Path:
+        """The directory."""
+        return self._directory.path
 
     @classmethod
     def of(cls, directory: StoreDirectory) -> "LmdbEnvironment":
@@ -216,7 +224,7 @@ class LmdbEnvironment:
             if self.opened is None:
                 self._open()
                 self.close()
-        self._log_damage()
+        self._log_resets()
 
     def run(self, work: Callable[[Transaction], T]) -> T:
         """Run ``work`` in a write transaction, which it commits itself; return its result.
@@ -230,7 +238,7 @@ class LmdbEnvironment:
         except (lmdb.Error, OSError) as error:
             raise StoreOutage(f"{self._path} can't be used: {error}") from error
         finally:
-            self._log_damage()
+            self._log_resets()
 
     def _run(self, work: Callable[[Transaction], T]) -> T:
         fault: lmdb.Error | None = None
@@ -254,6 +262,7 @@ class LmdbEnvironment:
         with LOCK:
             if self.opened is not None and not self._is_in_place():
                 self.close()
+                self._resets.append(f"their file {self._path} was removed or replaced")
 
     def close(self) -> None:
         """Close the file until it is used again. Only while `LOCK` is held."""
@@ -263,11 +272,13 @@ class LmdbEnvironment:
 
     def _open(self) -> lmdb.Environment:
         with self._directory.exclusive():
-            path = self._directory.current_file()
+            path, removed = self._directory.current_file()
+            if removed:
+                self._resets.append(removed)
             try:
                 return self._open_file(path)
             except _DAMAGE:
-                self._set_aside = self._directory.set_aside(path)
+                self._set_aside(path)
                 return self._open_file(path)
 
     def _open_file(self, path: Path) -> lmdb.Environment:
@@ -317,7 +328,7 @@ class LmdbEnvironment:
             if isinstance(fault, _DAMAGE):
                 with self._directory.exclusive():
                     if self._is_in_place():
-                        self._set_aside = self._directory.set_aside(self._path)
+                        self._set_aside(self._path)
 
     def _remap(self, opened: lmdb.Environment, *, grow: bool) -> None:
         """Map the whole file, enlarging it first if necessary."""
@@ -337,10 +348,20 @@ class LmdbEnvironment:
             return False
         return os.path.samestat(status, os.fstat(self._fd))
 
-    def _log_damage(self) -> None:
-        moved, self._set_aside = self._set_aside, None
-        if moved is not None:
-            log.warning("Rate limits were reset: their file was damaged and is now %s", moved)
+    def _set_aside(self, path: Path) -> None:
+        moved = self._directory.set_aside(path)
+        self._resets.append(f"their file was damaged and is now {moved}")
+
+    def _log_resets(self) -> None:
+        while self._resets:
+            reason = self._resets.pop(0)
+            extra = {
+                "policy": "RateLimiter",
+                "event": "reset",
+                "store": f"lmdb://{self._directory.path}",
+                "reason": reason,
+            }
+            log.warning("Rate limits were reset: %s", reason, extra=extra)
 
 
 def _allocate(fd: int, size: int, wanted: int) -> None:

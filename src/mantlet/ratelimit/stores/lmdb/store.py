@@ -1,6 +1,7 @@
 """Buckets and slots as records of an LMDB file shared by all processes of a host."""
 
 from collections.abc import Callable, Sequence
+from copy import copy
 from functools import partial
 from os import PathLike, fspath, urandom
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import TypeVar
 import lmdb
 
 from mantlet._internal.options import check_int
-from mantlet.exceptions import StoreError
+from mantlet.exceptions import StoreError, StoreOutage
 from mantlet.ratelimit import gcra
 from mantlet.ratelimit.quota import Quota
 from mantlet.ratelimit.stores.base import (
@@ -42,6 +43,8 @@ from mantlet.ratelimit.stores.lmdb.records import (
     needed_until,
     slots_key,
 )
+from mantlet.ratelimit.stores.memory import FallbackStore
+from mantlet.ratelimit.stores.outages import OutageLog
 
 __all__ = ["LmdbStore"]
 
@@ -59,6 +62,8 @@ _BATCH = 1000
 #: Nanoseconds for which an expired record is kept while there is room: reusing a record takes a
 #: third of the time that adding one takes.
 _GRACE = 60 * _SECOND
+#: Nanoseconds that a call may take until it counts as slow.
+_LONG = 10_000_000
 #: Bytes of the file per record, including everything else that LMDB stores.
 _BYTES_PER_KEY = 256
 
@@ -81,7 +86,7 @@ class LmdbStore(LocalStore):
         StoreError: the file can't be used.
     """
 
-    __slots__ = ("_check_at", "_clock", "_environment", "max_keys")
+    __slots__ = ("_check_at", "_clock", "_environment", "_outages", "_slow", "max_keys")
 
     def __init__(
         self,
@@ -98,14 +103,32 @@ class LmdbStore(LocalStore):
         self._clock = clock or monotonic_ns
         #: When to check next that the file has not been replaced.
         self._check_at = self._clock()
+        self._outages = OutageLog()
+        #: How many calls took longer than `_LONG`.
+        self._slow = 0
         try:
             self._environment = LmdbEnvironment.of(StoreDirectory(path))
             self._environment.verify(max_keys * _BYTES_PER_KEY)
         except (lmdb.Error, OSError) as error:
             raise StoreError(f"lmdb://{fspath(path)} can't be used: {error}") from error
 
+    def observed(self, outages: OutageLog, fallback: FallbackStore | None) -> "LmdbStore":
+        """Return the store as a limiter uses it; see `Store.observed()`.
+
+        The fallback is told nothing: the file keeps what it knows, and keys that are known are
+        counted there as long as it can be used at all.
+        """
+        observed = copy(self)
+        observed._outages = outages
+        return observed
+
+    def counts(self) -> dict[str, int]:
+        """Return how many calls were slow."""
+        return {"slow": self._slow}
+
     def take_one(self, key: str, quota: Quota, cost: int) -> int:
         """Take from one bucket; return the remaining ticks, see `gcra.consume()`."""
+        began = self._clock()
         name = bucket_key(key)
         with LOCK:
             opened = self._environment.opened
@@ -115,6 +138,8 @@ class LmdbStore(LocalStore):
                     try:
                         record = transaction.get(name)
                         now = self._clock()
+                        if now - began > _LONG:
+                            self._slow += 1
                         if now < self._check_at:
                             if record is None:
                                 self._make_room(transaction, name, now)
@@ -268,7 +293,18 @@ class LmdbStore(LocalStore):
         if now >= self._check_at:
             self._check_at = now + _SECOND
             self._environment.close_if_replaced()
-        return self._environment.run(work)
+        try:
+            result = self._environment.run(work)
+        except StoreOutage as error:
+            self._check_at = now  # so that the next call comes here as well
+            self._outages.failed(f"lmdb://{self._environment.path}", error)
+            raise
+        if self._outages.is_lost:
+            self._check_at = now
+            self._outages.responded(f"lmdb://{self._environment.path}")
+        if self._clock() - now > _LONG:
+            self._slow += 1
+        return result
 
     def _evaluate(
         self, transaction: Transaction, requests: Sequence[StoreRequest]

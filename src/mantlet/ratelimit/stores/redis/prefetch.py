@@ -1,6 +1,6 @@
 """Prefetched tokens: keys in constant use are served without a round trip for each request."""
 
-from asyncio import Future, get_running_loop, shield, timeout
+from asyncio import Future, get_running_loop, shield
 from collections.abc import Callable, Sequence
 from threading import Lock
 from time import monotonic, monotonic_ns
@@ -9,6 +9,7 @@ from typing import Final
 from mantlet.exceptions import StoreOutage
 from mantlet.ratelimit.quota import Quota
 from mantlet.ratelimit.stores.base import Remaining, StoreRequest, TokenRequest, granted
+from mantlet.ratelimit.stores.redis.client.patience import patient_timeout
 from mantlet.ratelimit.stores.redis.script_client import ScriptClient, ScriptReply
 
 __all__ = ["PrefetchCache"]
@@ -130,6 +131,8 @@ class PrefetchCache:
             spent = await self._wait(requests, deadline)
             if spent is not None:
                 return spent
+            if monotonic() >= deadline:  # something has blocked the event loop
+                deadline = client.deadline()
         with self._lock:
             asked = [self._plan(request) for request in requests]
         arrival = _announce(asked) if client.is_async else None
@@ -180,7 +183,7 @@ class PrefetchCache:
     async def _wait(self, requests: Sequence[StoreRequest], deadline: float) -> Remaining | None:
         """Spend pending tokens as soon as they arrive; return None if they do not suffice."""
         try:
-            async with timeout(deadline - monotonic()):
+            async with patient_timeout(deadline - monotonic()):
                 while arrivals := self._arrivals(requests):
                     have_arrived = [await shield(arrival) for arrival in arrivals]
                     spent = self.spend(requests)

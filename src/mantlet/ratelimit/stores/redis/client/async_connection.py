@@ -6,6 +6,7 @@ from math import inf
 from time import monotonic
 from typing import Any
 
+from mantlet.ratelimit.stores.redis.client.patience import MIN_DELAY, TOO_LATE
 from mantlet.ratelimit.stores.redis.client.resp import (
     INCOMPLETE,
     PROTOCOL_ERRORS,
@@ -19,10 +20,6 @@ from mantlet.ratelimit.stores.redis.client.uri import ServerAddress
 
 __all__ = ["AsyncConnection"]
 
-#: Seconds. uvloop treats a shorter delay as zero.
-_MIN_DELAY = 0.001
-#: How many seconds late the timer fires if something has blocked the event loop.
-_BLOCKED = 0.005
 #: How many seconds a server may lag behind with replies that nobody waits for any more. This bounds
 #: the queue.
 _MAX_LAG = 1.0
@@ -34,6 +31,9 @@ class AsyncConnection(asyncio.Protocol, CommandChannel):
     Commands sent in the same iteration of the event loop go out in one write. A caller that gives
     up leaves its entry in the queue, so that replies are matched correctly. Calls have no timers of
     their own: one timer serves the queue for as long as a caller waits.
+
+    The server has its time from when the command is written, and until the event loop has had the
+    chance to read the reply: time for which something blocks the loop is not the server's.
 
     Args:
         address: the server.
@@ -55,6 +55,8 @@ class AsyncConnection(asyncio.Protocol, CommandChannel):
         self._transport: asyncio.Transport | None = None
         self._reader = make_reader()
         self._unsent: list[bytes] = []
+        #: When the first command was queued that is not written yet.
+        self._unsent_since = 0.0
         self._queue: deque[tuple[asyncio.Future[Any], float]] = deque()
         #: When data was last received, or the queue was started.
         self._last_received = 0.0
@@ -90,18 +92,25 @@ class AsyncConnection(asyncio.Protocol, CommandChannel):
         if self.is_closed:
             future.set_result(ConnectionLost(f"{self.address} has closed the connection"))
             return future
+        if not self._unsent:
+            self._unsent_since = monotonic()
+            loop.call_soon(self._flush)
         if not self._queue:
-            self._last_received = monotonic()
+            self._last_received = self._unsent_since
         self._queue.append((future, deadline))
         if deadline < self._timer_at:
             self._set_timer(deadline)
-        if not self._unsent:
-            loop.call_soon(self._flush)
         self._unsent.append(packed)
         return future
 
     def _flush(self) -> None:
         if self._transport is not None:
+            late = monotonic() - self._unsent_since
+            if late > TOO_LATE:
+                queue = self._queue
+                for index in range(-len(self._unsent), 0):
+                    future, deadline = queue[index]
+                    queue[index] = future, deadline + late
             self._transport.write(b"".join(self._unsent))
             self._unsent.clear()
 
@@ -124,15 +133,15 @@ class AsyncConnection(asyncio.Protocol, CommandChannel):
         if self._timer is not None:
             self._timer.cancel()
         self._timer_at = at
-        self._timer = self._loop.call_later(max(at - monotonic(), _MIN_DELAY), self._on_timer)
+        self._timer = self._loop.call_later(max(at - monotonic(), MIN_DELAY), self._on_timer)
 
     def _on_timer(self, is_retry: bool = False) -> None:
         """Time out the calls whose deadlines have passed."""
-        now = monotonic()
-        if now > self._timer_at + _BLOCKED and not is_retry:
+        if not is_retry:
             # Their replies may have arrived while the event loop had no chance to read them.
-            self._timer = self._loop.call_later(_MIN_DELAY, self._on_timer, True)
+            self._timer = self._loop.call_later(MIN_DELAY, self._on_timer, True)
             return
+        now = monotonic()
         timed_out, next_deadline = False, inf
         for future, deadline in self._queue:
             if future.done():

@@ -13,6 +13,7 @@ from weakref import WeakKeyDictionary
 
 from mantlet.exceptions import StoreError
 from mantlet.ratelimit.stores.redis.client.async_connection import AsyncConnection
+from mantlet.ratelimit.stores.redis.client.patience import MIN_DELAY, patient_timeout
 from mantlet.ratelimit.stores.redis.client.resp import ConnectionLost, ServerUnavailable
 from mantlet.ratelimit.stores.redis.client.transport import (
     CommandChannel,
@@ -57,7 +58,7 @@ class SingleFlight:
         """
         while self._outcome is not None:
             try:
-                async with asyncio.timeout(deadline - monotonic()):
+                async with patient_timeout(deadline - monotonic()):
                     outcome = await asyncio.shield(self._outcome)
             except TimeoutError:
                 raise ServerUnavailable(f"{self._name} took too long") from None
@@ -112,6 +113,7 @@ class AsyncChannel(CommandChannel):
         connection = self._connection
         if connection is None or connection.is_closed:
             connection = await self._connecting.run(self._connect, deadline)
+            deadline = self._renewed(deadline)
         try:
             return await connection.execute(packed, deadline)
         except ConnectionLost:
@@ -124,6 +126,7 @@ class AsyncChannel(CommandChannel):
         connection = self._connection
         if connection is None or connection.is_closed:
             connection = await self._connecting.run(self._connect, deadline)
+            deadline = self._renewed(deadline)
         return await connection.execute_many(packed, count, deadline)
 
     def close(self) -> None:
@@ -139,7 +142,7 @@ class AsyncChannel(CommandChannel):
         except OSError as error:
             raise ServerUnavailable(f"{self.address} can't be reached: {error}") from None
         try:
-            await self._handshake(connection, deadline)
+            await self._handshake(connection, self._renewed(deadline))
         except BaseException:
             connection.abort()
             raise
@@ -147,11 +150,19 @@ class AsyncChannel(CommandChannel):
         self._connection = connection
         return connection
 
+    def _renewed(self, deadline: float) -> float:
+        """Return the deadline of the next step.
+
+        One that is over although the last step has succeeded is over because the loop was blocked.
+        """
+        now = monotonic()
+        return deadline if now < deadline else now + self._patience
+
     async def _open(self, deadline: float) -> AsyncConnection:
         address = self.address
         loop = asyncio.get_running_loop()
         make = partial(AsyncConnection, address, loop, self._patience)
-        async with asyncio.timeout(time_left(deadline, address)):
+        async with patient_timeout(time_left(deadline, address)):
             if not address.port:
                 return (await loop.create_unix_connection(make, address.host))[1]
             found = await self._resolve(loop)
@@ -161,7 +172,7 @@ class AsyncChannel(CommandChannel):
         ):
             try:
                 # One of several addresses must not use up all the time.
-                async with asyncio.timeout(time_left(deadline, address) / left):
+                async with patient_timeout(max(deadline - monotonic(), MIN_DELAY) / left):
                     return (
                         await loop.create_connection(
                             make, host, port, family=family, ssl=self._tls, server_hostname=name
