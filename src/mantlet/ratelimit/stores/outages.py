@@ -2,7 +2,7 @@
 
 A store, or one node of a cluster, is lost with the first call that fails. It has recovered with the
 first call that succeeds a second or more after the last one that failed: a store that fails now and
-then has one outage, not many, and no client can fill the log by making calls fail.
+then has one outage, not many. Of the records of one kind, ten a minute are logged, then the 100th.
 """
 
 import logging
@@ -13,6 +13,7 @@ from time import monotonic
 from typing import Final, Literal
 
 from mantlet._internal.locks import ForkSafeLock
+from mantlet._internal.log_throttle import LogThrottle
 from mantlet._internal.printable import printable
 
 __all__ = ["Event", "LimiterStats", "OutageLog", "safe_reason"]
@@ -95,6 +96,7 @@ class OutageLog:
         self._consequence = consequence
         self._clock = clock
         self._lock = ForkSafeLock()
+        self._throttle = LogThrottle(log, clock)
         self._parts: dict[str, _Outage] = {}
         self._reset_at: dict[str, float] = {}
         self._outages = self._local = self._uncounted = self._unavailable = 0
@@ -121,7 +123,7 @@ class OutageLog:
             self.is_lost = True
             self._outages += 1
         until = f"; until it responds, {self._consequence}" if self._consequence else ""
-        _record("lost", part, text, f"can't be used: {text}{until}")
+        self._record("lost", part, text, f"can't be used: {text}{until}")
 
     def not_called(self, part: str) -> None:
         """Note that a store that is lost is called only now and then, to find out if it is back."""
@@ -131,7 +133,9 @@ class OutageLog:
                 return
             outage.is_called = False
             text = outage.reason
-        _record("not_called", part, text, "has failed repeatedly, so few calls are made for now")
+        self._record(
+            "not_called", part, text, "has failed repeatedly, so few calls are made for now"
+        )
 
     def responded(self, part: str) -> None:
         """Note that a call has succeeded."""
@@ -147,7 +151,7 @@ class OutageLog:
             self.is_lost = bool(self._parts)
             decided = self._decided
         for name, outage in ended:
-            _record(
+            self._record(
                 "recovered",
                 name,
                 outage.reason,
@@ -166,7 +170,21 @@ class OutageLog:
             if len(self._reset_at) >= _MAX_PARTS:
                 self._reset_at.clear()
             self._reset_at[part] = now
-        _record("reset", part, reason, reason)
+        self._record("reset", part, reason, reason)
+
+    def _record(self, event: Event, store: str, reason: str, text: str) -> None:
+        suppressed = self._throttle.suppressed(f"{event} {store}")
+        if suppressed is None:
+            return
+        more = f" (and {suppressed} more like it)" if suppressed else ""
+        extra = {
+            "policy": "RateLimiter",
+            "event": event,
+            "store": store,
+            "reason": reason,
+            "repeats": suppressed,
+        }
+        log.warning("The store %s %s%s", store, text, more, extra=extra)
 
     # -- counts -----------------------------------------------------------------------------------
 
@@ -206,8 +224,3 @@ class OutageLog:
 def safe_reason(reason: object) -> str:
     """Return an error's text on one line, bounded and without the credentials of a URI."""
     return printable(_CREDENTIALS.sub("//***@", str(reason)[: 4 * _MAX_REASON]))[:_MAX_REASON]
-
-
-def _record(event: Event, store: str, reason: str, text: str) -> None:
-    extra = {"policy": "RateLimiter", "event": event, "store": store, "reason": reason}
-    log.warning("The store %s %s", store, text, extra=extra)

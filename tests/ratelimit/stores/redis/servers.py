@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-__all__ = ["Cluster", "Valkey", "listen", "openssl", "quiet_port", "tls_front"]
+__all__ = ["Cluster", "Proxy", "Valkey", "listen", "openssl", "quiet_port", "tls_front"]
 
 SLOTS = 16384
 
@@ -324,6 +324,48 @@ def listen(talk: Callable[[socket.socket], None]) -> Iterator[str]:
                     taken.shutdown(socket.SHUT_RDWR)
             for thread in threads:
                 thread.join(10)
+
+
+class Proxy:
+    """A connection to a server that can be slow, or cut off.
+
+    Attributes:
+        delay: seconds for which replies are held back.
+        is_cut: whether no reply comes back, and no connection is made.
+        place: host and port.
+    """
+
+    def __init__(self, valkey: Valkey) -> None:
+        self.delay = 0.0
+        self.is_cut = False
+        self.place = ""
+        self._valkey = valkey
+        self._listening = listen(self._talk)
+
+    def __enter__(self) -> Self:
+        self.place = self._listening.__enter__()
+        return self
+
+    def __exit__(self, *raised: Any) -> None:
+        self._listening.__exit__(*raised)
+
+    def _talk(self, taken: socket.socket) -> None:
+        with socket.create_connection((HOST, self._valkey.port), 10) as inside:
+            back = threading.Thread(target=self._return, args=(inside, taken))
+            back.start()
+            with suppress(OSError):
+                while not self.is_cut and (received := taken.recv(65536)):
+                    inside.sendall(received)
+            with suppress(OSError):
+                inside.shutdown(socket.SHUT_RDWR)
+            back.join()
+
+    def _return(self, inside: socket.socket, outside: socket.socket) -> None:
+        with suppress(OSError):
+            while received := inside.recv(65536):
+                time.sleep(self.delay)
+                if not self.is_cut:
+                    outside.sendall(received)
 
 
 @contextmanager

@@ -71,6 +71,15 @@ class CircuitBreaker:
             self._schedule_probe()
         return True
 
+    def abandon(self) -> None:
+        """Record that a call was cancelled: if it was a probe, the next call is one instead.
+
+        Otherwise a client that cancels its requests could keep the circuit open.
+        """
+        with self._lock:
+            if self.is_open:
+                self._probe_at = self._clock()
+
     def _schedule_probe(self) -> None:
         """Admit no call until the delay has passed, and double the next delay."""
         self._probe_at = self._clock() + uniform(0.5, 1.5) * self._delay  # noqa: S311  # no secret

@@ -6,10 +6,9 @@ from threading import Lock
 from time import monotonic, monotonic_ns
 from typing import Final
 
-from mantlet.exceptions import StoreOutage
 from mantlet.ratelimit.quota import Quota
 from mantlet.ratelimit.stores.base import Remaining, StoreRequest, TokenRequest, granted
-from mantlet.ratelimit.stores.redis.client.patience import patient_timeout
+from mantlet.ratelimit.stores.redis.client.patience import TOO_LATE, patient_timeout
 from mantlet.ratelimit.stores.redis.script_client import ScriptClient, ScriptReply
 
 __all__ = ["PrefetchCache"]
@@ -128,7 +127,7 @@ class PrefetchCache:
         """
         deadline = client.deadline()
         if client.is_async and self._arrivals(requests):
-            spent = await self._wait(requests, deadline)
+            spent = await self._wait(client, requests, deadline)
             if spent is not None:
                 return spent
             if monotonic() >= deadline:  # something has blocked the event loop
@@ -180,7 +179,9 @@ class PrefetchCache:
                     remaining[index] = tokens.remaining(quota, tokens.available) - not_taken
         return remaining, have_arrived
 
-    async def _wait(self, requests: Sequence[StoreRequest], deadline: float) -> Remaining | None:
+    async def _wait(
+        self, client: ScriptClient, requests: Sequence[StoreRequest], deadline: float
+    ) -> Remaining | None:
         """Spend pending tokens as soon as they arrive; return None if they do not suffice."""
         try:
             async with patient_timeout(deadline - monotonic()):
@@ -190,8 +191,9 @@ class PrefetchCache:
                     if spent is not None or not all(have_arrived):
                         return spent
         except TimeoutError:
-            raise StoreOutage("timed out waiting for prefetched tokens") from None
-        return None
+            if monotonic() - deadline < TOO_LATE:
+                raise client.outage("it sent no prefetched tokens in time") from None
+        return None  # also if something has blocked the event loop: the server is not late
 
     def _arrivals(self, requests: Sequence[StoreRequest]) -> list[Future[bool]]:
         """Return the arrivals, on this event loop, after which all requests could be granted."""

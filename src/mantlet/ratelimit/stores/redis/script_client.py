@@ -188,7 +188,7 @@ class ScriptClient:
             decoded = list(map(_decode, requests, _REMAINING.iter_unpack(reply)))
         except (TypeError, ValueError, OverflowError) as error:
             # Another program has written to our keys, which led to values such as NaN.
-            raise StoreOutage(f"the store {self._safe_uri} sent an invalid reply") from error
+            raise self.outage("it sent an invalid reply") from error
         if self._fallback is not None and mode == "take":
             self._fallback.learn(requests, [left for left, _ in decoded])
         return [
@@ -263,20 +263,28 @@ class ScriptClient:
                 if node in self._loaded:
                     self._outages.was_reset(self._part(node), _RESTARTED)
         except (StoreOutage, CommandError) as error:
+            self._outages.failed(self._part(node), error)
             # Another program has written to that one key: this is not a failure of the server.
-            if not isinstance(error, CommandError) or error.code != "WRONGTYPE":
-                self._outages.failed(self._part(node), error)
-                if breaker.record_failure():
-                    self._outages.not_called(self._part(node))
+            is_wrong_type = isinstance(error, CommandError) and error.code == "WRONGTYPE"
+            if not is_wrong_type and breaker.record_failure():
+                self._outages.not_called(self._part(node))
             if isinstance(error, StoreOutage):
                 raise
             raise StoreOutage(f"the store {self._safe_uri}: {error}") from error
+        except BaseException:  # cancelled
+            breaker.abandon()
+            raise
         self._loaded.add(node)
         breaker.record_success()
         if self._outages.is_lost:
             for part in {self._safe_uri, self._part(node)}:  # the first while nodes are unknown
                 self._outages.responded(part)
         return reply
+
+    def outage(self, reason: str) -> StoreOutage:
+        """Log why a call has failed although the server responds; return the error to raise."""
+        self._outages.failed(self._safe_uri, reason)
+        return StoreOutage(f"the store {self._safe_uri}: {reason}")
 
     def _part(self, node: ServerAddress | None) -> str:
         """Return how the log names a node of a cluster, or the server."""

@@ -135,13 +135,13 @@ class AsyncConnection(asyncio.Protocol, CommandChannel):
         self._timer_at = at
         self._timer = self._loop.call_later(max(at - monotonic(), MIN_DELAY), self._on_timer)
 
-    def _on_timer(self, is_retry: bool = False) -> None:
-        """Time out the calls whose deadlines have passed."""
-        if not is_retry:
-            # Their replies may have arrived while the event loop had no chance to read them.
-            self._timer = self._loop.call_later(MIN_DELAY, self._on_timer, True)
-            return
-        now = monotonic()
+    def _on_timer(self) -> None:
+        """Time out the calls whose deadlines have passed, once their replies could be read."""
+        # They may have arrived while something blocked the event loop.
+        self._timer = self._loop.call_later(MIN_DELAY, self._time_out, monotonic())
+
+    def _time_out(self, now: float) -> None:
+        """Time out the calls whose deadlines had passed in the last turn of the loop."""
         timed_out, next_deadline = False, inf
         for future, deadline in self._queue:
             if future.done():

@@ -113,9 +113,8 @@ class AsyncChannel(CommandChannel):
         connection = self._connection
         if connection is None or connection.is_closed:
             connection = await self._connecting.run(self._connect, deadline)
-            deadline = self._renewed(deadline)
         try:
-            return await connection.execute(packed, deadline)
+            return await connection.execute(packed, self._renewed(deadline))
         except ConnectionLost:
             if not retry:
                 raise
@@ -126,8 +125,7 @@ class AsyncChannel(CommandChannel):
         connection = self._connection
         if connection is None or connection.is_closed:
             connection = await self._connecting.run(self._connect, deadline)
-            deadline = self._renewed(deadline)
-        return await connection.execute_many(packed, count, deadline)
+        return await connection.execute_many(packed, count, self._renewed(deadline))
 
     def close(self) -> None:
         """Close the connection, if there is one."""
@@ -151,9 +149,9 @@ class AsyncChannel(CommandChannel):
         return connection
 
     def _renewed(self, deadline: float) -> float:
-        """Return the deadline of the next step.
+        """Return the deadline of the next step of a call.
 
-        One that is over although the last step has succeeded is over because the loop was blocked.
+        If it is over although the last step has succeeded, something has blocked the loop.
         """
         now = monotonic()
         return deadline if now < deadline else now + self._patience
