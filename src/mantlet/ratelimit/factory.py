@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from time import monotonic_ns
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from mantlet._internal.options import check_int, check_number
 from mantlet._internal.server_settings import visible_workers
@@ -13,6 +13,10 @@ from mantlet.ratelimit.rules import RuleTable
 from mantlet.ratelimit.stores.base import LocalStore, Store, redact_uri
 from mantlet.ratelimit.stores.memory import FallbackStore, MemoryStore
 from mantlet.ratelimit.stores.outages import OutageLog
+
+if TYPE_CHECKING:
+    from mantlet.ratelimit.window_fallback import FallbackWindows
+    from mantlet.ratelimit.window_strategy import WindowLimiter
 
 __all__ = ["OutageAction", "StoreOptions", "create_engine", "create_store"]
 
@@ -76,17 +80,11 @@ def create_engine(store: str | Store, table: RuleTable, options: StoreOptions) -
     if table.has_bans and type(created).strike is Store.strike:
         raise TypeError(f"{type(created).__name__} has no strike() method, which Ban needs")
     max_keys = options.max_keys or _MAX_KEYS
-    windows = fallback_windows = None
     workers = options.workers or visible_workers()
+    windows = fallback_windows = None
     if table.has_windows:
-        from mantlet.ratelimit.window_strategy import WindowLimiter  # noqa: PLC0415  # slow
-
         uri = store if isinstance(store, str) else "memory://"
-        windows = WindowLimiter(uri, max_keys=max_keys, timeout=options.timeout)
-        if not windows.is_local:
-            from mantlet.ratelimit.window_fallback import FallbackWindows  # noqa: PLC0415  # slow
-
-            fallback_windows = FallbackWindows(workers or 1, max_keys, options.timeout)
+        windows, fallback_windows = _create_windows(uri, max_keys, options.timeout, workers or 1)
     clock = options.clock or monotonic_ns
     fallback = None
     if options.on_outage == "local":
@@ -95,6 +93,18 @@ def create_engine(store: str | Store, table: RuleTable, options: StoreOptions) -
             _warn_of_unknown_workers()
     outages = OutageLog(_consequence(options.on_outage, workers))
     return LimitEngine(created, windows, outages, fallback, clock, has_bans=table.has_bans)
+
+
+def _create_windows(
+    uri: str, max_keys: int, timeout: float, workers: int
+) -> "tuple[WindowLimiter, FallbackWindows | None]":
+    """Create the limiter that counts windows, and one that stands in for a shared storage."""
+    # Importing them is slow.
+    from mantlet.ratelimit.window_fallback import FallbackWindows  # noqa: PLC0415
+    from mantlet.ratelimit.window_strategy import WindowLimiter  # noqa: PLC0415
+
+    windows = WindowLimiter(uri, max_keys=max_keys, timeout=timeout)
+    return windows, None if windows.is_local else FallbackWindows(workers, max_keys, timeout)
 
 
 def create_store(uri: str, options: StoreOptions) -> Store | None:

@@ -346,8 +346,8 @@ class Proxy:
         self.place = self._listening.__enter__()
         return self
 
-    def __exit__(self, *raised: Any) -> None:
-        self._listening.__exit__(*raised)
+    def __exit__(self, *_: object) -> None:
+        self._listening.__exit__(None, None, None)
 
     def _talk(self, taken: socket.socket) -> None:
         with socket.create_connection((HOST, self._valkey.port), 10) as inside:

@@ -11,7 +11,7 @@ import pytest
 import uvloop
 
 from mantlet import RateLimiter
-from mantlet.ratelimit.stores.redis.client import RedisBackend, blocking_transport
+from mantlet.ratelimit.stores.redis.client import RedisBackend
 from mantlet.ratelimit.stores.redis.client.patience import patient_timeout
 from mantlet.ratelimit.stores.redis.client.resp import ServerUnavailable
 from tests.ratelimit.stores.redis.conftest import AMPLE
@@ -221,7 +221,7 @@ def test_a_thread_that_does_not_get_to_run_finds_the_reply_that_is_there(
             super().sendall(data, *flags)
             time.sleep(1.5 * TIMEOUT)
 
-    monkeypatch.setattr(blocking_transport.socket, "socket", Slow)
+    monkeypatch.setattr("socket.socket", Slow)
     limiter = RateLimiter("9/hour", store=f"redis://{valkey.place}", timeout=TIMEOUT)
     remaining = [limiter.check("one").remaining for _ in range(CALLS)]
     limiter.shutdown()

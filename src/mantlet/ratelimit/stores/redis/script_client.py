@@ -42,7 +42,7 @@ _BATCH: Final = 1000
 #: shorter.
 _OPEN_TIMEOUT: Final = 2.0
 _RESTARTED: Final = (
-    "has lost its scripts, so it was restarted, flushed or replaced: buckets that it has lost as well "
+    "has lost its scripts, so it was restarted, flushed or replaced: buckets that it has lost too "
     "are full again"
 )
 #: The requests with which `ScriptClient.open()` tests the server.
@@ -116,9 +116,9 @@ class ScriptClient:
         safe_uri: str,
         timeout: float,
         breakers: CircuitBreakers,
+        *,
         outages: OutageLog,
         fallback: FallbackStore | None,
-        *,
         is_async: bool,
     ) -> None:
         self.client = client
@@ -252,16 +252,8 @@ class ScriptClient:
         breaker = self._breakers.of(node)
         if not breaker.admits():
             raise StoreOutage(f"the store {self._safe_uri} is unavailable: not calling it for now")
-        deadline = deadline or self.deadline()
         try:
-            try:
-                reply = await self._call("EVALSHA", _SCRIPT_SHA, keys, args, deadline)
-            except CommandError as error:
-                if error.code != "NOSCRIPT":
-                    raise
-                reply = await self._call("EVAL", SCRIPT, keys, args, deadline)
-                if node in self._loaded:
-                    self._outages.was_reset(self._part(node), _RESTARTED)
+            reply = await self._evaluate(node, keys, args, deadline or self.deadline())
         except (StoreOutage, CommandError) as error:
             self._outages.failed(self._part(node), error)
             # Another program has written to that one key: this is not a failure of the server.
@@ -274,11 +266,30 @@ class ScriptClient:
         except BaseException:  # cancelled
             breaker.abandon()
             raise
-        self._loaded.add(node)
         breaker.record_success()
         if self._outages.is_lost:
             for part in {self._safe_uri, self._part(node)}:  # the first while nodes are unknown
                 self._outages.responded(part)
+        return reply
+
+    async def _evaluate(
+        self,
+        node: ServerAddress | None,
+        keys: list[bytes],
+        args: list[str | bytes],
+        deadline: float,
+    ) -> Any:
+        """Run the script; load it on a server that does not have it, or no longer."""
+        had_script = node in self._loaded
+        try:
+            reply = await self._call("EVALSHA", _SCRIPT_SHA, keys, args, deadline)
+        except CommandError as error:
+            if error.code != "NOSCRIPT":
+                raise
+            reply = await self._call("EVAL", SCRIPT, keys, args, deadline)
+            if had_script:
+                self._outages.was_reset(self._part(node), _RESTARTED)
+        self._loaded.add(node)
         return reply
 
     def outage(self, reason: str) -> StoreOutage:

@@ -107,8 +107,8 @@ class RedisStore(Store):
             self._backend.safe_uri,
             self._timeout,
             self._breakers,
-            self._outages,
-            self._fallback,
+            outages=self._outages,
+            fallback=self._fallback,
             is_async=is_async,
         )
 
