@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mantlet import Quota, RateLimiter, on_status
+from mantlet import Quota, RateLimiter, StoreOutage, on_status
 from mantlet.ratelimit.stores.base import TokenRequest
 from mantlet.ratelimit.stores.window_storage import MemoryWindowStorage
+from mantlet.ratelimit.window_fallback import FallbackWindows
 from mantlet.ratelimit.window_strategy import WindowLimiter, WindowResult
 from tests.drive import CLIENT, Adapter, both_adapters, hello
 from tests.ratelimit.stores.redis.servers import Valkey
@@ -21,6 +22,7 @@ from tests.ratelimit.structured import limits_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from mantlet.ratelimit.quota import Window
 
@@ -282,3 +284,81 @@ def test_a_uri_that_the_storage_could_not_split_is_an_error_at_construction() ->
     """Not at the first request; and the message does not show the password."""
     with pytest.raises(ValueError, match=r"must be such as .*not redis://\*\*\*"):
         WindowLimiter("redis://:seeded-secret\u2100@h", max_keys=10, timeout=1)
+
+
+# -- a storage that is lost -----------------------------------------------------------------------
+
+
+@careless
+@both_adapters
+@each_window
+@pytest.mark.usefixtures("careless_client")
+@pytest.mark.parametrize(
+    ("workers", "spent", "admitted"), [(1, 3, 5), (2, 3, 2), (2, 8, 0), (3, 0, 2), (20, 0, 1)]
+)
+def test_an_outage_of_a_storage_goes_on_from_what_it_had_left(
+    adapter: Adapter,
+    tmp_path: Path,
+    *,
+    window: Window,
+    workers: int,
+    spent: int,
+    admitted: int,
+) -> None:
+    """With the share of a process."""
+    quota = Quota("8/day", window=window)
+    with Valkey(tmp_path) as own:
+        limiter = RateLimiter(quota, store=f"redis://{own.place}", workers=workers, timeout=5)
+        app = adapter.wrap(hello, limiter)
+        assert [adapter.drive(app).status for _ in range(spent)] == [200] * spent
+    answers = [adapter.drive(app) for _ in range(admitted + 2)]
+    assert [answer.status for answer in answers] == [200] * admitted + [429] * 2
+    left = [limits_of(answer)[1][0].parameters["r"] for answer in answers]
+    assert left == [max(admitted - 1 - number, 0) for number in range(admitted + 2)]
+    assert limiter.stats().local == admitted + 2
+    with pytest.raises(StoreOutage):
+        limiter.reset(CLIENT)
+    full = max(8 // workers, 1)
+    assert [adapter.drive(app).status for _ in range(full + 1)] == [200] * full + [429]
+
+
+@careless
+@both_adapters
+@pytest.mark.usefixtures("careless_client")
+def test_a_storage_that_is_lost_and_comes_back_is_logged_once_each(
+    adapter: Adapter, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """With the reason, and without the password of its URI."""
+    own = Valkey(tmp_path, "--requirepass", "seeded-secret")
+    uri = f"redis://:seeded-secret@{own.place}"
+    limiter = RateLimiter(Quota("2/second", window="fixed"), store=uri, workers=1, timeout=5)
+    app = adapter.wrap(hello, limiter)
+    for _ in range(5):
+        assert adapter.drive(app).status in (200, 429)
+    stats = limiter.stats()
+    assert (stats.local, stats.outages) == (5, 1)
+    assert (stats.outage or "").startswith(f"redis://***@{own.place}: ")
+    with own:
+        deadline = time.monotonic() + 20
+        while limiter.stats().outage is not None:
+            assert time.monotonic() < deadline
+            adapter.drive(app)
+    records: list[Any] = [one for one in caplog.records if hasattr(one, "event")]
+    assert [record.event for record in records] == ["lost", "recovered"]
+    assert "seeded" not in caplog.text
+    assert "in which 5 requests" in records[1].getMessage()
+
+
+def test_what_is_known_of_windows_is_bounded(wall: Wall) -> None:
+    """And outdated when the window is over."""
+    fallback = FallbackWindows(1, max_keys=2, timeout=1)
+    claims = [claim("fixed", key=f"limit:{number}") for number in range(3)]
+    for one in claims:
+        fallback.learn([one], [WindowResult(True, 0, 30 * SECOND, True)])
+    assert [fallback.peek([one])[0].is_within_limit for one in claims] == [True, False, False]
+    for one in claims:
+        fallback.learn([one], [WindowResult(True, 0, 30 * SECOND, True)])
+    fallback.reset(claims)
+    fallback.learn(claims[2:], [WindowResult(True, 0, 30 * SECOND, True)])
+    wall.now += 31
+    assert fallback.take(claims[2:])[0].is_within_limit

@@ -216,15 +216,16 @@ class LimitEngine:
             StoreOutage: the store is unavailable.
         """
         keys = [request.key for request in requests]
+        windowed = [request for request in requests if request.quota.window]
         if self._fallback is not None:
-            self._fallback[0].reset(keys)
+            local, windows = self._fallback
+            local.reset(keys)
+            if windows is not None:
+                windows.reset(windowed)
         waiting = self.bound_stores[is_async].reset(keys)
         if waiting is not None:
             await waiting
-        windowed = [request for request in requests if request.quota.window]
         if self._windows is not None and windowed:
-            if self._fallback is not None and self._fallback[1] is not None:
-                self._fallback[1].reset(windowed)
             waiting = self._windows.reset(windowed, is_async)
             if waiting is not None:
                 await waiting

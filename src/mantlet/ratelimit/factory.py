@@ -85,6 +85,7 @@ def create_engine(store: str | Store, table: RuleTable, options: StoreOptions) -
     if table.has_windows:
         uri = store if isinstance(store, str) else "memory://"
         windows, fallback_windows = _create_windows(uri, max_keys, options.timeout, workers or 1)
+        windows.name = getattr(created, "safe_uri", windows.name)
     clock = options.clock or monotonic_ns
     fallback = None
     if options.on_outage == "local":

@@ -165,7 +165,8 @@ class WindowLimiter:
 
     Attributes:
         is_local: whether windows are kept in this process, which has no outages.
-        name: the storage as shown in the log, without secrets.
+        name: the storage as shown in the log, without secrets; that of a store which uses the same
+            server, if there is one, so that its outage is one.
 
     Raises:
         ValueError: the URI does not name a storage that supports windows.
@@ -187,7 +188,7 @@ class WindowLimiter:
         self._scheme = scheme
         self._family = family
         self._timeout = timeout
-        self.name = f"{redact_uri(uri)} (windows)"
+        self.name = redact_uri(uri).strip("'")
         self.is_local = is_local = scheme == "memory"
         self._storage_in_memory = MemoryWindowStorage(max_keys) if is_local else None
         self._local = (

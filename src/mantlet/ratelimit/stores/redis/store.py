@@ -58,6 +58,9 @@ class RedisStore(Store):
         max_keys: maximum number of denied and of prefetched keys that are cached in this process,
             at about 300 bytes each.
 
+    Attributes:
+        safe_uri: the URI without its secrets.
+
     Raises:
         ImportError: hiredis is not installed; the message names the extra.
         ValueError: the URI is malformed.
@@ -72,6 +75,7 @@ class RedisStore(Store):
         max_keys: int = 100_000,
     ) -> None:
         self._backend = RedisBackend(uri, timeout=timeout)
+        self.safe_uri = self._backend.safe_uri
         self._timeout = timeout
         self._breakers = CircuitBreakers(timeout)
         self._denials = DenialCache(max_keys)
