@@ -8,9 +8,13 @@ from threading import Barrier, Thread
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mantlet import Concurrency, Quota, RateLimiter, Rule, StoreOutage, asgi, wsgi
 from mantlet.ratelimit import LimiterStats
+from mantlet.ratelimit.stores.base import TokenRequest
+from mantlet.ratelimit.stores.memory import FallbackStore, MemoryStore
 from mantlet.ratelimit.stores.outages import OutageLog, safe_reason
 from tests.drive import (
     Adapter,
@@ -430,3 +434,51 @@ def test_what_is_known_is_bounded() -> None:
     for number in range(1000):
         limiter.check(f"{number}")
     assert len(fallback[0]._store) <= 100
+
+
+quotas = st.builds(
+    Quota, st.sampled_from(["1/year", "60/minute", "7/3 seconds"]), burst=st.integers(1, 12)
+)
+
+
+@given(quotas, st.integers(1, 15), st.data())
+def test_outages_admit_no_more_than_the_documented_worst_case(
+    quota: Quota, workers: int, data: st.DataObject
+) -> None:
+    """Whatever the order of outages, requests and pauses, and whichever worker gets a request."""
+    now = began = 10**18
+
+    def clock() -> int:
+        return now
+
+    server = MemoryStore(clock=clock)
+    fallbacks = [FallbackStore(workers, 1000, clock) for _ in range(workers)]
+    request = TokenRequest("api:192.0.2.1", quota)
+    by_server = locally = 0
+    for is_lost in data.draw(st.lists(st.booleans(), max_size=12)):
+        now += data.draw(st.integers(0, 5 * 10**9))
+        for _ in range(data.draw(st.integers(0, 40))):
+            now += data.draw(st.sampled_from([0, 0, 0, 10**6, 10**8]))
+            fallback = fallbacks[data.draw(st.integers(0, workers - 1))]
+            answer = (fallback if is_lost else server).take([request])
+            if is_lost:
+                locally += answer[0] is not None and answer[0] >= 0
+            else:
+                by_server += answer[0] is not None and answer[0] >= 0
+                fallback.learn([request], answer)
+    burst = quota.burst
+    refilled = (now - began) * quota.scale // quota.interval
+    assert by_server <= burst + refilled
+    assert locally <= workers * ((burst + refilled) // min(workers, burst))
+
+
+@given(quotas, st.integers(1, 15))
+def test_the_worst_case_is_reached(quota: Quota, workers: int) -> None:
+    """By a client that nobody knows, at all workers."""
+    fallbacks = [FallbackStore(workers, 1000, lambda: 10**18) for _ in range(workers)]
+    request = TokenRequest("api:192.0.2.1", quota)
+    admitted = 0
+    for fallback in fallbacks:
+        while (fallback.take([request])[0] or 0) >= 0:
+            admitted += 1
+    assert admitted == workers * (quota.burst // min(workers, quota.burst))
