@@ -185,22 +185,37 @@ class MemoryStore(LocalStore):
         """Return the store: it has no outages."""
         return self
 
-    def drain(self, key: str, quota: Quota, missing: int) -> None:
-        """Empty a bucket until as many ticks are missing, unless even more are."""
-        with self._lock:
-            now = self._clock()
-            known = self._full_at.get(key)
-            if missing <= 0 and known is None:
-                return
-            if known is None:
-                self._make_room(now)
-                known = _FULL
-            self._set(key, max(known, now * quota.scale + missing), quota)
+    def learn(self, requests: Sequence[StoreRequest], remaining: Remaining) -> None:
+        """Empty buckets as far as another store has answered, unless they are emptier; hold slots.
 
-    def hold(self, key: str, holder: str) -> None:
-        """Take a slot, however many are taken."""
-        with self._lock:
-            self._slots.setdefault(key, set()).add(holder)
+        Args:
+            requests: the requests.
+            remaining: the other store's answer to `take()`.
+        """
+        buckets, lock = self._full_at, self._lock
+        lock.acquire()  # as in take_one()
+        try:
+            now = self._clock()
+            for request, left in zip(requests, remaining, strict=True):
+                if left is None:
+                    continue
+                key = request.key
+                if isinstance(request, SlotRequest):
+                    if left >= 0:
+                        self._slots.setdefault(key, set()).add(request.holder)
+                    continue
+                quota = request.quota
+                full_at = now * quota.scale + quota.capacity - left
+                if left < 0:
+                    full_at -= request.cost * quota.interval
+                known = buckets.get(key)
+                if known is None:
+                    self._make_room(now)
+                    self._set(key, full_at, quota)
+                elif known < full_at:
+                    buckets[key] = full_at
+        finally:
+            lock.release()
 
     def _reset(self, key: str) -> None:
         if key in self._full_at:
@@ -353,21 +368,8 @@ class FallbackStore(LocalStore):
         self._store.reset(keys)
 
     def learn(self, requests: Sequence[StoreRequest], remaining: Remaining) -> None:
-        """Note what the shared store has answered to `take()`.
-
-        Args:
-            requests: the requests.
-            remaining: the answer.
-        """
-        for request, left in zip(requests, remaining, strict=True):
-            if left is None:
-                continue
-            if isinstance(request, TokenRequest):
-                quota = request.quota
-                cost = 0 if left >= 0 else request.cost * quota.interval
-                self._store.drain(request.key, quota, quota.capacity - left - cost)
-            elif left >= 0:
-                self._store.hold(request.key, request.holder)
+        """Note what the shared store has answered to `take()`."""
+        self._store.learn(requests, remaining)
 
     def free(self, requests: Sequence[StoreRequest]) -> None:
         """Note that slots were given back to the shared store.

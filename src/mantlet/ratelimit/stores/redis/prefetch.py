@@ -160,16 +160,23 @@ class PrefetchCache:
         Returns:
             The remaining amounts, including these tokens; and whether any have arrived.
         """
-        remaining: Remaining = [reply.remaining for reply in replies]
+        # As if nothing were prefetched.
+        remaining: Remaining = [
+            reply.remaining + count * request.quota.interval
+            if reply.has_prefetch and isinstance(request, TokenRequest)
+            else reply.remaining
+            for request, (_, count), reply in zip(requests, asked, replies, strict=True)
+        ]
         have_arrived = False
         with self._lock:
             for index, is_granted in enumerate(granted(requests, remaining)):
                 request, (tokens, count), reply = requests[index], asked[index], replies[index]
-                if isinstance(request, TokenRequest) and reply.remaining >= 0:
+                left = remaining[index]
+                if isinstance(request, TokenRequest) and left is not None and left >= 0:
                     quota = request.quota
                     more = count if is_granted and reply.has_prefetch else 0
                     not_taken = 0 if is_granted else request.cost * quota.interval
-                    tokens.server_remaining = reply.remaining + not_taken - more * quota.interval
+                    tokens.server_remaining = left + not_taken - more * quota.interval
                     tokens.available += more
                     if tokens.is_dropped:
                         self._lost += more

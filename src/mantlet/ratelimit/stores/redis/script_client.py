@@ -88,7 +88,7 @@ class ScriptReply(NamedTuple):
     """The script's reply for one bucket or set of slots.
 
     Attributes:
-        remaining: as in `Remaining`, as if nothing were prefetched.
+        remaining: as in `Remaining`, without the prefetched tokens.
         has_prefetch: whether there was room to prefetch. The prefetched tokens are taken if the
             call as a whole is granted.
     """
@@ -185,20 +185,13 @@ class ScriptClient:
         try:
             if len(reply) != _REMAINING.size * len(requests):
                 raise ValueError("it has the wrong length")
-            decoded = list(map(_decode, requests, _REMAINING.iter_unpack(reply)))
+            replies = list(map(_decode, requests, _REMAINING.iter_unpack(reply)))
         except (TypeError, ValueError, OverflowError) as error:
             # Another program has written to our keys, which led to values such as NaN.
             raise self.outage("it sent an invalid reply") from error
         if self._fallback is not None and mode == "take":
-            self._fallback.learn(requests, [left for left, _ in decoded])
-        return [
-            ScriptReply(left + count * request.quota.interval, has_prefetch=True)
-            if has_prefetch and isinstance(request, TokenRequest)
-            else ScriptReply(left, has_prefetch=False)
-            for request, count, (left, has_prefetch) in zip(
-                requests, prefetch, decoded, strict=True
-            )
-        ]
+            self._fallback.learn(requests, [reply.remaining for reply in replies])
+        return replies
 
     async def block(self, requests: Sequence[TokenRequest], nanoseconds: int) -> None:
         """Empty buckets on one node so that each gets its next token after ``nanoseconds``."""
@@ -363,11 +356,11 @@ def _encode_bucket(quota: Quota, cost: int, prefetch: int) -> bytes:
     return _BUCKET.pack(units, *(part for one in durations for part in _split(one, units)))
 
 
-def _decode(request: StoreRequest, values: tuple[float, ...]) -> tuple[int, bool]:
-    """Return the ticks or slots left on the server, and whether tokens were prefetched."""
+def _decode(request: StoreRequest, values: tuple[float, ...]) -> ScriptReply:
+    """Return the script's reply for one request."""
     seconds, microseconds, fraction, has_prefetch = map(int, values)
     if isinstance(request, SlotRequest):
-        return seconds, False
+        return ScriptReply(seconds, has_prefetch=False)
     units, _, _, ticks = script_quota(request.quota)
     remaining = ((seconds * _MICROSECONDS + microseconds) * units + fraction) * ticks
-    return remaining, bool(has_prefetch)
+    return ScriptReply(remaining, bool(has_prefetch))
