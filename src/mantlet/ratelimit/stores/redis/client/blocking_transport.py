@@ -207,7 +207,7 @@ def _connected(
         opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if tls is None:
             return opened
-        opened.settimeout(time_left(deadline, address))
+        opened.settimeout(max(deadline - monotonic(), _GRACE))
         return tls.wrap_socket(opened, server_hostname=address.host)
     except BaseException:
         opened.close()
