@@ -136,9 +136,16 @@ class AsyncConnection(asyncio.Protocol, CommandChannel):
         self._timer = self._loop.call_later(max(at - monotonic(), MIN_DELAY), self._on_timer)
 
     def _on_timer(self) -> None:
-        """Time out the calls whose deadlines have passed, once their replies could be read."""
-        # They may have arrived while something blocked the event loop.
-        self._timer = self._loop.call_later(MIN_DELAY, self._time_out, monotonic())
+        """Time out the calls whose deadlines have passed, once their replies could be read.
+
+        They may have arrived while something blocked the event loop. If something did, as the delay
+        of this timer tells, the server gets as much time again, within bounds: uvloop writes only
+        at the end of a turn, however long that takes.
+        """
+        now = monotonic()
+        late = now - self._timer_at
+        delay = MIN_DELAY if late <= TOO_LATE else min(late, self._patience)
+        self._timer = self._loop.call_later(delay, self._time_out, now)
 
     def _time_out(self, now: float) -> None:
         """Time out the calls whose deadlines had passed in the last turn of the loop."""
