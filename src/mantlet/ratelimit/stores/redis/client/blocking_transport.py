@@ -140,9 +140,7 @@ class _SocketConnection(CommandChannel):
         try:
             self._socket.settimeout(max(deadline - monotonic(), _GRACE))
             self._socket.sendall(packed)
-            # Other threads may have run for a while since: a reply that is there is not late.
-            until = max(deadline, monotonic() + _GRACE)
-            return [self._read_reply(until) for _ in range(count)]
+            return [self._read_reply(deadline) for _ in range(count)]
         except TimeoutError:
             raise ServerUnavailable(f"{self.address} did not reply in time") from None
         except OSError as error:
@@ -151,10 +149,17 @@ class _SocketConnection(CommandChannel):
             raise ServerUnavailable(f"{self.address} sent an invalid reply: {error}") from None
 
     def _read_reply(self, deadline: float) -> Any:
+        is_late = False
         while (reply := self._reader.gets()) is INCOMPLETE or isinstance(reply, PushNotification):
             if reply is INCOMPLETE:
                 # Set again for each read, so that a server that drips bytes gets no extra time.
-                self._socket.settimeout(time_left(deadline, self.address))
+                left = deadline - monotonic()
+                if left <= 0:
+                    if is_late:
+                        raise TimeoutError
+                    # Other threads may have run for a while: a reply that is there is not late.
+                    is_late, left = True, _GRACE
+                self._socket.settimeout(left)
                 received = self._socket.recv(_CHUNK)
                 if not received:
                     raise ConnectionResetError("end of stream")
