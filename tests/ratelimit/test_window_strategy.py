@@ -17,7 +17,7 @@ from mantlet.ratelimit.stores.window_storage import MemoryWindowStorage
 from mantlet.ratelimit.window_fallback import FallbackWindows
 from mantlet.ratelimit.window_strategy import WindowLimiter, WindowResult
 from tests.drive import CLIENT, Adapter, both_adapters, hello
-from tests.ratelimit.stores.redis.servers import Valkey
+from tests.ratelimit.stores.redis.servers import Valkey, listen
 from tests.ratelimit.structured import limits_of
 
 if TYPE_CHECKING:
@@ -344,9 +344,28 @@ def test_a_storage_that_is_lost_and_comes_back_is_logged_once_each(
             assert time.monotonic() < deadline
             adapter.drive(app)
     records: list[Any] = [one for one in caplog.records if hasattr(one, "event")]
-    assert [record.event for record in records] == ["lost", "recovered"]
+    assert [record.event for record in records] == ["lost", "not_called", "recovered"]
     assert "seeded" not in caplog.text
-    assert "in which 5 requests" in records[1].getMessage()
+    assert f"in which {limiter.stats().local} requests" in records[2].getMessage()
+
+
+@careless
+@both_adapters
+@pytest.mark.usefixtures("careless_client")
+def test_a_storage_that_has_failed_is_called_only_now_and_then(adapter: Adapter) -> None:
+    """So no request waits for it."""
+    taken: list[Any] = []
+    with listen(taken.append) as place:
+        quota = Quota("100/day", window="fixed")
+        limiter = RateLimiter(quota, store=f"redis://{place}", workers=1, timeout=5)
+        app = adapter.wrap(hello, limiter)
+        for _ in range(10):
+            adapter.drive(app)
+        limiter._engine._windows.breaker._probe_at = inf  # type: ignore[union-attr]
+        before = len(taken)
+        assert [adapter.drive(app).status for _ in range(20)] == [200] * 20
+        assert len(taken) == before
+    assert limiter.stats().local == 30
 
 
 def test_what_is_known_of_windows_is_bounded(wall: Wall) -> None:

@@ -308,6 +308,8 @@ class LimitEngine:
             results = results if isinstance(results, list) else await results
         except StoreOutage as error:
             self.outages.failed(windows.name, error)
+            if windows.breaker.is_open:
+                self.outages.not_called(windows.name)
             if spare is None:
                 raise
             return (spare.peek if peek else spare.take)(requests), True

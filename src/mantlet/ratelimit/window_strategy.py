@@ -29,6 +29,7 @@ from mantlet.exceptions import StoreOutage
 from mantlet.ratelimit.decision import SECOND, Decision, seconds
 from mantlet.ratelimit.quota import Quota
 from mantlet.ratelimit.stores.base import TokenRequest, redact_uri
+from mantlet.ratelimit.stores.redis.circuit_breaker import CircuitBreaker
 from mantlet.ratelimit.stores.window_storage import MemoryWindowStorage
 
 __all__ = ["WindowDecision", "WindowLimiter", "WindowResult"]
@@ -164,6 +165,7 @@ class WindowLimiter:
             may take longer.
 
     Attributes:
+        breaker: decides whether the storage is called.
         is_local: whether windows are kept in this process, which has no outages.
         name: the storage as shown in the log, without secrets; that of a store which uses the same
             server, if there is one, so that its outage is one.
@@ -188,6 +190,7 @@ class WindowLimiter:
         self._scheme = scheme
         self._family = family
         self._timeout = timeout
+        self.breaker = CircuitBreaker(timeout)
         self.name = redact_uri(uri).strip("'")
         self.is_local = is_local = scheme == "memory"
         self._storage_in_memory = MemoryWindowStorage(max_keys) if is_local else None
@@ -243,11 +246,19 @@ class WindowLimiter:
         self, requests: Sequence[TokenRequest], is_async: bool, *, hit: bool
     ) -> list[WindowResult]:
         strategies = self._strategies(is_async)
+        if not self.breaker.admits():
+            raise StoreOutage(f"the {self._scheme} storage: not calling it for now")
         try:
             with self._lock:
-                return await self._count(strategies, requests, hit=hit)
+                results = await self._count(strategies, requests, hit=hit)
         except (StorageError, ConcurrentUpdateError) as error:
+            self.breaker.record_failure()
             raise self._outage(error) from None
+        except BaseException:  # cancelled
+            self.breaker.abandon()
+            raise
+        self.breaker.record_success()
+        return results
 
     async def _count(
         self, strategies: _Strategies, requests: Sequence[TokenRequest], *, hit: bool

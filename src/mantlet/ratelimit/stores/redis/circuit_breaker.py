@@ -4,8 +4,10 @@ from collections.abc import Callable
 from random import uniform
 from threading import Lock
 from time import monotonic
+from typing import TYPE_CHECKING
 
-from mantlet.ratelimit.stores.redis.client.uri import ServerAddress
+if TYPE_CHECKING:  # importing it needs a library
+    from mantlet.ratelimit.stores.redis.client.uri import ServerAddress
 
 __all__ = ["CircuitBreaker", "CircuitBreakers"]
 
@@ -97,7 +99,7 @@ class CircuitBreakers:
         self._timeout = timeout
         self._breakers: dict[ServerAddress | None, CircuitBreaker] = {}
 
-    def of(self, node: ServerAddress | None) -> CircuitBreaker:
+    def of(self, node: "ServerAddress | None") -> CircuitBreaker:
         """Return the breaker of a node; None stands for a single server or an unknown node."""
         breaker = self._breakers.get(node)
         if breaker is None:
