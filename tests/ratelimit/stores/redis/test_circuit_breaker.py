@@ -38,6 +38,20 @@ def wait_for_probe(breaker: CircuitBreaker, clock: Clock) -> float:
     return clock.now - started
 
 
+def test_a_cancelled_probe_lets_the_next_call_be_one() -> None:
+    """And a cancelled call changes nothing while the circuit is closed."""
+    clock = Clock()
+    breaker = opened(clock)
+    wait_for_probe(breaker, clock)
+    assert not breaker.admits()
+    breaker.abandon()
+    assert [breaker.admits(), breaker.admits()] == [True, False]
+    breaker.record_success()
+    breaker.abandon()
+    assert breaker.admits()
+    assert not breaker.is_open
+
+
 def test_it_opens_at_the_third_failure_in_a_row() -> None:
     """It reports that once, so that it is logged once."""
     breaker = CircuitBreaker(0.05, Clock())

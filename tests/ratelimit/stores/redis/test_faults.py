@@ -252,7 +252,8 @@ def test_the_log_says_once_that_the_server_is_gone_and_once_that_it_is_back(
     """However many requests there are in the meantime; and why, and what it means."""
 
     def events() -> list[Any]:
-        return [one.event for one in caplog.records if one.name.startswith("mantlet")]
+        records: list[Any] = [one for one in caplog.records if one.name.startswith("mantlet")]
+        return [one.event for one in records]
 
     with site(adapter, own_valkey) as made:
         own_valkey.kill()

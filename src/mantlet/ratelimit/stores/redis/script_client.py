@@ -41,6 +41,8 @@ _BATCH: Final = 1000
 #: Seconds that the first connection, and a call that resets all keys, may take if the timeout is
 #: shorter.
 _OPEN_TIMEOUT: Final = 2.0
+#: How many nodes are remembered; a cluster has at most a thousand.
+_MAX_NODES: Final = 1000
 _RESTARTED: Final = (
     "has lost its scripts, so it was restarted, flushed or replaced: buckets that it has lost too "
     "are full again"
@@ -282,7 +284,10 @@ class ScriptClient:
             reply = await self._call("EVAL", SCRIPT, keys, args, deadline)
             if had_script:
                 self._outages.was_reset(self._part(node), _RESTARTED)
-        self._loaded.add(node)
+        if not had_script:
+            if len(self._loaded) >= _MAX_NODES:
+                self._loaded.clear()
+            self._loaded.add(node)
         return reply
 
     def outage(self, reason: str) -> StoreOutage:
