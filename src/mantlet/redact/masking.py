@@ -10,11 +10,7 @@ from traceback import walk_tb
 from typing import TYPE_CHECKING, Any, Final
 
 from mantlet._internal.exception_chain import safe_getattr, walk_chain
-from mantlet.redact.names import INNOCENT_NAMES, NameMatcher
-from mantlet.redact.registry import Registry
-from mantlet.redact.scanner import Scanner
-from mantlet.redact.stream_scan import StreamScan
-from mantlet.redact.values import (
+from mantlet.redact.logged_values import (
     COLLECTIONS,
     MAPPINGS,
     MAX_ITEMS,
@@ -26,6 +22,10 @@ from mantlet.redact.values import (
     texts_within,
     to_bytes,
 )
+from mantlet.redact.names import INNOCENT_NAMES, NameMatcher
+from mantlet.redact.registry import Registry
+from mantlet.redact.scanner import Scanner
+from mantlet.redact.stream_scan import StreamScan
 
 if TYPE_CHECKING:
     from mantlet.redact.variants import SecretVariant

@@ -11,8 +11,8 @@ from mantlet._internal.fingerprint import keyed_fingerprint
 from mantlet._internal.locks import ForkSafeLock
 from mantlet._internal.options import check_number
 from mantlet._internal.user_warnings import warn_user
-from mantlet.redact.building import build_variants
 from mantlet.redact.strength import weak_reason
+from mantlet.redact.variant_builder import build_variants
 from mantlet.redact.variants import SecretVariant
 
 __all__ = ["HasRegistry", "Registry", "SecretValues", "registry_of"]

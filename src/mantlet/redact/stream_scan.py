@@ -8,23 +8,19 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
-from mantlet.redact.asterisks import (
+from mantlet.redact.endings import (
+    END_OF_FLOOD,
+    END_OF_PAGE,
+    Ending,
+    LeakKind,
+    find_ending,
+)
+from mantlet.redact.mask_bytes import (
     UNESCAPED_FORMS,
     before_escape,
     before_structure,
     behind_escape,
     mask_leak,
-)
-from mantlet.redact.contexts import (
-    END_OF_FLOOD,
-    END_OF_PAGE,
-    LOOKBEHIND,
-    BodyForm,
-    Ending,
-    LeakKind,
-    QuoteTracker,
-    body_form,
-    find_ending,
 )
 from mantlet.redact.matches import (
     NEED_MORE,
@@ -34,6 +30,7 @@ from mantlet.redact.matches import (
     MatchFound,
     NoMatchYet,
 )
+from mantlet.redact.open_strings import LOOKBEHIND, BodyForm, QuoteTracker, body_form
 from mantlet.redact.scanner import MAX_LITERAL, Scanner
 
 __all__ = ["OnMatch", "StreamScan"]

@@ -19,9 +19,9 @@ from mantlet.core.body_filters import SLICE, filter_in_slices
 from mantlet.core.request import Request
 from mantlet.core.response import ChunkFilter, Filtered, Response
 from mantlet.redact.scanner import Scanner
-from mantlet.sanitize.across import JoinedEvents
 from mantlet.sanitize.body_kind import BodyKind, JsonBeginning, guess_json
 from mantlet.sanitize.event_stream import EventStreamFilter, without_names
+from mantlet.sanitize.joined_events import JoinedEvents
 from mantlet.sanitize.json_fields import FieldMasker
 from mantlet.sanitize.redactor import Redactor
 from mantlet.sanitize.wide_text import WideText, needs_more, wide_encoding

@@ -22,15 +22,15 @@ from mantlet.http.headers import HeaderNames, is_valid_value
 from mantlet.http.html import HtmlPolicy
 from mantlet.redact.registry import SecretValues, registry_of
 from mantlet.redact.scanner import Scanner
-from mantlet.sanitize.across import JoinedMessages
 from mantlet.sanitize.body import ResponseContext, escape_if_json
 from mantlet.sanitize.body_kind import BodyKind, guess_json
 from mantlet.sanitize.etags import restore_tags, strengthen_tags
 from mantlet.sanitize.headers import Cookies, HeaderPolicy, Preset, SecurityHeaders
 from mantlet.sanitize.html_routes import HtmlRoutes
+from mantlet.sanitize.joined_events import JoinedMessages
 from mantlet.sanitize.json_fields import FieldMasker, JsonField
 from mantlet.sanitize.leaks import Leaks
-from mantlet.sanitize.partial import deny_ranges, drop_range
+from mantlet.sanitize.ranges import deny_ranges, drop_range
 from mantlet.sanitize.redactor import Redactor
 from mantlet.sanitize.reporting import Finding, FindingListener, FindingReporter
 from mantlet.sanitize.response_bodies import ResponseBodies

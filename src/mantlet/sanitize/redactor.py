@@ -9,8 +9,8 @@ from mantlet.redact.registry import Registry
 from mantlet.redact.scanner import Scanner
 from mantlet.redact.stream_scan import OnMatch, StreamScan
 from mantlet.redact.variants import SecretVariant
-from mantlet.sanitize.across import Joiner
 from mantlet.sanitize.headers import joined_headers
+from mantlet.sanitize.joined_events import Joiner
 from mantlet.sanitize.leaks import Leaks
 from mantlet.sanitize.reporting import MAX_FINDINGS, Finding, FindingReporter
 from mantlet.sanitize.rules import PUBLIC_IDS

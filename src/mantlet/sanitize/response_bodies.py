@@ -17,7 +17,7 @@ from mantlet.sanitize.compressed import CompressedFilter, read_codings
 from mantlet.sanitize.etags import weaken_tag
 from mantlet.sanitize.html_routes import CleanHtml, HtmlRoutes, charset_of
 from mantlet.sanitize.json_fields import FieldMasker
-from mantlet.sanitize.partial import BeginningFilter, check_part, media_of_parts
+from mantlet.sanitize.ranges import BeginningFilter, check_part, media_of_parts
 from mantlet.sanitize.redactor import Redactor
 from mantlet.sanitize.wide_text import wide_encoding
 

@@ -7,7 +7,7 @@ put these around an error of the app. Words before an error do not: they may be 
 import re
 from typing import Final
 
-from mantlet.redact.contexts import LOOKBEHIND
+from mantlet.redact.open_strings import LOOKBEHIND
 
 __all__ = ["is_quotation"]
 

@@ -6,8 +6,8 @@ Examples from documentation (``AKIAIOSFODNN7EXAMPLE``) and text that is not rand
 
 from typing import Final
 
-from mantlet.sanitize.rules.keys.contexts import CONTEXTUAL
 from mantlet.sanitize.rules.keys.jwt import JWT
+from mantlet.sanitize.rules.keys.labels import CONTEXTUAL
 from mantlet.sanitize.rules.keys.passwords import PASSWORD_HASHES
 from mantlet.sanitize.rules.keys.prefixes import PREFIXED
 from mantlet.sanitize.rules.keys.private_keys import PRIVATE_KEYS

@@ -9,7 +9,7 @@ from typing import Final
 from mantlet.redact.matches import MatchFound, MatchResult
 from mantlet.sanitize.rules.incremental_regex import PatternPart, literal, one_of, repeat
 from mantlet.sanitize.rules.keys.checks import is_random, is_random_hex, is_random_mixed
-from mantlet.sanitize.rules.keys.contexts import AwsKeyRule
+from mantlet.sanitize.rules.keys.labels import AwsKeyRule
 from mantlet.sanitize.rules.keys.rule import KeyRule, LabeledRule, Verify
 from mantlet.sanitize.rules.rule import LeakRule
 

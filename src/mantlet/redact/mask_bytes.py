@@ -9,7 +9,8 @@ fields, where a leak is a text that goes on.
 import re
 from typing import Final
 
-from mantlet.redact.contexts import LOOKBEHIND, BodyForm, LeakKind, backslashes
+from mantlet.redact.endings import LeakKind
+from mantlet.redact.open_strings import LOOKBEHIND, BodyForm, backslashes
 
 __all__ = ["UNESCAPED_FORMS", "before_escape", "before_structure", "behind_escape", "mask_leak"]
 

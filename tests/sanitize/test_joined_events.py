@@ -16,7 +16,7 @@ import mantlet
 from mantlet import Close, ErrorEnvelope, Message, OutputSanitizer, Policy, Request
 from mantlet.redact.stream_scan import StreamScan
 from mantlet.sanitize import Leaks
-from mantlet.sanitize.across import JoinedEvents, Joiner
+from mantlet.sanitize.joined_events import JoinedEvents, Joiner
 from tests.drive import make_scope
 from tests.sanitize.streams import play_asgi, play_wsgi
 from tests.sanitize.test_policy import Told

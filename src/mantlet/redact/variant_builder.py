@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import Final
 
-from mantlet.redact.beginnings import encoded_once, hex_beginnings, text_beginnings
-from mantlet.redact.decoded import Base64Variant, HexVariant, stable_base64
-from mantlet.redact.secret_text import SecretText, TextVariant
+from mantlet.redact.base64_and_hex import Base64Variant, HexVariant, stable_base64
+from mantlet.redact.escaped_text import SecretText, TextVariant
+from mantlet.redact.search_literals import encoded_once, hex_beginnings, text_beginnings
 from mantlet.redact.strength import weak_reason
 from mantlet.redact.variants import SecretVariant, url_password
 

@@ -1,36 +1,26 @@
-r"""The context in which a leak stands, and where its text ends.
+"""Where the text of a leak ends, so that what is around it stays well-formed.
 
 A leak in a string is masked to the end of that string at most, and one in an element to the end of
-that: what encloses it stays as it was, so that JSON, markup, scripts and events stay well-formed.
-In JSON each text is in a string. Elsewhere the string is found by its opening quote: one behind
-``=``, ``:``, ``,`` or a bracket that has not been closed since. Strings in strings are told apart
-by how their quotes are written: ``"`` is not ``\"``, nor ``\\\"``, nor ``&quot;``.
+that: what encloses it stays as it was, so that JSON, markup, scripts and events stay as they were.
 """
 
 import re
 from enum import Enum
 from functools import lru_cache
-from typing import Final, Literal, NamedTuple
+from typing import Final, Literal
 
 from mantlet.redact.matches import MatchEnd
+from mantlet.redact.open_strings import (
+    ENTITY_LEVEL,
+    LOOKBEHIND,
+    QUOTES,
+    BodyForm,
+    OpenString,
+    QuoteTracker,
+    backslashes,
+)
 
-__all__ = [
-    "END_OF_FLOOD",
-    "END_OF_PAGE",
-    "LOOKBEHIND",
-    "BodyForm",
-    "Ending",
-    "LeakKind",
-    "QuoteTracker",
-    "backslashes",
-    "body_form",
-    "find_ending",
-]
-
-#: How many bytes already sent are kept, for the context of a leak.
-LOOKBEHIND: Final = 2048
-#: How many bytes before a leak are read for quotes, where they are at hand.
-_READ_BACK: Final = 16 * 1024
+__all__ = ["END_OF_FLOOD", "END_OF_PAGE", "Ending", "LeakKind", "find_ending"]
 
 
 class LeakKind(Enum):
@@ -46,168 +36,13 @@ class LeakKind(Enum):
     PAGE = "page"
 
 
-class BodyForm(Enum):
-    """What a body is written in, as far as the ends of texts depend on it."""
-
-    JSON = "json"
-    EVENTS = "events"
-    MARKUP = "markup"
-    SCRIPT = "script"
-    CSV = "csv"
-    TEXT = "text"
-
-
-#: The beginning of JSON, and of nothing else: behind a byte order mark, a prefix against
-#: inclusion as a script, or a record separator (RFC 7464).
-_PREFIX: Final = rb"(?:\xef\xbb\xbf)?(?:\)\]\}',?)?[\s\x1e]*+"
-_LOOKS_LIKE_JSON: Final = re.compile(_PREFIX + rb"(?:\{\s*+[\"}]|\[\s*+[\[{\"\]])")
-_MAY_BE_JSON: Final = re.compile(_PREFIX + rb"(?:[\[{\"0-9tfn\-]|\Z)")
-_LOOKS_LIKE_MARKUP: Final = re.compile(rb"(?:\xef\xbb\xbf)?\s*+<[!?A-Za-z]")
-
-
-def body_form(media: str | None, beginning: bytes) -> BodyForm:
-    """Return the form of a body.
-
-    Args:
-        media: the media type, if known; it may be wrong.
-        beginning: the first bytes of the body.
-    """
-    media = media or ""
-    if media == "text/event-stream":
-        return BodyForm.EVENTS
-    if _LOOKS_LIKE_JSON.match(beginning) or ("json" in media and _MAY_BE_JSON.match(beginning)):
-        return BodyForm.JSON
-    if "html" in media or "xml" in media or _LOOKS_LIKE_MARKUP.match(beginning):
-        return BodyForm.MARKUP
-    if "javascript" in media or "ecmascript" in media:
-        return BodyForm.SCRIPT
-    return BodyForm.CSV if media == "text/csv" else BodyForm.TEXT
-
-
-def backslashes(data: bytes, at: int) -> int:
-    """Return how many backslashes precede an offset, without a copy of all that does."""
-    if data[at - 1 : at] != b"\\":
-        return 0
-    size = 16
-    while True:
-        before = data[max(0, at - size) : at]
-        count = len(before) - len(before.rstrip(b"\\"))
-        if count < len(before) or size >= at:
-            return count
-        size *= 8
-
-
-# -- quotes ---------------------------------------------------------------------------------------
-
-#: A quote as it may be written: with backslashes before it, as an escape of JSON, or as an entity.
-_QUOTES: Final = re.compile(
-    rb"""["'`\\&](?:(?<=["'`])(?<!\\["'`])
-    |(?<=\\)(?<!\\\\)\\{0,62}(?:["'`]|u002[27]|&(?:amp;){0,3}(?:quot|\#0{0,3}34|\#[xX]0{0,3}22);)
-    |(?<=&)(?<!\\&)(?:amp;){0,3}(?:quot|apos|\#0{0,3}3[49]|\#[xX]0{0,3}2[27]);)""",
-    re.VERBOSE,
-)
-#: What a string follows: one of these, and white space, which JSON may have escaped.
-_OPENING: Final = frozenset(b"=:,([{>+?")
-_WORDS: Final = (b"return", b"throw", b"case")
-_ESCAPED_SPACE: Final = (b"\\n", b"\\r", b"\\t")
-#: How much of that is looked at.
-_PREFIX_SIZE: Final = 100
 #: The level of the value of an attribute, in which a backslash escapes nothing.
 _IN_TAG: Final = -1
-#: Added to the level of a string whose quote is an entity.
-_ENTITY: Final = 9
 #: What may follow the end of a string, besides a quote of the string around it.
 _SPACE: Final = rb"(?:\s|\\{1,15}[nrt]){0,80}+"
 _FOLLOWING: Final = rb"[,:;}\])>/+|?]|[A-Za-z_][\w:\-]{0,40}="
 #: Bytes that hold these nearly always.
 _REACH: Final = 200
-
-
-class _String(NamedTuple):
-    """A string that has been opened.
-
-    Attributes:
-        level: how many strings it is in, by how its quote is written.
-        quote: its quote, without the backslashes before it.
-        at: where it was opened, as an offset in the stream.
-    """
-
-    level: int
-    quote: bytes
-    at: int
-
-
-class QuoteTracker:
-    """The strings that are open at a place of a stream. It reads no part of it twice."""
-
-    __slots__ = ("_in_field", "_open", "_until")
-
-    def __init__(self) -> None:
-        self._in_field = False
-        self._open: dict[tuple[int, bytes], _String] = {}
-        self._until = 0
-
-    def open_at(self, data: bytes, offset: int, place: int) -> list[_String]:
-        """Return the open strings, the innermost last.
-
-        Args:
-            data: a part of the stream.
-            offset: the offset of the part in the stream.
-            place: a place in the part; not before that of an earlier call, or nothing is read.
-        """
-        begin = max(self._until - offset, place - _READ_BACK, 0)
-        opened = self._open
-        if begin > self._until - offset:
-            opened.clear()  # a part was skipped
-        for found in _QUOTES.finditer(data, begin, place):
-            at = found.start()
-            level, quote = _level(found[0])
-            if quote not in (b"'", b"`"):
-                for key in [key for key in opened if key[0] > level]:
-                    del opened[key]
-            if _is_opening(data[max(0, at - _PREFIX_SIZE) : at]):
-                string = _String(level, quote, offset + found.end())
-                opened[level, quote] = string
-            else:
-                opened.pop((level, quote), None)
-        self._until = max(self._until, offset + place)
-        place += offset
-        return sorted((one for one in opened.values() if one.at <= place), key=_opened_at)
-
-    def in_field(self, data: bytes, offset: int, place: int) -> bool:
-        """Return whether a place in CSV is in a quoted field; as for `open_at()`."""
-        begin = max(self._until - offset, 0)
-        if begin > self._until - offset:
-            self._in_field = False  # a part was skipped
-        self._in_field ^= bool(data.count(b'"', begin, place) % 2)
-        self._until = max(self._until, offset + place)
-        return self._in_field
-
-
-def _is_opening(before: bytes) -> bool:
-    """Return whether a quote begins a string, by what is before it."""
-    before = before.rstrip()
-    while before.endswith(_ESCAPED_SPACE):
-        before = before[:-2].rstrip(b"\\ \t\r\n")
-    return bool(before) and (before[-1] in _OPENING or before.endswith(_WORDS))
-
-
-def _level(token: bytes) -> tuple[int, bytes]:
-    """Return how many strings a quote is in, and the quote without the backslashes before it."""
-    quote = token.lstrip(b"\\")
-    count = len(token) - len(quote)
-    if quote.startswith(b"u"):
-        return (count & -count).bit_length(), quote
-    level = (~count & (count + 1)).bit_length() - 1
-    return (level + _ENTITY if quote.startswith(b"&") else level), quote
-
-
-def _opened_at(string: _String) -> int:
-    return string.at
-
-
-# -- ends -----------------------------------------------------------------------------------------
-
 #: Elements that a text goes on in: a line break, and those that only color it.
 #: And what tracebacks write in angle brackets, which no element is named after.
 _INLINE: Final = (
@@ -293,7 +128,7 @@ class Ending:
         if self._strings is not None:
             if self._breaks and data.find(b"\n", start, end) >= 0:
                 return end
-            if more and len(data) - end < self.size and _QUOTES.search(data, start, end):
+            if more and len(data) - end < self.size and QUOTES.search(data, start, end):
                 return None
             is_last = not more and len(data) - end < self.size
             end = self._first(self._at_end if is_last else self._strings, data, start, end)
@@ -394,7 +229,7 @@ def find_ending(
 
 
 def _closer_in_text(
-    string: _String, data: bytes, offset: int, start: int, form: BodyForm
+    string: OpenString, data: bytes, offset: int, start: int, form: BodyForm
 ) -> tuple[int, bytes, bool] | None:
     at = string.at - offset
     if form is BodyForm.MARKUP and string.level == 0:
@@ -455,7 +290,7 @@ def _closer(level: int, quote: bytes, strict: bool, at_end: bytes) -> bytes:
         follows = _SPACE + b"(?:" + _FOLLOWING + outer + at_end + b")"
     if level == _IN_TAG:
         return b"(?=" + quote + b")"
-    if level >= _ENTITY:
-        level -= _ENTITY
+    if level >= ENTITY_LEVEL:
+        level -= ENTITY_LEVEL
     run = 2 ** (level - 1) if quote.startswith(b"u") else 2**level - 1
     return rb"(?<!\\)(?:\\{%d})*+(?=\\{%d}%b%b)" % (2 ** (level + 1), run, quote, follows)

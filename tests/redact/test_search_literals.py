@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mantlet.redact.beginnings import text_beginnings
 from mantlet.redact.registry import Registry
+from mantlet.redact.search_literals import text_beginnings
 from tests.redact.test_encodings import RANDOM, SECRETS, scanner_of
 
 PLAIN = "kR7vT2qX9mB4w8sKd"

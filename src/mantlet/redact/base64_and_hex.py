@@ -5,9 +5,9 @@ from base64 import b64encode
 from binascii import a2b_base64
 from typing import Final, NamedTuple
 
+from mantlet.redact.escaped_text import ESCAPED_COST
 from mantlet.redact.escapes import LINE_BREAK, MAX_BREAKS, PARTIAL_BREAK
 from mantlet.redact.matches import NEED_MORE, NO_MATCH, MatchFound, MatchResult
-from mantlet.redact.secret_text import ESCAPED_COST
 from mantlet.redact.variants import SecretVariant
 
 __all__ = ["Base64Variant", "HexVariant", "stable_base64"]
