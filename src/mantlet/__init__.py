@@ -12,6 +12,7 @@ if TYPE_CHECKING:
         errors,
         exceptions,
         guard,
+        health,
         http,
         ratelimit,
         redact,
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
         MantletError,
         NoResponse,
         ResponseTooLarge,
+        StartupError,
         StoreError,
         StoreOutage,
     )
@@ -47,6 +49,7 @@ if TYPE_CHECKING:
         RouteOptions,
         SchemaGuard,
     )
+    from mantlet.health import Health
     from mantlet.http import html
     from mantlet.http.headers import Headers, MutableHeaders
     from mantlet.ratelimit import Ban, Concurrency, Quota, RateLimiter, Rule, keys, on_status
@@ -69,6 +72,7 @@ __all__ = [
     "Finding",
     "GraphQL",
     "Headers",
+    "Health",
     "JsonRpc",
     "MalformedRequest",
     "MantletError",
@@ -93,6 +97,7 @@ __all__ = [
     "SecretLoader",
     "SecretModel",
     "SecretsError",
+    "StartupError",
     "State",
     "StoreError",
     "StoreOutage",
@@ -104,6 +109,7 @@ __all__ = [
     "errors",
     "exceptions",
     "guard",
+    "health",
     "html",
     "http",
     "install",
@@ -134,12 +140,13 @@ _ORIGINS = {
         "mantlet.errors.policy": ["ErrorEnvelope"],
         "mantlet.exceptions": [
             *("ClientDisconnected", "DocumentError", "MantletError", "NoResponse"),
-            *("ResponseTooLarge", "StoreError", "StoreOutage"),
+            *("ResponseTooLarge", "StartupError", "StoreError", "StoreOutage"),
         ],
         "mantlet.guard": [
             *("BodyLimits", "Contract", "File", "Finding", "GraphQL", "JsonRpc"),
             *("RouteOptions", "SchemaGuard"),
         ],
+        "mantlet.health": ["Health"],
         "mantlet.http.headers": ["Headers", "MutableHeaders"],
         "mantlet.ratelimit": ["Ban", "Concurrency", "Quota", "RateLimiter", "Rule", "on_status"],
         "mantlet.sanitize": ["OutputSanitizer", "csp_nonce", "csp_nonce_context"],
@@ -157,8 +164,8 @@ _ORIGINS = {
 _MODULES = {"html": "mantlet.http.html", "keys": "mantlet.ratelimit.keys"} | {
     name: f"mantlet.{name}"
     for name in (
-        *("asgi", "core", "errors", "exceptions", "guard", "http", "ratelimit", "redact"),
-        *("sanitize", "secrets", "testing", "wsgi"),
+        *("asgi", "core", "errors", "exceptions", "guard", "health", "http", "ratelimit"),
+        *("redact", "sanitize", "secrets", "testing", "wsgi"),
     )
 }
 

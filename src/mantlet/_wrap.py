@@ -5,6 +5,7 @@ from inspect import isclass, signature
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from mantlet._internal.coroutines import is_coroutine_function
+from mantlet.core.lifecycle import Startup
 from mantlet.core.policy import Policy
 
 if TYPE_CHECKING:  # each adapter is loaded for the apps of its protocol
@@ -19,10 +20,16 @@ FrameworkApp = TypeVar("FrameworkApp")
 
 
 @overload
-def wrap(app: "WSGIApplication", *policies: Policy, baseline: bool = True) -> "wsgi.Stack": ...
+def wrap(
+    app: "WSGIApplication", *policies: Policy, baseline: bool = True, startup: Startup = "eager"
+) -> "wsgi.Stack": ...
 @overload
-def wrap(app: "AsgiApp", *policies: Policy, baseline: bool = True) -> "asgi.Stack": ...
-def wrap(app: Any, *policies: Policy, baseline: bool = True) -> "asgi.Stack | wsgi.Stack":
+def wrap(
+    app: "AsgiApp", *policies: Policy, baseline: bool = True, startup: Startup = "eager"
+) -> "asgi.Stack": ...
+def wrap(
+    app: Any, *policies: Policy, baseline: bool = True, startup: Startup = "eager"
+) -> "asgi.Stack | wsgi.Stack":
     """Wrap a WSGI or ASGI app in policies and in the baseline, and return the new app.
 
     The baseline is safe for every app and needs no decision: an `OutputSanitizer` around an
@@ -37,17 +44,26 @@ def wrap(app: Any, *policies: Policy, baseline: bool = True) -> "asgi.Stack | ws
             `mantlet.wsgi.wrap` take it as given.
         policies: the policies to put around the app, the outermost first.
         baseline: False for these policies alone.
+        startup: with ``"eager"``, policies start before the first request, and one that can't start
+            stops the server: under ASGI by the lifespan, under WSGI by a `StartupError` of this
+            function. With ``"lazy"``, a policy starts when the first request needs it. Until that
+            has succeeded, its requests are refused with 503, and an attempt follows every one to
+            ten seconds.
 
     Raises:
+        StartupError: a policy can't start, around a WSGI app.
         TypeError: the app is neither WSGI nor ASGI, or could be both; or an argument is not a
             `Policy`.
+        ValueError: ``startup`` is unknown.
     """
     if _is_asgi(app):
-        return _wrap_asgi(app, policies, baseline=baseline)
-    return _wrap_wsgi(app, policies, baseline=baseline)
+        return _wrap_asgi(app, policies, baseline=baseline, startup=startup)
+    return _wrap_wsgi(app, policies, baseline=baseline, startup=startup)
 
 
-def install(app: FrameworkApp, *policies: Policy, baseline: bool = True) -> FrameworkApp:
+def install(
+    app: FrameworkApp, *policies: Policy, baseline: bool = True, startup: Startup = "eager"
+) -> FrameworkApp:
     """Put policies and the baseline into a framework's own app, and return that app.
 
     The app keeps its type, so ``flask run``, ``fastapi dev``, test clients and type checkers still
@@ -59,34 +75,41 @@ def install(app: FrameworkApp, *policies: Policy, baseline: bool = True) -> Fram
         app: an app of Flask, Quart, Starlette or FastAPI.
         policies: the policies to put around it, the outermost first.
         baseline: False for these policies alone.
+        startup: when the policies start, as for `wrap()`.
 
     Raises:
         RuntimeError: the Starlette or FastAPI app has started already.
+        StartupError: a policy can't start, around a Flask app.
         TypeError: the app is of another framework; `wrap()` takes it. Or an argument is not a
             `Policy`.
+        ValueError: ``startup`` is unknown.
     """
     from mantlet.integrations.install import Wrappers, install_stack  # noqa: PLC0415  # for install() alone
 
     install_stack(
         app,
         Wrappers(
-            asgi=lambda inner: _wrap_asgi(inner, policies, baseline=baseline),
-            wsgi=lambda inner: _wrap_wsgi(inner, policies, baseline=baseline),
+            asgi=lambda inner: _wrap_asgi(inner, policies, baseline=baseline, startup=startup),
+            wsgi=lambda inner: _wrap_wsgi(inner, policies, baseline=baseline, startup=startup),
         ),
     )
     return app
 
 
-def _wrap_asgi(app: Any, policies: tuple[Policy, ...], *, baseline: bool) -> "asgi.Stack":
+def _wrap_asgi(
+    app: Any, policies: tuple[Policy, ...], *, baseline: bool, startup: Startup
+) -> "asgi.Stack":
     from mantlet import asgi  # noqa: PLC0415  # for apps of its protocol
 
-    return asgi.wrap(app, *policies, baseline=baseline)
+    return asgi.wrap(app, *policies, baseline=baseline, startup=startup)
 
 
-def _wrap_wsgi(app: Any, policies: tuple[Policy, ...], *, baseline: bool) -> "wsgi.Stack":
+def _wrap_wsgi(
+    app: Any, policies: tuple[Policy, ...], *, baseline: bool, startup: Startup
+) -> "wsgi.Stack":
     from mantlet import wsgi  # noqa: PLC0415  # for apps of its protocol
 
-    return wsgi.wrap(app, *policies, baseline=baseline)
+    return wsgi.wrap(app, *policies, baseline=baseline, startup=startup)
 
 
 def _is_asgi(app: Any) -> bool:

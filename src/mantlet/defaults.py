@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol, TypeVar
 
+from mantlet.core.lifecycle import Lifecycle, Startup
 from mantlet.core.order import insert_in_order
 from mantlet.core.policy import Policy
 
@@ -13,6 +14,8 @@ class _Stack(Protocol):
     app: Any
     policies: tuple[Policy, ...]
     _baseline: tuple[Policy, ...]
+    _lifecycle: Lifecycle
+    _startup: Startup
 
 
 StackT = TypeVar("StackT", bound=_Stack)
@@ -27,7 +30,12 @@ def default_policies() -> tuple[Policy, ...]:
 
 
 def make_stack(
-    stack_class: Callable[..., StackT], app: Any, policies: Sequence[Policy], *, baseline: bool
+    stack_class: Callable[..., StackT],
+    app: Any,
+    policies: Sequence[Policy],
+    *,
+    baseline: bool,
+    startup: Startup,
 ) -> StackT:
     """Return a stack around an app; with the baseline, unless the caller opts out of it.
 
@@ -40,12 +48,13 @@ def make_stack(
         app: the app, or a stack of that class.
         policies: the policies to put around it, the outermost first.
         baseline: whether to add the baseline.
+        startup: see `mantlet.wrap()`.
 
     Raises:
         TypeError: one of the policies is not a `Policy`.
     """
     if not baseline:
-        return stack_class(app, policies)
+        return stack_class(app, policies, startup=startup)
     inner: StackT | None = app if type(app) is stack_class else None
     outer = list(policies)
     rest = [] if inner is None else list(inner.policies)
@@ -62,7 +71,12 @@ def make_stack(
         insert_in_order(outer, policy)
         if not present or id(policy) in _identities(replaceable):
             added.append(policy)
-    stack = stack_class(app if inner is None else inner.app, [*outer, *rest])
+    if inner is None:
+        stack = stack_class(app, outer, startup=startup)
+    else:
+        startup = "lazy" if inner._startup == "lazy" else startup
+        started = inner._lifecycle.started
+        stack = stack_class(inner.app, [*outer, *rest], startup=startup, _started=started)
     stack._baseline = tuple(added)
     return stack
 

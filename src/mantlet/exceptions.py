@@ -9,6 +9,7 @@ __all__ = [
     "MantletError",
     "NoResponse",
     "ResponseTooLarge",
+    "StartupError",
     "StoreError",
     "StoreOutage",
 ]
@@ -67,6 +68,23 @@ class ResponseTooLarge(MantletError):
     def __init__(self, limit: int) -> None:
         super().__init__(f"the response body is larger than {limit} bytes")
         self.limit = limit
+
+
+class StartupError(MantletError):
+    """A policy can't start, so the server must not. The message says why, and what to do.
+
+    Args:
+        policy: the name of the policy's class.
+        reason: why it can't start.
+    """
+
+    def __init__(self, policy: str, reason: str) -> None:
+        super().__init__(
+            f"{policy} can't start: {reason}\n"
+            f'Correct this and start again, or let the server start without it: startup="lazy".'
+        )
+        self.policy = policy
+        self.reason = reason
 
 
 class StoreError(MantletError):

@@ -255,12 +255,12 @@ class PolicyClient:
         if isinstance(self._stack, asgi.Stack):
             self._runner = asyncio.Runner()
             try:
-                self._runner.run(self._stack._start())
+                self._runner.run(self._stack._lifecycle.start())
             except BaseException:
                 self._runner.close()
                 raise
         else:
-            self._stack._start()
+            run_sync(self._stack._lifecycle.start())
         return self
 
     def __exit__(
@@ -270,10 +270,10 @@ class PolicyClient:
         traceback: TracebackType | None,
     ) -> None:
         if self._runner is None or not isinstance(self._stack, asgi.Stack):
-            run_sync(self._stack._hooks.stop())
+            run_sync(self._stack._stop())
             return
         try:
-            self._runner.run(self._stack._hooks.stop())
+            self._runner.run(self._stack._stop())
         finally:
             self._runner.close()
             self._runner = None

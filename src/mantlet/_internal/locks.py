@@ -44,7 +44,10 @@ class ForkSafeLock:
 
 
 class _Hold:
-    """Holds a lock: the same object even if the process forks meanwhile."""
+    """Holds a lock: the same object even if the process forks meanwhile.
+
+    Also in a coroutine that runs without an event loop, which blocks then.
+    """
 
     __slots__ = ("_is_held", "_lock", "_waits")
 
@@ -59,6 +62,12 @@ class _Hold:
     def __exit__(self, *_raised: object) -> None:
         if self._is_held:
             self._lock.release()
+
+    async def __aenter__(self) -> bool:
+        return self.__enter__()
+
+    async def __aexit__(self, *_raised: object) -> None:
+        self.__exit__()
 
 
 _all: WeakSet[ForkSafeLock] = WeakSet()

@@ -6,10 +6,12 @@ from typing import Final
 
 from mantlet._internal.asgi_types import AsgiApp, AsgiMessage, Receive, Scope, Send
 from mantlet.asgi.http import AsgiHttpExchange
+from mantlet.asgi.lifespan import Lifespan
 from mantlet.asgi.request import AsgiRequest
 from mantlet.asgi.websocket import WebSocketExchange, WebSocketRequest
+from mantlet.core.lifecycle import Startup
 from mantlet.core.policy import Policy
-from mantlet.core.request import request_class
+from mantlet.core.request import Request, request_class
 from mantlet.core.response_pipeline import CLOSED
 from mantlet.core.stack import BaseStack
 from mantlet.http.headers import replace_headers
@@ -35,20 +37,27 @@ class Stack(BaseStack[AsgiApp]):
     Args:
         app: the app. Another stack fuses with this one.
         policies: the policies around it, the outermost first.
+        startup: see `mantlet.wrap()`.
 
     Raises:
         TypeError: a policy is not a `Policy`.
+        ValueError: ``startup`` is unknown.
     """
 
     #: The policies that `wrap()` added as the baseline.
     _baseline: tuple[Policy, ...] = ()
 
-    def __init__(self, app: AsgiApp, policies: Sequence[Policy] = ()) -> None:
-        super().__init__(app, policies)
-        self._hears_errors = self._hooks.on_response[-1].has_error_hooks
-        if self._hears_errors:
-            observe_exceptions(self.app, self.policies)
-        self._starting = Lock()
+    def __init__(
+        self,
+        app: AsgiApp,
+        policies: Sequence[Policy] = (),
+        *,
+        startup: Startup = "eager",
+        _started: Sequence[Policy] = (),
+    ) -> None:
+        lock = Lock()
+        super().__init__(app, policies, startup=startup, started=_started, hold=lambda: lock)
+        self._observe_exceptions()
 
     async def __call__(  # noqa: C901, PLR0912, PLR0915  # each coroutine costs every request
         self, scope: Scope, receive: Receive, send: Send
@@ -62,12 +71,12 @@ class Stack(BaseStack[AsgiApp]):
         make_request = hooks.request_classes.get(kind)
         if make_request is None:
             if kind not in _REQUESTS:
-                if kind == "lifespan" and (hooks.startup or hooks.shutdown):
-                    await _Lifespan(self, receive, send).run(scope)
+                if kind == "lifespan" and self._lifecycle.is_needed:
+                    await Lifespan(self.app, self._start, self._stop, receive, send).run(scope)
                 else:
                     await hooks.app(scope, receive, send)
                 return
-            await self._start()
+            hooks = self._current_hooks(self._request_classes)
             make_request = hooks.request_classes[kind]
         request: AsgiRequest = make_request(scope, receive)
         result = hooks.run_request_hooks(request)
@@ -122,19 +131,22 @@ class Stack(BaseStack[AsgiApp]):
                     await waiting
 
     async def _start(self) -> None:
-        """Run `startup` of the policies, once; other callers wait for it."""
-        hooks = self._hooks
-        async with self._starting:
-            if not hooks.has_started:
-                # Again, since apps are mounted and get handlers after an app has been wrapped.
-                if self._hears_errors:
-                    observe_exceptions(self.app, self.policies)
-                classes = {
-                    kind: request_class(base, find_root_paths(self.app, kind))
-                    for kind, base in _REQUESTS.items()
-                }
-                await hooks.start()
-                hooks.request_classes = classes
+        """Start the policies, before the app."""
+        self._observe_exceptions()
+        if self._startup == "eager":
+            await self._lifecycle.start()
+
+    def _observe_exceptions(self) -> None:
+        if self._hooks.on_response[-1].has_error_hooks:
+            observe_exceptions(self.app, self.policies)
+
+    def _request_classes(self) -> dict[str, type[Request]]:
+        # Again, since apps are mounted and get handlers after an app has been wrapped.
+        self._observe_exceptions()
+        return {
+            kind: request_class(base, find_root_paths(self.app, kind), self._lifecycle)
+            for kind, base in _REQUESTS.items()
+        }
 
 
 def _sending_headers(send: Send, headers: Mapping[bytes, tuple[bytes, bytes]]) -> Send:
@@ -146,52 +158,3 @@ def _sending_headers(send: Send, headers: Mapping[bytes, tuple[bytes, bytes]]) -
         await send(message)
 
     return sending
-
-
-class _Lifespan:
-    """The app's lifespan with the policies' own startup and shutdown.
-
-    The policies start before the app's startup, and stop after its shutdown. A policy that cannot
-    start fails the startup, as the app itself would.
-    """
-
-    def __init__(self, stack: Stack, receive: Receive, send: Send) -> None:
-        self._stack = stack
-        self._server_receive = receive
-        self._server_send = send
-        self._failure: Exception | None = None
-
-    async def run(self, scope: Scope) -> None:
-        """Run the app's lifespan; raise the exception of a policy."""
-        try:
-            await self._stack.app(scope, self.receive, self.send)
-        except Exception:
-            if self._failure is None:
-                raise
-        if self._failure is not None:
-            raise self._failure
-
-    async def receive(self) -> AsgiMessage:
-        """Return the server's next event to the app."""
-        event = await self._server_receive()
-        if event["type"] == "lifespan.startup":
-            try:
-                await self._stack._start()
-            except Exception as error:
-                self._failure = error
-                await self._server_send({"type": "lifespan.startup.failed", "message": ""})
-                raise
-        return event
-
-    async def send(self, message: AsgiMessage) -> None:
-        """Take the app's response to an event."""
-        if self._failure is not None:
-            return
-        if message["type"].startswith("lifespan.shutdown."):
-            try:
-                await self._stack._hooks.stop()
-            except Exception as error:
-                self._failure = error
-                await self._server_send({"type": "lifespan.shutdown.failed", "message": ""})
-                raise
-        await self._server_send(message)

@@ -8,6 +8,7 @@ from importlib.util import find_spec
 from traceback import walk_tb
 from typing import Any
 
+from mantlet.core.lifecycle import without_startup
 from mantlet.secrets.loader import SecretLoader
 from mantlet.secrets.model import SecretModel
 from mantlet.secrets.report import SecretsError
@@ -90,7 +91,8 @@ def _import_target(target: str, *, fails_late: bool = False) -> Any:
     reason = None
     found: Any = None
     try:
-        found = import_module(module)
+        with without_startup():
+            found = import_module(module)
     except Exception as error:  # the message of a user's module may contain a value
         defined = _defined_so_far(error, name) if fails_late else None
         if defined is not None:

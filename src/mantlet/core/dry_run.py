@@ -7,6 +7,7 @@ without it.
 """
 
 import logging
+from abc import abstractmethod
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -20,7 +21,7 @@ from mantlet.core.request import Request
 from mantlet.core.request_view import RequestView
 from mantlet.core.response import Filter, Filtered, Reply, Response
 
-__all__ = ["with_mode"]
+__all__ = ["Switch", "mode_of", "with_mode"]
 
 _log = logging.getLogger("mantlet.report")
 
@@ -33,6 +34,12 @@ def with_mode(policy: Policy) -> Policy | None:
     if mode == "enforce":
         return policy
     return ReportOnly(policy) if mode == "report" else None
+
+
+def mode_of(policy: Policy, request: Request) -> Mode:
+    """Return the mode of a policy for a request."""
+    mode = policy.mode
+    return mode.find(request) if isinstance(mode, RouteModes) else mode
 
 
 class _Wrapped(Policy):
@@ -57,19 +64,9 @@ class _Wrapped(Policy):
                 "on_close",
                 "on_text",
                 "on_finish",
-                "startup",
-                "shutdown",
             )
             if getattr(type(policy), name) is getattr(Policy, name)
         }
-
-    def startup(self) -> Awaitable[None] | None:
-        """Start the policy."""
-        return self._policy.startup()
-
-    def shutdown(self) -> Awaitable[None] | None:
-        """Stop the policy."""
-        return self._policy.shutdown()
 
 
 class ReportOnly(_Wrapped):
@@ -298,7 +295,50 @@ class _WatchedFilters:
         return chunk
 
 
-class ByRoute(_Wrapped):
+class Switch(_Wrapped):
+    """Runs one of several policies, chosen for each request."""
+
+    @abstractmethod
+    def _chosen(self, request: Request) -> Policy:
+        """Return the policy for a request, the same one throughout."""
+        raise NotImplementedError
+
+    def on_request(self, request: Request) -> Reply | Awaitable[Reply | None] | None:
+        """Run the hook of the chosen policy."""
+        return self._chosen(request).on_request(request)
+
+    def on_response(
+        self, request: Request, response: Response
+    ) -> Reply | Awaitable[Reply | None] | None:
+        """Run the hook of the chosen policy."""
+        return self._chosen(request).on_response(request, response)
+
+    def on_error(
+        self, request: Request, error: BaseException
+    ) -> Reply | Response | Awaitable[Reply | Response | None] | None:
+        """Run the hook of the chosen policy."""
+        return self._chosen(request).on_error(request, error)
+
+    def on_message(
+        self, request: Request, message: Message
+    ) -> MessageResult | Awaitable[MessageResult]:
+        """Run the hook of the chosen policy."""
+        return self._chosen(request).on_message(request, message)
+
+    def on_close(self, request: Request) -> tuple[Message, ...]:
+        """Run the hook of the chosen policy."""
+        return self._chosen(request).on_close(request)
+
+    def on_text(self, request: Request, text: str, place: str) -> str | None:
+        """Run the hook of the chosen policy."""
+        return self._chosen(request).on_text(request, text, place)
+
+    def on_finish(self, request: Request) -> Awaitable[None] | None:
+        """Run the hook of the chosen policy."""
+        return self._chosen(request).on_finish(request)
+
+
+class ByRoute(Switch):
     """Runs a policy in the mode of each request's route.
 
     Args:
@@ -322,36 +362,3 @@ class ByRoute(_Wrapped):
             chosen = own["policy"] = self._runs[self._modes.find(request)]
         return chosen
 
-    def on_request(self, request: Request) -> Reply | Awaitable[Reply | None] | None:
-        """Run the hook in the route's mode."""
-        return self._chosen(request).on_request(request)
-
-    def on_response(
-        self, request: Request, response: Response
-    ) -> Reply | Awaitable[Reply | None] | None:
-        """Run the hook in the route's mode."""
-        return self._chosen(request).on_response(request, response)
-
-    def on_error(
-        self, request: Request, error: BaseException
-    ) -> Reply | Response | Awaitable[Reply | Response | None] | None:
-        """Run the hook in the route's mode."""
-        return self._chosen(request).on_error(request, error)
-
-    def on_message(
-        self, request: Request, message: Message
-    ) -> MessageResult | Awaitable[MessageResult]:
-        """Run the hook in the route's mode."""
-        return self._chosen(request).on_message(request, message)
-
-    def on_close(self, request: Request) -> tuple[Message, ...]:
-        """Run the hook in the route's mode."""
-        return self._chosen(request).on_close(request)
-
-    def on_text(self, request: Request, text: str, place: str) -> str | None:
-        """Run the hook in the route's mode."""
-        return self._chosen(request).on_text(request, text, place)
-
-    def on_finish(self, request: Request) -> Awaitable[None] | None:
-        """Run the hook in the route's mode."""
-        return self._chosen(request).on_finish(request)

@@ -1,6 +1,6 @@
 """`Policy`, and the values of its message hook: `Message` and `Close`."""
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -12,7 +12,10 @@ from mantlet.core.response import Reply, Response
 if TYPE_CHECKING:
     from mantlet.redact.masking import Masker
 
-__all__ = ["Close", "Message", "Policy"]
+__all__ = ["Close", "HealthState", "Message", "Policy", "has_hook"]
+
+#: The state of a thing that a policy depends on; see `Policy.health`.
+HealthState = Literal["ok", "stale", "down"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +94,7 @@ class Policy(KnowsOptions):
 
     #: Where the policy belongs in a stack: outside those with a higher number, inside those with a
     #: lower one; None if it works anywhere. In the canonical order OutputSanitizer has 10,
-    #: ErrorEnvelope 20, RateLimiter 90 and SchemaGuard 100.
+    #: ErrorEnvelope 20, Health 25, RateLimiter 90 and SchemaGuard 100.
     position: int | None = None
 
     #: The consequence of having a policy outside this one that belongs inside: the middle of the
@@ -172,11 +175,45 @@ class Policy(KnowsOptions):
         """Clean up, once, after the exchange has ended in any way."""
 
     def startup(self) -> Awaitable[None] | None:
-        """Prepare, once, before the first request.
+        """Prepare, before the first request; again in a process that is forked afterwards.
 
-        Awaited in the lifespan under ASGI; on first use under WSGI, and under ASGI where the server
-        or the app has no lifespan.
+        Awaited in the lifespan under ASGI, and run when the stack is made under WSGI; on first use
+        where a server has no lifespan, in a forked process, and with ``startup="lazy"``.
+
+        Raises:
+            Exception: the policy can't start. The server stops, with the text of this exception: it
+                says what is wrong, and contains no secret. On first use, requests are refused with
+                503, and the next attempt follows after a second or more.
         """
+
+    def needs_startup(self, request: Request) -> bool:
+        """Return whether the policy can't handle a request before its `startup` has succeeded.
+
+        Asked only until then. A request for which it returns False takes the hooks as always.
+        """
+        return True
 
     def shutdown(self) -> Awaitable[None] | None:
         """Release the resources of `startup`. Awaited in the lifespan; not called without one."""
+
+    def health(self) -> Mapping[str, HealthState] | Awaitable[Mapping[str, HealthState]]:
+        """Return the states of the things that the policy depends on, by their names.
+
+        Asked by readiness checks, at most once a second. It should find out rather than remember,
+        since an app that is not ready gets no other requests, and must not take longer than a
+        request does. Anyone may read the result, so a name is a word such as ``"store"``: not a
+        value, a host or a path.
+
+        Returns:
+            For each thing ``"ok"``; ``"stale"`` if the policy works on with what it had; or
+            ``"down"``, and the app is not ready. An exception counts as ``"down"``.
+        """
+        return {}
+
+
+def has_hook(policy: Policy, name: str) -> bool:
+    """Return whether a policy has a hook: its class overrides it, and it is not disabled."""
+    if name in policy.disabled_hooks:
+        return False
+    own = getattr(policy, name)
+    return getattr(own, "__func__", own) is not getattr(Policy, name)

@@ -3,7 +3,7 @@
 from abc import abstractmethod
 from collections.abc import AsyncIterator, Callable, Mapping, MutableMapping
 from contextlib import ExitStack, suppress
-from typing import Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from urllib.parse import urlparse
 
 from mantlet._internal.body_buffer import SpooledBody
@@ -12,6 +12,9 @@ from mantlet.core.response import Response
 from mantlet.core.state import State
 from mantlet.http.headers import HeaderNames, Headers
 from mantlet.http.routing.root_paths import NO_ROOT_PATHS, RootPaths
+
+if TYPE_CHECKING:
+    from mantlet.core.lifecycle import Lifecycle
 
 __all__ = ["Request", "origin_path", "request_class"]
 
@@ -48,6 +51,8 @@ class Request:
     _root_paths: RootPaths = NO_ROOT_PATHS
     #: Whether they count for requests without a root path.
     _sets_root_paths: bool = False
+    #: How the policies of this request's stack are: of the class for the same reason.
+    _lifecycle: "Lifecycle"
 
     raw: MutableMapping[str, Any]
     state: State
@@ -371,16 +376,22 @@ class Request:
         """
 
 
-def request_class(base: type[RequestType], root_paths: RootPaths) -> type[RequestType]:
-    """Return a class of requests for an app that sets root paths itself.
+def request_class(
+    base: type[RequestType], root_paths: RootPaths, lifecycle: "Lifecycle"
+) -> type[RequestType]:
+    """Return the class of the requests of one stack.
 
     Args:
-        base: the adapter's class, returned as it is for any other app.
-        root_paths: the app's root paths.
+        base: the adapter's class.
+        root_paths: the root paths that the app sets itself.
+        lifecycle: of the stack's policies.
     """
-    if root_paths == NO_ROOT_PATHS:
-        return base
-    members = {"_root_paths": root_paths, "_sets_root_paths": root_paths.is_set, "__slots__": ()}
+    members = {
+        "_lifecycle": lifecycle,
+        "_root_paths": root_paths,
+        "_sets_root_paths": root_paths.is_set,
+        "__slots__": (),
+    }
     return type(base.__name__, (base,), members)
 
 

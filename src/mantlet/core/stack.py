@@ -1,11 +1,13 @@
 """An app with its policies around it: which hooks run when, and the way in through them."""
 
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import Any, Generic, NamedTuple, Self, TypeVar, cast
 
 from mantlet.core.dry_run import with_mode
+from mantlet.core.lifecycle import Gate, Lifecycle, Startup, check_startup
 from mantlet.core.order import check_order
-from mantlet.core.policy import Policy
+from mantlet.core.policy import Policy, has_hook
 from mantlet.core.problem import Problem, forget_raise
 from mantlet.core.request import Request
 from mantlet.core.response import Reply, Response
@@ -90,12 +92,12 @@ class PolicyHooks(Generic[App]):
         on_text: the text hooks, the innermost policy's first.
         on_response: by how many policies let the request pass: their response hooks.
         on_finish: by how many policies ran: their finish hooks, the innermost first.
-        startup, shutdown: the hooks of a lifespan.
         maskers: the maskers of the app's secrets, also for errors of outer policies.
         is_inward_only: whether no policy has a hook left once it has let a request pass.
         is_idle: whether no policy has any hook.
         sends_heads_first: whether the head of a stream need not wait for its first chunk.
-        has_started: whether `start()` has nothing left to do.
+        request_classes: the adapter's classes of requests by scope type; those of WSGI are
+            ``"http"``. Empty until the policies have started, so that one look-up tells both.
     """
 
     def __init__(self, app: App, policies: Sequence[Policy]) -> None:
@@ -104,48 +106,30 @@ class PolicyHooks(Generic[App]):
         self.on_request = tuple(
             (index, policy.on_request)
             for index, policy in enumerate(active)
-            if _overrides(policy, "on_request")
+            if has_hook(policy, "on_request")
         )
-        self.on_message = tuple(p.on_message for p in active if _overrides(p, "on_message"))
+        self.on_message = tuple(p.on_message for p in active if has_hook(p, "on_message"))
         self.on_close = tuple(
             (
                 policy.on_close,
-                tuple(p.on_message for p in reversed(outer) if _overrides(p, "on_message")),
+                tuple(p.on_message for p in reversed(outer) if has_hook(p, "on_message")),
             )
             for policy, outer in ((active[i], active[:i]) for i in reversed(range(len(active))))
-            if _overrides(policy, "on_close")
+            if has_hook(policy, "on_close")
         )
-        self.on_text = tuple(p.on_text for p in reversed(active) if _overrides(p, "on_text"))
+        self.on_text = tuple(p.on_text for p in reversed(active) if has_hook(p, "on_text"))
         self.on_response = tuple(
             _response_hooks(active[:count]) for count in range(len(active) + 1)
         )
         self.on_finish = tuple(
-            tuple(p.on_finish for p in reversed(active[:count]) if _overrides(p, "on_finish"))
+            tuple(p.on_finish for p in reversed(active[:count]) if has_hook(p, "on_finish"))
             for count in range(len(active) + 1)
         )
-        self.startup = tuple(p.startup for p in active if _overrides(p, "startup"))
-        self.shutdown = tuple(p.shutdown for p in reversed(active) if _overrides(p, "shutdown"))
         self.maskers = tuple(p.secret_masker for p in active if p.secret_masker is not None)
         self.sends_heads_first = not any(policy.needs_first_chunk for policy in active)
         self.is_inward_only = not (self.on_response[-1].hooks or self.on_finish[-1] or self.on_text)
-        self.is_idle = self.is_inward_only and not (
-            self.on_request or self.on_message or self.startup or self.shutdown
-        )
-        self.has_started = False
-        #: The adapter's classes of requests by scope type; those of WSGI are ``"http"``. Empty
-        #: until the policies have started, so that one look-up tells both.
+        self.is_idle = self.is_inward_only and not (self.on_request or self.on_message)
         self.request_classes: dict[str, Any] = {}
-
-    async def start(self) -> None:
-        """Run `startup` of each policy, the outermost first."""
-        await _run_each(self.startup)
-        self.has_started = True
-
-    async def stop(self) -> None:
-        """Run `shutdown` of each policy, the innermost first; `start()` runs again after it."""
-        self.has_started = False
-        self.request_classes = {}
-        await _run_each(self.shutdown)
 
     def run_request_hooks(self, request: Request, start: int = 0) -> InwardResult | None:
         """Run the request hooks, from policy ``start`` on.
@@ -222,6 +206,9 @@ class BaseStack(Generic[App]):
     Args:
         app: the app. A stack of the same protocol fuses with this one.
         policies: the policies around it.
+        startup: see `mantlet.wrap()`.
+        started: policies that have started before, in a stack that this one takes the place of.
+        hold: see `Lifecycle`.
 
     Attributes:
         app: the wrapped app, never a stack of the same protocol.
@@ -229,20 +216,67 @@ class BaseStack(Generic[App]):
 
     Raises:
         TypeError: a policy is not a `Policy`.
+        ValueError: ``startup`` is unknown.
     """
 
-    def __init__(self, app: App | Self, policies: Sequence[Policy] = ()) -> None:
+    _lifecycle: Lifecycle
+    _startup: Startup
+
+    def __init__(
+        self,
+        app: App | Self,
+        policies: Sequence[Policy],
+        *,
+        startup: Startup,
+        started: Sequence[Policy],
+        hold: Callable[[], AbstractAsyncContextManager[object]],
+    ) -> None:
         if not isinstance(policies, Iterable):
             raise TypeError(f"policies must be a list, such as policies=[{policies!r}]")
         own = tuple(policies)
         for policy in own:
             if not isinstance(policy, Policy):
                 raise TypeError(f"a policy must be a mantlet.Policy, not {policy!r}{_hint(policy)}")
+        self._startup = check_startup(startup)
         inner = app if isinstance(app, type(self)) else None
-        self.app: App = cast("App", app) if inner is None else inner.app
-        self.policies: tuple[Policy, ...] = own if inner is None else own + inner.policies
+        if inner is None:
+            self.app: App = cast("App", app)
+            self.policies: tuple[Policy, ...] = own
+        else:
+            self.app = inner.app
+            self.policies = own + inner.policies
+            started = (*started, *inner._lifecycle.started)
+            if inner._startup == "lazy":
+                self._startup = "lazy"
         check_order(self.policies)
         self._hooks = PolicyHooks(self.app, self.policies)
+        self._lifecycle = Lifecycle(self.policies, hold, started=started)
+        if self._lifecycle.is_needed:
+            self._hooks.is_idle = False
+        self._gated: PolicyHooks[App] | None = None
+
+    async def _stop(self) -> None:
+        """Stop the policies; the next request starts them again."""
+        self._hooks.request_classes = {}
+        await self._lifecycle.stop()
+
+    def _current_hooks(self, make_classes: Callable[[], dict[str, Any]]) -> PolicyHooks[App]:
+        """Return the hooks of a request, with the classes of requests.
+
+        Until all policies have started, they are other hooks, which have gates.
+        """
+        hooks = self._hooks
+        if self._lifecycle.pending:
+            if self._gated is None:
+                gated = [
+                    Gate(one, self._lifecycle) if has_hook(one, "startup") else one
+                    for one in self._lifecycle.policies
+                ]
+                self._gated = PolicyHooks(self.app, gated)
+            hooks = self._gated
+        if not hooks.request_classes:
+            hooks.request_classes = make_classes()
+        return hooks
 
     def __getattr__(self, name: str) -> Any:
         # Special methods are looked up on the class, and copying asks before there is an app.
@@ -323,25 +357,11 @@ def _chained(error: BaseException, earlier: BaseException | None) -> BaseExcepti
     return error
 
 
-async def _run_each(hooks: tuple[Callable[[], Awaitable[None] | None], ...]) -> None:
-    for hook in hooks:
-        waiting = hook()
-        if waiting is not None:
-            await waiting
-
-
-def _overrides(policy: Policy, hook: str) -> bool:
-    if hook in policy.disabled_hooks:
-        return False
-    own = getattr(policy, hook)
-    return getattr(own, "__func__", own) is not getattr(Policy, hook)
-
-
 def _response_hooks(policies: tuple[Policy, ...]) -> ResponseHooks:
     every = (
         (
-            policy.on_response if _overrides(policy, "on_response") else None,
-            policy.on_error if _overrides(policy, "on_error") else None,
+            policy.on_response if has_hook(policy, "on_response") else None,
+            policy.on_error if has_hook(policy, "on_error") else None,
             policy.min_status,
         )
         for policy in reversed(policies)

@@ -73,4 +73,4 @@ class StackBuilder:
         """Return the built stack with the policies around it."""
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # install() has given them
-            return type(self.stack)(self._build(), self.stack.policies)
+            return type(self.stack)(self._build(), self.stack.policies, startup=self.stack._startup)

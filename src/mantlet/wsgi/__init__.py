@@ -2,6 +2,7 @@
 
 from wsgiref.types import WSGIApplication
 
+from mantlet.core.lifecycle import Startup
 from mantlet.core.policy import Policy
 from mantlet.defaults import make_stack
 from mantlet.wsgi.stack import Stack
@@ -9,15 +10,20 @@ from mantlet.wsgi.stack import Stack
 __all__ = ["Stack", "wrap"]
 
 
-def wrap(app: WSGIApplication, *policies: Policy, baseline: bool = True) -> Stack:
+def wrap(
+    app: WSGIApplication, *policies: Policy, baseline: bool = True, startup: Startup = "eager"
+) -> Stack:
     """Wrap a WSGI app in policies, as `mantlet.wrap()` does, without looking at its signature.
 
     Args:
         app: the app.
         policies: the policies to put around it, the outermost first.
         baseline: whether to add an `OutputSanitizer` and an `ErrorEnvelope`, where none is passed.
+        startup: when the policies start, as for `mantlet.wrap()`.
 
     Raises:
+        StartupError: a policy can't start.
         TypeError: one of the policies is not a `Policy`.
+        ValueError: ``startup`` is unknown.
     """
-    return make_stack(Stack, app, policies, baseline=baseline)
+    return make_stack(Stack, app, policies, baseline=baseline, startup=startup)

@@ -1,14 +1,19 @@
 """The WSGI adapter: an app with its policies around it, itself a WSGI app."""
 
-from collections.abc import Iterable, Sequence
-from threading import Lock
+import os
+import sys
+from collections.abc import Callable, Coroutine, Iterable, Sequence
+from functools import partial
 from typing import Any
+from weakref import WeakSet
 from wsgiref.types import StartResponse, WSGIApplication
 
 from mantlet._internal.coroutines import run_sync
+from mantlet._internal.locks import ForkSafeLock
+from mantlet.core.lifecycle import Startup, starts_nothing
 from mantlet.core.order import check_wsgi
 from mantlet.core.policy import Policy
-from mantlet.core.request import request_class
+from mantlet.core.request import Request, request_class
 from mantlet.core.stack import BaseStack
 from mantlet.integrations import find_root_paths, observe_exceptions
 from mantlet.wsgi.http import WsgiExchange
@@ -21,24 +26,41 @@ __all__ = ["Stack"]
 class Stack(BaseStack[WSGIApplication]):
     """A WSGI app with its policies around it; the outermost policy comes first.
 
+    WSGI tells an app neither that its server starts nor that it stops. So policies start when the
+    stack is made, which servers do in each worker, or before they fork it; in that case they start
+    again in the worker, with the first request.
+
     Args:
         app: the app. Another stack fuses with this one.
         policies: the policies around it, the outermost first.
+        startup: see `mantlet.wrap()`.
 
     Raises:
+        StartupError: a policy can't start.
         TypeError: a policy is not a `Policy`.
+        ValueError: ``startup`` is unknown.
     """
 
     #: The policies that `wrap()` added as the baseline.
     _baseline: tuple[Policy, ...] = ()
 
-    def __init__(self, app: WSGIApplication, policies: Sequence[Policy] = ()) -> None:
-        super().__init__(app, policies)
+    def __init__(
+        self,
+        app: WSGIApplication,
+        policies: Sequence[Policy] = (),
+        *,
+        startup: Startup = "eager",
+        _started: Sequence[Policy] = (),
+    ) -> None:
+        lock = ForkSafeLock()
+        super().__init__(app, policies, startup=startup, started=_started, hold=lock.hold)
         check_wsgi(policies)
-        self._hears_errors = self._hooks.on_response[-1].has_error_hooks
-        if self._hears_errors:
-            observe_exceptions(self.app, self.policies)
-        self._starting = Lock()
+        self._observe_exceptions()
+        self._preparing = ForkSafeLock()
+        if self._lifecycle.is_needed:
+            _all.add(self)
+            if self._startup == "eager" and not starts_nothing():
+                _run_off_loop(self._lifecycle.start)
 
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request."""
@@ -47,7 +69,8 @@ class Stack(BaseStack[WSGIApplication]):
             return hooks.app(environ, start_response)
         make_request = hooks.request_classes.get("http")
         if make_request is None:
-            self._start(environ)
+            with self._preparing.hold():
+                hooks = self._current_hooks(partial(self._request_classes, environ))
             make_request = hooks.request_classes["http"]
         request: WsgiRequest = make_request(environ)
         result = hooks.run_request_hooks(request)
@@ -66,16 +89,41 @@ class Stack(BaseStack[WSGIApplication]):
             return hooks.app(request.hand_over(watches=False), start_response)
         return WsgiExchange(hooks, request, start_response, result).run()
 
-    def _start(self, environ: dict[str, Any] | None = None) -> None:
-        """Run `startup` of the policies, once; other threads wait for it."""
-        with self._starting:
-            hooks = self._hooks
-            if not hooks.has_started:
-                # Again, since apps are mounted and get handlers after an app has been wrapped.
-                if self._hears_errors:
-                    observe_exceptions(self.app, self.policies)
-                if environ is not None:  # of the first request of a server
-                    warn_of_underscores(environ, self.policies)
-                classes = {"http": request_class(WsgiRequest, find_root_paths(self.app))}
-                run_sync(hooks.start())
-                hooks.request_classes = classes
+    def _observe_exceptions(self) -> None:
+        if self._hooks.on_response[-1].has_error_hooks:
+            observe_exceptions(self.app, self.policies)
+
+    def _request_classes(self, environ: dict[str, Any]) -> dict[str, type[Request]]:
+        # Again, since apps are mounted and get handlers after an app has been wrapped.
+        self._observe_exceptions()
+        warn_of_underscores(environ, self.policies)  # of the first request of a server
+        found = find_root_paths(self.app)
+        return {"http": request_class(WsgiRequest, found, self._lifecycle)}
+
+
+def _run_off_loop(start: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Run a coroutine to its end, in a thread of its own where this one runs an event loop.
+
+    An ASGI server imports an app on its loop, and what waits for a loop can't be waited for here.
+    """
+    asyncio = sys.modules.get("asyncio")
+    if asyncio is None or asyncio._get_running_loop() is None:
+        run_sync(start())
+        return
+    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415  # seldom needed
+
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(lambda: run_sync(start())).result()
+
+
+_all: WeakSet[Stack] = WeakSet()
+
+
+def _forget_start() -> None:
+    """Have policies start again, in a child process."""
+    for stack in tuple(_all):
+        stack._hooks.request_classes = {}
+        stack._lifecycle.reset()
+
+
+os.register_at_fork(after_in_child=_forget_start)

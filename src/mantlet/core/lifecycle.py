@@ -1,0 +1,300 @@
+"""How the policies of a stack start and stop, and how they are.
+
+A policy that can't start stops the server. Where that is not possible, since the server has no
+lifespan or the process was forked later, or not wanted, with ``startup="lazy"``, a policy starts
+when the first request needs it. Until that has succeeded, requests are refused with 503, and an
+attempt is made from time to time.
+"""
+
+import logging
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, contextmanager
+from contextvars import ContextVar
+from math import ceil, inf
+from time import monotonic
+from typing import Final, Literal, get_args
+
+from mantlet._internal.log_throttle import LogThrottle
+from mantlet._internal.printable import printable
+from mantlet.core.dry_run import Switch, mode_of, with_mode
+from mantlet.core.error_log import log_failure
+from mantlet.core.policy import HealthState, Policy, has_hook
+from mantlet.core.problem import Problem
+from mantlet.core.request import Request
+from mantlet.core.response import Reply
+from mantlet.exceptions import MantletError, StartupError
+
+__all__ = ["Gate", "Lifecycle", "Startup", "check_startup", "starts_nothing", "without_startup"]
+
+#: When policies start: before the first request, or when one needs them.
+Startup = Literal["eager", "lazy"]
+
+_log = logging.getLogger("mantlet.startup")
+#: The most lines of a reason, and the most bytes of each, that are told.
+_MAX_LINES: Final = 50
+_MAX_LINE: Final = 1000
+#: Seconds between two attempts to start: the least, doubled after each failure, and the most.
+_MIN_DELAY, _MAX_DELAY = 1.0, 10.0
+#: Seconds after which an unchanged reason is logged again.
+_REMINDER: Final = 60.0
+#: Seconds for which the states of the policies are not asked for again.
+_FRESH: Final = 1.0
+_STATES: Final = frozenset(get_args(HealthState))
+
+_starts_nothing: ContextVar[bool] = ContextVar("_starts_nothing", default=False)
+
+
+@contextmanager
+def without_startup() -> Iterator[None]:
+    """Make stacks that start no policy before a request, such as to import a module of an app."""
+    token = _starts_nothing.set(True)
+    try:
+        yield
+    finally:
+        _starts_nothing.reset(token)
+
+
+def starts_nothing() -> bool:
+    """Return whether a stack that is made now starts no policy."""
+    return _starts_nothing.get()
+
+
+def check_startup(startup: Startup) -> Startup:
+    """Return the option ``startup``.
+
+    Raises:
+        ValueError: it is unknown.
+    """
+    if startup not in ("eager", "lazy"):
+        raise ValueError(f'startup must be "eager" or "lazy", not {startup!r}')
+    return startup
+
+
+class Lifecycle:
+    """Starts and stops the policies of a stack, and asks them how they are.
+
+    Args:
+        policies: the policies of the stack, the outermost first.
+        hold: returns a context in which the caller is the only one that starts, stops or asks.
+        started: those that have started before, in a stack that this one fuses with.
+        clock: a monotonic clock, in seconds.
+
+    Attributes:
+        policies: those that are not off.
+        pending: those that have not started.
+    """
+
+    def __init__(
+        self,
+        policies: Sequence[Policy],
+        hold: Callable[[], AbstractAsyncContextManager[object]],
+        *,
+        started: Sequence[Policy] = (),
+        clock: Callable[[], float] = monotonic,
+    ) -> None:
+        self.policies = tuple(policy for policy in policies if policy.mode != "off")
+        self._hold = hold
+        self._clock = clock
+        self._startable = tuple(one for one in self.policies if has_hook(one, "startup"))
+        self._stoppable = tuple(one for one in self.policies if has_hook(one, "shutdown"))
+        self.pending = tuple(
+            one for one in self._startable if not any(one is other for other in started)
+        )
+        self._masks = tuple(
+            one.secret_masker for one in self.policies if one.secret_masker is not None
+        )
+        self._throttle = LogThrottle(_log, clock)
+        self._delay = _MIN_DELAY / 2
+        self._retry_at = self._fresh_until = -inf
+        self._states: tuple[tuple[Policy, Mapping[str, HealthState]], ...] = ()
+        #: The reason of each policy's last failure, and when it was logged.
+        self._told: dict[int, tuple[str, float]] = {}
+
+    @property
+    def is_needed(self) -> bool:
+        """Whether a policy starts or stops."""
+        return bool(self._startable or self._stoppable)
+
+    @property
+    def started(self) -> tuple[Policy, ...]:
+        """The policies that have started."""
+        return tuple(one for one in self._startable if not self.is_pending(one))
+
+    def is_pending(self, policy: Policy) -> bool:
+        """Return whether a policy has not started."""
+        return any(policy is one for one in self.pending)
+
+    async def start(self) -> None:
+        """Start the policies that have not started, the outermost first.
+
+        Raises:
+            StartupError: one of them can't start. It has been logged.
+        """
+        async with self._hold():
+            for policy in self.pending:
+                try:
+                    await _run(policy.startup)
+                except Exception as error:  # noqa: BLE001  # raised in other words
+                    failure = StartupError(type(policy).__name__, self._reason(error))
+                    self._log_failure(logging.CRITICAL, policy, str(failure), error)
+                    raise failure from None
+                self._note_started(policy)
+
+    async def attempt(self) -> None:
+        """Start the policies that have not started, unless an attempt has just failed.
+
+        Failures are logged.
+        """
+        async with self._hold():
+            await self._attempt()
+
+    async def stop(self) -> None:
+        """Stop the policies, the innermost first; they may start again after it."""
+        async with self._hold():
+            pending = self.pending
+            self.reset()
+            for policy in reversed(self._stoppable):
+                if not any(policy is one for one in pending):
+                    await _run(policy.shutdown)
+
+    def reset(self) -> None:
+        """Have all policies start again, such as in a process that was forked after the start."""
+        self.pending = self._startable
+        self._delay = _MIN_DELAY / 2
+        self._retry_at = self._fresh_until = -inf
+
+    async def health(self) -> Sequence[tuple[Policy, Mapping[str, HealthState]]]:
+        """Return the states of the policies that have any; see `Policy.health`.
+
+        Policies that have not started are attempted to start. They have the state ``startup``.
+        """
+        async with self._hold():
+            await self._attempt()
+            if self._clock() >= self._fresh_until:
+                found = [(policy, await self._health_of(policy)) for policy in self.policies]
+                self._states = tuple(pair for pair in found if pair[1])
+                self._fresh_until = self._clock() + _FRESH
+            return self._states
+
+    @property
+    def problem(self) -> Problem:
+        """The response to a request for which a policy has not started."""
+        seconds = max(1, ceil(self._retry_at - self._clock()))
+        return Problem(
+            503,
+            detail="The service is still starting.",
+            headers={"Retry-After": str(seconds)},
+        )
+
+    async def _attempt(self) -> None:
+        if not self.pending or self._clock() < self._retry_at:
+            return
+        for policy in self.pending:
+            try:
+                await _run(policy.startup)
+            except Exception as error:  # noqa: BLE001  # tried again later
+                self._note_failed(policy, error)
+            else:
+                self._note_started(policy)
+        if self.pending:
+            self._delay = min(2 * self._delay, _MAX_DELAY)
+            self._retry_at = self._clock() + self._delay
+
+    def _note_started(self, policy: Policy) -> None:
+        self.pending = tuple(one for one in self.pending if one is not policy)
+        self._fresh_until = -inf
+        had_failed = self._told.pop(id(policy), None)
+        name = type(policy).__name__
+        if had_failed:
+            _log.warning("%s has started, after all", name, extra={"policy": name})
+        else:
+            _log.info("%s has started", name, extra={"policy": name})
+
+    def _note_failed(self, policy: Policy, error: Exception) -> None:
+        reason = self._reason(error)
+        last, logged_at = self._told.get(id(policy), ("", -inf))
+        if reason == last and self._clock() < logged_at + _REMINDER:
+            return
+        self._told[id(policy)] = reason, self._clock()
+        message = (
+            f"{type(policy).__name__} can't start yet: {reason}\n"
+            f"Until it can, the requests that it decides about are refused with 503."
+        )
+        self._log_failure(logging.ERROR, policy, message, error)
+
+    def _reason(self, error: Exception) -> str:
+        """Return the text of an exception, without secrets and in printable lines."""
+        text = str(error)
+        for mask in self._masks:
+            text = mask.text(text)
+        if not isinstance(error, MantletError):
+            text = f"{type(error).__qualname__}: {text}" if text else type(error).__qualname__
+        return "\n".join(printable(line, _MAX_LINE) for line in text.splitlines()[:_MAX_LINES])
+
+    def _log_failure(self, level: int, policy: Policy, message: str, error: Exception) -> None:
+        """Log why a policy can't start, after a traceback where the reason may need one."""
+        name = type(policy).__name__
+        if not isinstance(error, (MantletError, OSError)):
+            log_failure(_log, name, "startup()", error, throttle=self._throttle, masks=self._masks)
+        _log.log(level, "%s", message, extra={"policy": name})
+
+    async def _health_of(self, policy: Policy) -> Mapping[str, HealthState]:
+        if self.is_pending(policy):
+            return {"startup": "down"}
+        if not has_hook(policy, "health"):
+            return {}
+        try:
+            found = policy.health()
+            states = found if isinstance(found, Mapping) else await found
+            unknown = set(states.values()) - _STATES
+            if unknown:
+                raise ValueError(f"health() must return {sorted(_STATES)}, not {unknown!r}")
+        except Exception as error:  # noqa: BLE001  # the check says so
+            name = type(policy).__name__
+            log_failure(_log, name, "health()", error, throttle=self._throttle, masks=self._masks)
+            return {"health": "down"}
+        return states
+
+
+class Gate(Switch):
+    """Lets requests through to a policy once it has started, and refuses them with 503 before.
+
+    Args:
+        policy: the policy.
+        lifecycle: of its stack.
+    """
+
+    def __init__(self, policy: Policy, lifecycle: Lifecycle) -> None:
+        super().__init__(policy)
+        self.disabled_hooks -= {"on_request"}
+        self._started = with_mode(policy) or Policy()
+        self._lifecycle = lifecycle
+
+    def _chosen(self, request: Request) -> Policy:
+        chosen: Policy = request.local(self).get("policy", self._started)
+        return chosen
+
+    def on_request(self, request: Request) -> Reply | Awaitable[Reply | None] | None:
+        """Run the hook, if the policy has started or need not for this request."""
+        waits = (
+            self._lifecycle.is_pending(self._policy)
+            and mode_of(self._policy, request) != "off"
+            and self._policy.needs_startup(request)
+        )
+        return self._wait(request) if waits else self._started.on_request(request)
+
+    async def _wait(self, request: Request) -> Reply | None:
+        await self._lifecycle.attempt()
+        if not self._lifecycle.is_pending(self._policy):
+            reply = self._started.on_request(request)
+            return reply if reply is None or isinstance(reply, Reply) else await reply
+        request.local(self)["policy"] = Policy()  # whose hooks do nothing
+        if mode_of(self._policy, request) == "enforce":
+            raise self._lifecycle.problem
+        return None
+
+
+async def _run(hook: Callable[[], Awaitable[None] | None]) -> None:
+    waiting = hook()
+    if waiting is not None:
+        await waiting

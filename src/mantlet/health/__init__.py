@@ -1,0 +1,5 @@
+"""Health checks: `Health`."""
+
+from mantlet.health.policy import Health
+
+__all__ = ["Health"]
