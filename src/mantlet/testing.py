@@ -27,6 +27,7 @@ from typing import Any, Final, Literal, Self, TypeVar, get_args
 from mantlet import asgi, wsgi
 from mantlet._internal.asgi_types import AsgiMessage, Receive, Scope, Send
 from mantlet._internal.coroutines import run_sync
+from mantlet.core.lifecycle import without_startup
 from mantlet.core.policy import Policy
 from mantlet.core.response import Reply
 from mantlet.core.state import State, state
@@ -151,7 +152,8 @@ class PolicyClient:
     """Send requests through policies to an app.
 
     As a context manager it runs the policies' `startup` at its beginning and `shutdown` at its
-    end. Otherwise the first request runs `startup`, and nothing runs `shutdown`.
+    end. Otherwise the first request runs `startup`, as with ``startup="lazy"``, and nothing runs
+    `shutdown`.
 
     Args:
         policies: the policies, the outermost first.
@@ -182,10 +184,11 @@ class PolicyClient:
         self._app: App = app or (lambda _request: "ok")
         self._client = client
         self._stack: asgi.Stack | wsgi.Stack
-        if protocol == "asgi":
-            self._stack = asgi.wrap(self._asgi_app, *policies, baseline=baseline)
-        else:
-            self._stack = wsgi.wrap(self._wsgi_app, *policies, baseline=baseline)
+        with without_startup():  # both protocols alike
+            if protocol == "asgi":
+                self._stack = asgi.wrap(self._asgi_app, *policies, baseline=baseline)
+            else:
+                self._stack = wsgi.wrap(self._wsgi_app, *policies, baseline=baseline)
         self._runner: asyncio.Runner | None = None
 
     # -- requests ---------------------------------------------------------------------------------

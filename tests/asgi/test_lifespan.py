@@ -11,8 +11,9 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 import mantlet
-from mantlet import Policy, Request
+from mantlet import Policy, Request, StartupError
 from tests.conformance.asgi_checker import AsgiChecker
+from tests.drive import drive_asgi
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -86,14 +87,38 @@ def test_a_second_lifespan_starts_the_policies_anew() -> None:
     assert notes == ["a up", "app up", "app down", "a down"] * 2
 
 
-def test_an_app_without_lifespan_has_its_policies_started_on_first_use() -> None:
+@pytest.mark.parametrize("ends", ["raises", "returns"])
+def test_an_app_without_lifespan_has_its_policies_started_and_stopped_by_it(ends: str) -> None:
+    """Such as Django, which raises for any scope but a request's."""
+    notes: list[str] = []
+
+    async def bare(scope: Scope, receive: Receive, send: Send) -> None:
+        if ends == "raises":
+            raise ValueError("no lifespan here")
+
+    stack = mantlet.asgi.Stack(bare, [Started(notes, "a")])
+    assert asyncio.run(_live(stack)) == ["startup.complete", "shutdown.complete"]
+    assert notes == ["a up", "a down"]
+
+
+def test_an_app_that_fails_its_own_startup_fails_as_without_policies() -> None:
+    """It had taken the event, so it has a lifespan."""
+
+    async def fails(scope: Scope, receive: Receive, send: Send) -> None:
+        await receive()
+        raise LookupError("no database")
+
+    stack = mantlet.asgi.Stack(fails, [Started([], "a")])
+    with pytest.raises(LookupError, match="no database"):
+        asyncio.run(_live(stack))
+
+
+def test_a_server_without_lifespan_has_the_policies_started_on_first_use() -> None:
     """Once, however many requests come at a time."""
     notes: list[str] = []
     stack = mantlet.asgi.Stack(ok, [Started(notes, "a")])
 
     async def play() -> None:
-        with pytest.raises(AssertionError, match="no lifespan"):
-            await stack({"type": "lifespan"}, _never, _nowhere)
         await asyncio.gather(*(stack(_http(), _never, _nowhere) for _ in range(5)))
 
     asyncio.run(play())
@@ -101,39 +126,47 @@ def test_an_app_without_lifespan_has_its_policies_started_on_first_use() -> None
 
 
 def test_a_policy_that_cannot_start_fails_the_startup() -> None:
-    """The server is told, and the app is not started."""
+    """The server is told why, and the app is not started."""
     notes: list[str] = []
     stack = mantlet.asgi.Stack(app(notes), [Started(notes, "a", fails="startup")])
-    with pytest.raises(RuntimeError, match="can't start"), TestClient(stack):
+    reason = "Started can't start: RuntimeError: can't start"
+    with pytest.raises(StartupError, match=reason), TestClient(stack):
         pass
     assert notes == ["a up"]
 
 
-def test_cancellation_is_not_lost_behind_a_policy_that_cannot_start() -> None:
-    """The app may still be cleaning up when the server ends it."""
+def test_the_server_gets_the_reason_in_its_message() -> None:
+    """It is the last that uvicorn, granian and gunicorn log, and hypercorn raises it."""
+    stack = mantlet.asgi.Stack(ok, [Started([], "a", fails="startup")])
+    sent: list[Any] = []
+    with pytest.raises(StartupError) as caught:
+        asyncio.run(_live(stack, sent))
+    assert sent == [{"type": "lifespan.startup.failed", "message": str(caught.value)}]
 
-    async def cancelled(scope: Scope, receive: Receive, send: Send) -> None:
-        try:
-            await receive()
-        except RuntimeError:
-            raise asyncio.CancelledError from None
+
+def test_an_exception_of_the_server_reaches_it() -> None:
+    """Hypercorn raises one when a startup has failed, and goes on serving without it."""
+
+    class LifespanFailureError(Exception): ...
 
     async def start() -> Any:
         return {"type": "lifespan.startup"}
 
-    stack = mantlet.asgi.Stack(cancelled, [Started([], "a", fails="startup")])
-    with pytest.raises(asyncio.CancelledError):
-        asyncio.run(stack({"type": "lifespan"}, start, _nowhere))
+    async def refuse(message: Any) -> None:
+        raise LifespanFailureError
+
+    stack = mantlet.asgi.Stack(ok, [Started([], "a", fails="startup")])
+    with pytest.raises(LifespanFailureError):
+        asyncio.run(stack({"type": "lifespan"}, start, refuse))
 
 
 def test_a_policy_that_cannot_start_on_first_use_lets_no_request_pass() -> None:
-    """Each request tries again, and fails while the policy does."""
+    """There is no lifespan to fail, so requests are refused."""
     notes: list[str] = []
     stack = mantlet.asgi.Stack(ok, [Started(notes, "a", fails="startup")])
-    for _ in range(2):
-        with pytest.raises(RuntimeError, match="can't start"):
-            asyncio.run(_call(stack))
-    assert notes == ["a up", "a up"]
+    answers = [drive_asgi(stack) for _ in range(2)]
+    assert [answer.status for answer in answers] == [503, 503]
+    assert notes == ["a up"]
 
 
 def test_a_policy_that_cannot_stop_fails_the_shutdown() -> None:
@@ -187,8 +220,19 @@ async def _never() -> Any:
 async def _nowhere(message: Any) -> None: ...
 
 
-async def _call(stack: mantlet.asgi.Stack) -> None:
-    await stack(_http(), _never, _nowhere)
+async def _live(stack: mantlet.asgi.Stack, sent: list[Any] | None = None) -> list[str]:
+    """Run a whole lifespan; return the types of the messages that the server got."""
+    events = iter(["lifespan.startup", "lifespan.shutdown"])
+    messages: list[Any] = [] if sent is None else sent
+
+    async def receive() -> Any:
+        return {"type": next(events)}
+
+    async def send(message: Any) -> None:
+        messages.append(message)
+
+    await stack({"type": "lifespan"}, receive, send)
+    return [message["type"].removeprefix("lifespan.") for message in messages]
 
 
 async def _run(stack: mantlet.asgi.Stack, scope: dict[str, Any]) -> None:

@@ -361,4 +361,3 @@ class ByRoute(Switch):
         if chosen is None:
             chosen = own["policy"] = self._runs[self._modes.find(request)]
         return chosen
-

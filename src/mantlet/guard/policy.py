@@ -25,7 +25,7 @@ from typing import Any, Literal, Self
 from weakref import finalize
 
 from mantlet.core.modes import ModeOption
-from mantlet.core.policy import Close, Message, Policy
+from mantlet.core.policy import Close, HealthState, Message, Policy
 from mantlet.core.problem import Problem
 from mantlet.core.request import Request
 from mantlet.core.response import Reply, Response
@@ -215,6 +215,8 @@ class SchemaGuard(Policy):
         if self._reports.file is not None:
             finalize(self, self._reports.file.write)  # if the process has no lifespan
         self._source = self._builder.read(contracts, openapi)
+        #: Whether the last `reload()` has failed.
+        self._is_stale = False
         self._router = self._builder.build(self._source, self._security)
         disabled = {"on_finish", "shutdown"} if findings is None else set()
         if not self._router.has_websockets:
@@ -271,14 +273,16 @@ class SchemaGuard(Policy):
             TypeError: the guard is made of models.
             ValueError: the document is wrong; the old one stays.
         """
-        new = self._builder.replace_document(self._source, document)
         checks = self._security
         if security is not None:
             if checks is None:
                 raise ValueError('reload() takes no callables: with security="app" the app checks')
             checks = {**checks, **security}
+        self._is_stale = True  # until the new document has been accepted
+        new = self._builder.replace_document(self._source, document)
         router = self._builder.build(new, checks, allow_unused=True)
         narrower = new.narrower_than(self._source)
+        self._is_stale = False
         self._source, self._router, self._security = new, router, checks
         return narrower
 
@@ -394,3 +398,9 @@ class SchemaGuard(Policy):
         """Write the last findings to the worker's file."""
         if self._reports.file is not None:
             self._reports.file.write()
+
+    # -- health -----------------------------------------------------------------------------------
+
+    def health(self) -> Mapping[str, HealthState]:
+        """Return whether the document is the last one that `reload()` was given."""
+        return {"document": "stale" if self._is_stale else "ok"}

@@ -55,7 +55,7 @@ class Health(Policy):
     """
 
     position = 25
-    position_reason = "which may refuse health checks: {} is asked first"
+    position_reason = "{} may refuse health checks"
 
     def __init__(
         self,

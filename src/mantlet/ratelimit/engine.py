@@ -8,10 +8,10 @@ ended.
 from asyncio import get_running_loop
 from collections.abc import Awaitable, Callable, Sequence
 from time import monotonic_ns
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from mantlet.core.response import Response
-from mantlet.exceptions import StoreOutage
+from mantlet.exceptions import StoreError, StoreOutage
 from mantlet.ratelimit.compiled import ConcurrencyLimit, Hit, QuotaLimit
 from mantlet.ratelimit.decision import BucketDecision, ConcurrencyDecision, Decision, combine
 from mantlet.ratelimit.quota import Quota
@@ -31,6 +31,11 @@ if TYPE_CHECKING:  # the windows are slow to import, and seldom needed
     from mantlet.ratelimit.window_strategy import WindowLimiter, WindowResult
 
 __all__ = ["LimitEngine", "LimitResult", "Reservation", "uncounted_decision"]
+
+
+#: Looked at to see whether a store responds; a bucket that nobody takes from.
+_PROBE: Final = TokenRequest("health:", Quota("1/second"))
+_WINDOW_PROBE: Final = TokenRequest("health:", Quota("1/second", window="fixed"))
 
 
 class LimitResult(NamedTuple):
@@ -133,6 +138,20 @@ class LimitEngine:
         """Return the counts of decisions made without the store, and its state."""
         return self.outages.stats(self._observed.counts())
 
+    async def responds(self) -> bool:
+        """Return whether the store and the storage of the windows respond, by a call of each."""
+        is_async = _is_on_event_loop()
+        try:
+            remaining = self.bound_stores[is_async].peek((_PROBE,))
+            if not isinstance(remaining, list):
+                await remaining
+            if self._windows is None:
+                return True
+            probes = (_WINDOW_PROBE,)
+            return not (await self._from_windows(self._windows, probes, is_async, peek=True))[1]
+        except StoreError:
+            return False
+
     async def take(
         self, hits: Sequence[Hit], is_async: bool, *, peek: bool = False, strikes: bool = True
     ) -> LimitResult:
@@ -176,7 +195,9 @@ class LimitEngine:
         if windowed:
             requests = [needed for _, needed in windowed]
             peek = peek or not all(one.allowed for _, one in decided)
-            results, are_local = await self._from_windows(self._windows, requests, is_async, peek)
+            results, are_local = await self._from_windows(
+                self._windows, requests, is_async, peek=peek
+            )
             is_local = is_local or are_local
             by_window = [
                 (hit, result.decision(hit.limit.name, needed))
@@ -299,7 +320,12 @@ class LimitEngine:
         return local, local.peek(requests) if peek else local.take(requests)
 
     async def _from_windows(
-        self, windows: "WindowLimiter", requests: Sequence[TokenRequest], is_async: bool, peek: bool
+        self,
+        windows: "WindowLimiter",
+        requests: Sequence[TokenRequest],
+        is_async: bool,
+        *,
+        peek: bool,
     ) -> "tuple[Sequence[WindowResult], bool]":
         """Return the results, and whether they are those of the fallback."""
         spare = None if self._fallback is None else self._fallback[1]

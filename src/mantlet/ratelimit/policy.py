@@ -22,7 +22,7 @@ It does not stop a flood that exhausts connections, bandwidth or CPU before a re
 clients that have many addresses or many keys.
 """
 
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from functools import partial
 from time import monotonic_ns
 from typing import Any, Final
@@ -30,7 +30,7 @@ from typing import Any, Final
 from mantlet._internal.coroutines import start_eagerly
 from mantlet._internal.options import check_int
 from mantlet.core.modes import ModeOption, check_mode
-from mantlet.core.policy import Close, Message
+from mantlet.core.policy import Close, HealthState, Message
 from mantlet.core.preflight import has_body, is_preflight
 from mantlet.core.problem import Problem
 from mantlet.core.request import Request
@@ -503,9 +503,22 @@ class RateLimiter(KeyedLimiter):
         """Open the store."""
         return self._engine.open()
 
+    def needs_startup(self, request: Request) -> bool:
+        """Return whether a request needs the store: it is neither exempt nor decided by a list."""
+        if self._lists is not None and self._lists.find(request) is not None:
+            return False
+        if request.raw.get(request.method_key) == "OPTIONS" and self._passes_preflight(request):
+            return False
+        limits = self._table.find(request)
+        return bool(limits.rules or limits.concurrency)
+
     def shutdown(self) -> Awaitable[None] | None:
         """Close the store."""
         return self._engine.close()
+
+    async def health(self) -> Mapping[str, HealthState]:
+        """Return whether the store responds."""
+        return {"store": "ok" if await self._engine.responds() else "down"}
 
     # -- WebSocket messages -----------------------------------------------------------------------
 

@@ -15,7 +15,7 @@ import asyncio
 import logging
 import os
 import signal
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from hashlib import blake2b
 from importlib import import_module
 from inspect import Parameter, Signature
@@ -28,7 +28,7 @@ from mantlet._internal.locks import ForkSafeLock
 from mantlet._internal.log_throttle import LogThrottle
 from mantlet.core.error_log import log_failure
 from mantlet.core.modes import Mode, check_mode
-from mantlet.core.policy import Policy
+from mantlet.core.policy import HealthState, Policy
 from mantlet.core.request import Request
 from mantlet.core.state import state
 from mantlet.redact.masking import Masker
@@ -164,6 +164,8 @@ class SecretLoader(Policy, Generic[M]):
         self._on_poll: Callable[[], object] = lambda: None
         self._report: tuple[SecretStatus, ...] = ()
         self.problems: tuple[str, ...] = ()
+        #: Whether the last reading has failed.
+        self._is_stale = False
         self._has_remote = any(source.is_remote for source in given)
         self.registry = Registry(overlap=overlap, key=_read_key(fingerprint_key), clock=clock)
         self.secret_masker = Masker(self.registry)
@@ -267,6 +269,10 @@ class SecretLoader(Policy, Generic[M]):
         self._update(1.0)
         return None
 
+    def health(self) -> Mapping[str, HealthState]:
+        """Return whether the secrets are those of the sources, or the last valid ones."""
+        return {"secrets": "stale" if self._is_stale else "ok"}
+
     # -- loading ----------------------------------------------------------------------------------
 
     def _load_first(self) -> None:
@@ -288,6 +294,7 @@ class SecretLoader(Policy, Generic[M]):
             resolution = resolve(options, self._readers, needs_refresh)
         finally:
             self._schedule()
+        self._is_stale = bool(resolution.problems)
         if resolution.problems:
             raise SecretsError(self._model.__name__, resolution.problems, resolution.report)
         old = getattr(self, "_snapshot", None)

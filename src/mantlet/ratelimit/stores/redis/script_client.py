@@ -54,6 +54,15 @@ _TEST_REQUESTS = (
 )
 
 
+_AUTHENTICATION: Final = "; give the user and password in store=, as redis://user:password@host"
+#: What to do about an error of the server, by its code.
+_ADVICE: Final = {
+    "NOAUTH": _AUTHENTICATION,
+    "WRONGPASS": _AUTHENTICATION,
+    "NOPERM": "; grant the user the permissions that mantlet.ratelimit.stores.redis.store lists",
+}
+
+
 class ScriptQuota(NamedTuple):
     """A quota in the units of the script.
 
@@ -149,7 +158,8 @@ class ScriptClient:
             await self._call("EVALSHA", _SCRIPT_SHA, keys, ["peek", *args], deadline)
             await self._call("EVALSHA", _SCRIPT_SHA, keys, ["give_back", *back], deadline)
         except CommandError as error:
-            raise StoreError(f"the store {self._safe_uri} can't be used: {error}") from None
+            advice = _ADVICE.get(error.code, "")
+            raise StoreError(f"the store {self._safe_uri} can't be used: {error}{advice}") from None
         except StoreOutage as error:
             self._outages.failed(self._safe_uri, error)
 
