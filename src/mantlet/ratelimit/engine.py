@@ -33,9 +33,8 @@ if TYPE_CHECKING:  # the windows are slow to import, and seldom needed
 __all__ = ["LimitEngine", "LimitResult", "Reservation", "uncounted_decision"]
 
 
-#: Looked at to see whether a store responds; a bucket that nobody takes from.
-_PROBE: Final = TokenRequest("health:", Quota("1/second"))
-_WINDOW_PROBE: Final = TokenRequest("health:", Quota("1/second", window="fixed"))
+#: The key that is looked at to see whether a store responds; nobody takes from it.
+_PROBE: Final = "health:"
 
 
 class LimitResult(NamedTuple):
@@ -142,13 +141,13 @@ class LimitEngine:
         """Return whether the store and the storage of the windows respond, by a call of each."""
         is_async = _is_on_event_loop()
         try:
-            remaining = self.bound_stores[is_async].peek((_PROBE,))
+            remaining = self.bound_stores[is_async].peek((TokenRequest(_PROBE, Quota("1/second")),))
             if not isinstance(remaining, list):
                 await remaining
             if self._windows is None:
                 return True
-            probes = (_WINDOW_PROBE,)
-            return not (await self._from_windows(self._windows, probes, is_async, peek=True))[1]
+            probe = TokenRequest(_PROBE, Quota("1/second", window="fixed"))
+            return not (await self._from_windows(self._windows, [probe], is_async, peek=True))[1]
         except StoreError:
             return False
 
