@@ -54,7 +54,7 @@ _TEST_REQUESTS = (
 )
 
 
-_AUTHENTICATION: Final = "; give the user and password in store=, as redis://user:password@host"
+_AUTHENTICATION: Final = "; correct the user and the password in the URI"
 #: What to do about an error of the server, by its code.
 _ADVICE: Final = {
     "NOAUTH": _AUTHENTICATION,
