@@ -176,7 +176,7 @@ def test_a_policy_that_cannot_start_is_an_error_of_the_block(protocol: Protocol)
             raise OSError("no such file")
 
     client = PolicyClient(Broken(), protocol=protocol)
-    with pytest.raises(OSError, match="no such file"):
+    with pytest.raises(mantlet.StartupError, match="Broken can't start: OSError: no such file"):
         client.__enter__()
 
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     )
     from mantlet._wrap import install, wrap
     from mantlet.core.modes import Mode, ModeOption, check_mode
-    from mantlet.core.policy import Close, Message, Policy
+    from mantlet.core.policy import Close, HealthState, Message, Policy
     from mantlet.core.problem import BodyTooLarge, MalformedRequest, Problem
     from mantlet.core.request import Request
     from mantlet.core.response import Reply, Response
@@ -73,6 +73,7 @@ __all__ = [
     "GraphQL",
     "Headers",
     "Health",
+    "HealthState",
     "JsonRpc",
     "MalformedRequest",
     "MantletError",
@@ -132,7 +133,7 @@ _ORIGINS = {
     for module, names in {
         "mantlet._wrap": ["install", "wrap"],
         "mantlet.core.modes": ["Mode", "ModeOption", "check_mode"],
-        "mantlet.core.policy": ["Close", "Message", "Policy"],
+        "mantlet.core.policy": ["Close", "HealthState", "Message", "Policy"],
         "mantlet.core.problem": ["BodyTooLarge", "MalformedRequest", "Problem"],
         "mantlet.core.request": ["Request"],
         "mantlet.core.response": ["Reply", "Response"],
