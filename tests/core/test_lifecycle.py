@@ -143,11 +143,11 @@ def test_secrets_are_masked_in_the_reason(caplog: pytest.LogCaptureFixture) -> N
 
     class Fails(Policy):
         def startup(self) -> None:
-            raise OSError("no login with hunter2\n\x1b[31mred")
+            raise OSError("no login with hunter2 at db://shop:x@db1/shop\n\x1b[31mred")
 
     with pytest.raises(StartupError) as caught:
         mantlet.wsgi.wrap(WsgiAdapter().app(hello), Knows(), Fails())
-    assert caught.value.reason == "OSError: no login with ***\n\\x1b[31mred"
+    assert caught.value.reason == "OSError: no login with *** at db://***@db1/shop\n\\x1b[31mred"
     assert "hunter2" not in caplog.text
 
 

@@ -88,6 +88,6 @@ class Lifespan:
         try:
             await self._stop_policies()
         except Exception as error:
-            text = f"a policy can't stop: {type(error).__qualname__}: {error}"
+            text = f"A policy can't stop: {type(error).__qualname__}"
             await self._server_send({"type": "lifespan.shutdown.failed", "message": text})
             raise

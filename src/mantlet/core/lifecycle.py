@@ -7,6 +7,7 @@ attempt is made from time to time.
 """
 
 import logging
+import re
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, contextmanager
 from contextvars import ContextVar
@@ -30,6 +31,8 @@ __all__ = ["Gate", "Lifecycle", "Startup", "check_startup", "starts_nothing", "w
 Startup = Literal["eager", "lazy"]
 
 _log = logging.getLogger("mantlet.startup")
+#: The user and the password in a URI.
+_LOGIN: Final = re.compile(r"//\S{1,300}@")
 #: The most lines of a reason, and the most bytes of each, that are told.
 _MAX_LINES: Final = 50
 _MAX_LINE: Final = 1000
@@ -224,7 +227,7 @@ class Lifecycle:
 
     def _reason(self, error: Exception) -> str:
         """Return the text of an exception, without secrets and in printable lines."""
-        text = str(error)
+        text = _LOGIN.sub("//***@", str(error))
         for mask in self._masks:
             text = mask.text(text)
         if not isinstance(error, MantletError):
