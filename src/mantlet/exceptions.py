@@ -51,7 +51,7 @@ class DocumentError(MantletError, ValueError):
 
 def _listing(problems: tuple[tuple[str, str], ...]) -> Iterator[str]:
     summary = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
-    yield f"the OpenAPI document has {summary}:"
+    yield f"SchemaGuard: the OpenAPI document has {summary}:"
     for pointer, message in problems[:_MAX_LISTED]:
         yield f"  {pointer or '(root)'}: {message}"
     if len(problems) > _MAX_LISTED:

@@ -133,7 +133,7 @@ def test_all_problems_are_told_at_once_and_no_value(tmp_path: Path) -> None:
         "environment APP_MISING: is not a secret of the app: did you mean APP_MISSING?",
     }
     text = str(told.value)
-    assert text.startswith("Everything: 12 problems with the secrets\n  - ")
+    assert text.startswith("SecretLoader: Everything: 12 problems with the secrets\n  - ")
     assert not any(value and value in text for value in values.values())
     states = {entry.name: entry.state for entry in told.value.report}
     assert states == dict.fromkeys(states, "invalid") | {"missing": "missing", "good": "ok"}

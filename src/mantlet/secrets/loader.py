@@ -360,7 +360,8 @@ class SecretLoader(Policy, Generic[M]):
 
     def _log_error(self, error: SecretsError) -> None:
         if self._log_throttle.suppressed(str(error)) is not None:
-            log.error("SecretLoader keeps the last valid secrets: %s", error)
+            text = str(error).removeprefix("SecretLoader: ")
+            log.error("SecretLoader keeps the last valid secrets: %s", text)
 
     def _notify(self, changed: frozenset[str]) -> None:
         """Log a change and call the listeners."""

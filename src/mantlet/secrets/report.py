@@ -46,6 +46,6 @@ class SecretsError(MantletError):
     def __init__(self, model: str, problems: Sequence[str], report: Sequence[SecretStatus]) -> None:
         count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
         lines = "".join(f"\n  - {problem}" for problem in problems)
-        super().__init__(f"{model}: {count} with the secrets{lines}")
+        super().__init__(f"SecretLoader: {model}: {count} with the secrets{lines}")
         self.problems = tuple(problems)
         self.report = tuple(report)

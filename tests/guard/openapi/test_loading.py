@@ -85,7 +85,7 @@ def test_what_is_no_document_is_said_with_its_path(
     """Each is a `ValueError` that begins with the option and names the file."""
     path = tmp_path / "api.json"
     path.write_bytes(content)
-    with pytest.raises(ValueError, match=f"^openapi: .*api.json' {words}"):
+    with pytest.raises(ValueError, match=f"^SchemaGuard: openapi: .*api.json' {words}"):
         load_document(path)
 
 

@@ -125,7 +125,7 @@ def _translated(root: Any) -> tuple[Any, Translation | None]:
 
 
 def _unreadable(message: str) -> DocumentError:
-    return DocumentError([("", message)], f"openapi: {message}")
+    return DocumentError([("", message)], f"SchemaGuard: openapi: {message}")
 
 
 def openapi_version(root: Any) -> str:
