@@ -43,7 +43,8 @@ def test_all_problems_are_reported_at_once() -> None:
         "/paths/https:~1~1a.test~1x",
     ]
     assert str(error).startswith(
-        "SchemaGuard: the OpenAPI document has 3 problems:\n  /paths/https:~1~1a.test~1x/get/parameters/0/in: "
+        "SchemaGuard: the OpenAPI document has 3 problems:\n"
+        "  /paths/https:~1~1a.test~1x/get/parameters/0/in: "
     )
     assert str(DocumentError([("", "is wrong")])) == (
         "SchemaGuard: the OpenAPI document has 1 problem:\n  (root): is wrong"
