@@ -103,6 +103,26 @@ def test_check_shows_all_problems_and_ends_with_1(project: Path) -> None:
         assert "missing" in done.stdout
 
 
+def test_check_starts_no_policy(project: Path) -> None:
+    """Though the module wraps an app, whose limiter would need its store."""
+    (project / "app.py").write_text(
+        f"""{MODULE}
+import mantlet
+
+class Store(mantlet.Policy):
+    def startup(self):
+        raise OSError("no store here")
+
+loader = SecretLoader(AppSecrets)
+app = mantlet.wrap(lambda environ, start_response: [], loader, Store())
+"""
+    )
+    for target in ("app:AppSecrets", "app:loader"):
+        done = run(project, "check", target)
+        assert done.returncode == 0, done.stderr
+        assert "store" not in done.stdout + done.stderr
+
+
 def test_check_takes_sources_and_tells_ages(project: Path) -> None:
     """Sources have the order of the options."""
     write(project / "run" / "token", f"{TOKEN}\n", 0o644)

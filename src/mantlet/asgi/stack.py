@@ -1,8 +1,9 @@
 """The ASGI adapter: an app with its policies around it, itself an ASGI app."""
 
-from asyncio import Lock
+from asyncio import AbstractEventLoop, Lock, get_running_loop
 from collections.abc import Mapping, Sequence
 from typing import Final
+from weakref import WeakKeyDictionary
 
 from mantlet._internal.asgi_types import AsgiApp, AsgiMessage, Receive, Scope, Send
 from mantlet.asgi.http import AsgiHttpExchange
@@ -55,8 +56,8 @@ class Stack(BaseStack[AsgiApp]):
         startup: Startup = "eager",
         _started: Sequence[Policy] = (),
     ) -> None:
-        lock = Lock()
-        super().__init__(app, policies, startup=startup, started=_started, hold=lambda: lock)
+        self._locks: WeakKeyDictionary[AbstractEventLoop, Lock] = WeakKeyDictionary()
+        super().__init__(app, policies, startup=startup, started=_started, hold=self._lock)
         self._observe_exceptions()
 
     async def __call__(  # noqa: C901, PLR0912, PLR0915  # each coroutine costs every request
@@ -129,6 +130,10 @@ class Stack(BaseStack[AsgiApp]):
                 waiting = hooks.finish(request, result)
                 if waiting is not None:
                     await waiting
+
+    def _lock(self) -> Lock:
+        """Return the lock of this event loop: tests run one loop after another."""
+        return self._locks.setdefault(get_running_loop(), Lock())
 
     async def _start(self) -> None:
         """Start the policies, before the app."""
