@@ -151,6 +151,17 @@ def test_secrets_are_masked_in_the_reason(caplog: pytest.LogCaptureFixture) -> N
     assert "hunter2" not in caplog.text
 
 
+@both_protocols
+def test_policies_that_had_started_are_stopped_if_another_one_fails(protocol: Protocol) -> None:
+    """The one that failed, and those that come after it, are not."""
+    first, second, third = Opens(), Other(fails=1), Opens()
+    with pytest.raises(StartupError), PolicyClient(first, second, third, protocol=protocol):
+        pass
+    assert first.calls == ["startup", "shutdown"]
+    assert second.calls == ["startup"]
+    assert third.calls == []
+
+
 def test_a_policy_starts_once_though_its_stack_is_extended() -> None:
     """Also where the baseline moves."""
     inner, outer = Opens(), Other()

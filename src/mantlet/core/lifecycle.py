@@ -9,7 +9,7 @@ attempt is made from time to time.
 import logging
 import re
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, contextmanager
+from contextlib import AbstractAsyncContextManager, contextmanager, suppress
 from contextvars import ContextVar
 from math import ceil, inf
 from time import monotonic
@@ -100,9 +100,7 @@ class Lifecycle:
         self._clock = clock
         self._startable = tuple(one for one in self.policies if has_hook(one, "startup"))
         self._stoppable = tuple(one for one in self.policies if has_hook(one, "shutdown"))
-        self.pending = tuple(
-            one for one in self._startable if not any(one is other for other in started)
-        )
+        self.pending = tuple(_without(self._startable, started))
         self._masks = tuple(
             one.secret_masker for one in self.policies if one.secret_masker is not None
         )
@@ -121,7 +119,7 @@ class Lifecycle:
     @property
     def started(self) -> tuple[Policy, ...]:
         """The policies that have started."""
-        return tuple(one for one in self._startable if not self.is_pending(one))
+        return tuple(_without(self._startable, self.pending))
 
     def is_pending(self, policy: Policy) -> bool:
         """Return whether a policy has not started."""
@@ -131,15 +129,20 @@ class Lifecycle:
         """Start the policies that have not started, the outermost first.
 
         Raises:
-            StartupError: one of them can't start. It has been logged.
+            StartupError: one of them can't start. It has been logged, and those that had started
+                have been stopped.
         """
         async with self._hold():
-            for policy in self.pending:
+            before = self.pending
+            for policy in before:
                 try:
                     await _run(policy.startup)
                 except Exception as error:  # noqa: BLE001  # raised in other words
                     failure = StartupError(type(policy).__name__, self._reason(error))
                     self._log_failure(logging.CRITICAL, policy, str(failure), error)
+                    self.pending, pending = before, self.pending
+                    with suppress(Exception):  # the server ends, and has the reason
+                        await self._stop(_without(before, pending))
                     raise failure from None
                 self._note_started(policy)
 
@@ -154,11 +157,9 @@ class Lifecycle:
     async def stop(self) -> None:
         """Stop the policies, the innermost first; they may start again after it."""
         async with self._hold():
-            pending = self.pending
+            running = _without(self._stoppable, self.pending)
             self.reset()
-            for policy in reversed(self._stoppable):
-                if not any(policy is one for one in pending):
-                    await _run(policy.shutdown)
+            await self._stop(running)
 
     def reset(self) -> None:
         """Have all policies start again, such as in a process that was forked after the start."""
@@ -203,8 +204,13 @@ class Lifecycle:
             self._delay = min(2 * self._delay, _MAX_DELAY)
             self._retry_at = self._clock() + self._delay
 
+    async def _stop(self, policies: Sequence[Policy]) -> None:
+        for policy in reversed(policies):
+            if has_hook(policy, "shutdown"):
+                await _run(policy.shutdown)
+
     def _note_started(self, policy: Policy) -> None:
-        self.pending = tuple(one for one in self.pending if one is not policy)
+        self.pending = tuple(_without(self.pending, (policy,)))
         self._fresh_until = -inf
         had_failed = self._told.pop(id(policy), None)
         name = type(policy).__name__
@@ -301,3 +307,8 @@ async def _run(hook: Callable[[], Awaitable[None] | None]) -> None:
     waiting = hook()
     if waiting is not None:
         await waiting
+
+
+def _without(policies: Sequence[Policy], others: Sequence[Policy]) -> list[Policy]:
+    """Return policies without others; they are compared by identity."""
+    return [one for one in policies if not any(one is other for other in others)]
