@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 import falcon.asgi
 import flask
@@ -19,7 +20,7 @@ from werkzeug.middleware.dispatcher import DispatcherMiddleware
 import mantlet
 from mantlet import ErrorEnvelope, Problem
 from mantlet.integrations import app_search
-from mantlet.integrations.app_search import find_apps
+from mantlet.integrations.app_search import find_apps, wrapped_apps
 from tests.drive import drive_asgi, drive_wsgi
 
 if TYPE_CHECKING:
@@ -129,6 +130,22 @@ def test_the_search_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     for _ in range(200):
         far = Attribute(far)
     assert found(far) == []
+
+
+def test_a_wrapper_with_a_mapping_of_weak_references_is_looked_into() -> None:
+    """It takes no text for a key."""
+
+    class Caching(Attribute):
+        def __init__(self, app: Any) -> None:
+            super().__init__(app)
+            self.cache: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
+
+        def __call__(self, environ: Any, start_response: Any) -> Any:
+            return self.app(environ, start_response)
+
+    app = flask.Flask("shop")
+    assert app in list(wrapped_apps(Caching(app)))
+    assert drive_wsgi(mantlet.wrap(Caching(app))).status == 404
 
 
 def test_an_app_is_found_beside_many_routes() -> None:

@@ -56,8 +56,7 @@ class Stack(BaseStack[AsgiApp]):
         startup: Startup = "eager",
         _started: Sequence[Policy] = (),
     ) -> None:
-        self._locks: WeakKeyDictionary[AbstractEventLoop, Lock] = WeakKeyDictionary()
-        super().__init__(app, policies, startup=startup, started=_started, hold=self._lock)
+        super().__init__(app, policies, startup=startup, started=_started, hold=_LoopLocks())
         self._observe_exceptions()
 
     async def __call__(  # noqa: C901, PLR0912, PLR0915  # each coroutine costs every request
@@ -131,10 +130,6 @@ class Stack(BaseStack[AsgiApp]):
                 if waiting is not None:
                     await waiting
 
-    def _lock(self) -> Lock:
-        """Return the lock of this event loop: tests run one loop after another."""
-        return self._locks.setdefault(get_running_loop(), Lock())
-
     async def _start(self) -> None:
         """Start the policies, before the app."""
         self._observe_exceptions()
@@ -152,6 +147,17 @@ class Stack(BaseStack[AsgiApp]):
             kind: request_class(base, find_root_paths(self.app, kind), self._lifecycle)
             for kind, base in _REQUESTS.items()
         }
+
+
+class _LoopLocks:
+    """A lock for each event loop, as tests run one after another."""
+
+    def __init__(self) -> None:
+        self._locks: WeakKeyDictionary[AbstractEventLoop, Lock] = WeakKeyDictionary()
+
+    def __call__(self) -> Lock:
+        """Return the lock of the running loop."""
+        return self._locks.setdefault(get_running_loop(), Lock())
 
 
 def _sending_headers(send: Send, headers: Mapping[bytes, tuple[bytes, bytes]]) -> Send:

@@ -89,6 +89,9 @@ class Policy(KnowsOptions):
     #: answer in its place: the heads of streams then wait for it under ASGI as well.
     needs_first_chunk: bool = False
 
+    #: Whether the policy looks at the lifecycle of its stack, as `Health` does.
+    sees_lifecycle: bool = False
+
     #: Names of headers that the policy trusts, since a proxy in front of the app sets them.
     trusted_headers: frozenset[str] = frozenset()
 

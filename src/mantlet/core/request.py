@@ -51,7 +51,8 @@ class Request:
     _root_paths: RootPaths = NO_ROOT_PATHS
     #: Whether they count for requests without a root path.
     _sets_root_paths: bool = False
-    #: How the policies of this request's stack are: of the class for the same reason.
+    #: How the policies of this request's stack are: of the class for the same reason. Set if a
+    #: policy looks at it (`Policy.sees_lifecycle`).
     _lifecycle: "Lifecycle"
 
     raw: MutableMapping[str, Any]
@@ -382,10 +383,12 @@ def request_class(
     """Return the class of the requests of one stack.
 
     Args:
-        base: the adapter's class.
+        base: the adapter's class, returned as it is where nothing differs.
         root_paths: the root paths that the app sets itself.
         lifecycle: of the stack's policies.
     """
+    if root_paths == NO_ROOT_PATHS and not lifecycle.is_seen:
+        return base
     members = {
         "_lifecycle": lifecycle,
         "_root_paths": root_paths,

@@ -54,6 +54,7 @@ class Health(Policy):
         ValueError: a path does not begin with a slash, or both are the same.
     """
 
+    sees_lifecycle = True
     position = 25
     position_reason = "{} may refuse health checks"
 

@@ -9,7 +9,7 @@ follow only wrappers around one app, whose protocol and paths are those of the a
 """
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from functools import partial
 from inspect import isclass
 from types import FunctionType, MemberDescriptorType, MethodType, ModuleType
@@ -38,6 +38,7 @@ _KNOWN: Final[dict[tuple[str, str], tuple[str, ...]]] = {
     ("litestar", "ASGIRoute"): ("route_handler",),
     ("litestar", "BaseRoute"): (),
     ("litestar", "BaseRouteHandler"): ("fn", "_fn"),
+    ("mantlet", "BaseStack"): ("app",),
     ("starlette", "Host"): ("app",),
     ("starlette", "Mount"): ("app",),
     ("starlette", "Router"): ("routes", "default", "middleware_stack"),
@@ -179,6 +180,8 @@ def _held(wrapper: Any, kind: str) -> Iterable[Any]:
         return (wrapper.__self__,)
     if isinstance(wrapper, FunctionType):
         return _held_by_function(wrapper)
+    # Of dicts alone: another mapping may refuse the key, as one of weak references does.
     return [
-        value.get(kind) if isinstance(value, Mapping) else value for value in _attributes(wrapper)
+        dict.get(value, kind) if isinstance(value, dict) else value
+        for value in _attributes(wrapper)
     ]
