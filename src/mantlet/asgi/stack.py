@@ -144,7 +144,7 @@ class Stack(BaseStack[AsgiApp]):
         # Again, since apps are mounted and get handlers after an app has been wrapped.
         self._observe_exceptions()
         return {
-            kind: request_class(base, find_root_paths(self.app, kind), self._lifecycle)
+            kind: request_class(base, find_root_paths(self.app, kind), self._seen_lifecycle)
             for kind, base in _REQUESTS.items()
         }
 

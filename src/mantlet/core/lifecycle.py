@@ -117,11 +117,6 @@ class Lifecycle:
         return bool(self._startable or self._stoppable)
 
     @property
-    def is_seen(self) -> bool:
-        """Whether a policy looks at this."""
-        return any(policy.sees_lifecycle for policy in self.policies)
-
-    @property
     def started(self) -> tuple[Policy, ...]:
         """The policies that have started."""
         return tuple(_without(self._startable, self.pending))

@@ -378,16 +378,16 @@ class Request:
 
 
 def request_class(
-    base: type[RequestType], root_paths: RootPaths, lifecycle: "Lifecycle"
+    base: type[RequestType], root_paths: RootPaths, lifecycle: "Lifecycle | None" = None
 ) -> type[RequestType]:
     """Return the class of the requests of one stack.
 
     Args:
         base: the adapter's class, returned as it is where nothing differs.
         root_paths: the root paths that the app sets itself.
-        lifecycle: of the stack's policies.
+        lifecycle: of the stack's policies, if one of them looks at it.
     """
-    if root_paths == NO_ROOT_PATHS and not lifecycle.is_seen:
+    if root_paths == NO_ROOT_PATHS and lifecycle is None:
         return base
     members = {
         "_lifecycle": lifecycle,

@@ -251,6 +251,8 @@ class BaseStack(Generic[App]):
         check_order(self.policies)
         self._hooks = PolicyHooks(self.app, self.policies)
         self._lifecycle = Lifecycle(self.policies, hold, started=started)
+        is_seen = any(policy.sees_lifecycle for policy in self.policies)
+        self._seen_lifecycle = self._lifecycle if is_seen else None
         if self._lifecycle.is_needed:
             self._hooks.is_idle = False
         self._gated: PolicyHooks[App] | None = None

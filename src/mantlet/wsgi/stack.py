@@ -98,7 +98,7 @@ class Stack(BaseStack[WSGIApplication]):
         self._observe_exceptions()
         warn_of_underscores(environ, self.policies)  # of the first request of a server
         found = find_root_paths(self.app)
-        return {"http": request_class(WsgiRequest, found, self._lifecycle)}
+        return {"http": request_class(WsgiRequest, found, self._seen_lifecycle)}
 
 
 def _run_off_loop(start: Callable[[], Coroutine[Any, Any, None]]) -> None:
