@@ -17,7 +17,7 @@ from typing import Final, Literal, get_args
 
 from mantlet._internal.log_throttle import LogThrottle
 from mantlet._internal.printable import printable
-from mantlet.core.dry_run import Switch, mode_of, with_mode
+from mantlet.core.dry_run import Switch, mode_of
 from mantlet.core.error_log import log_failure
 from mantlet.core.policy import HealthState, Policy, has_hook
 from mantlet.core.problem import Problem
@@ -270,13 +270,15 @@ class Gate(Switch):
 
     Args:
         policy: the policy.
+        started: the same as its mode has it run.
         lifecycle: of its stack.
     """
 
-    def __init__(self, policy: Policy, lifecycle: Lifecycle) -> None:
+    def __init__(self, policy: Policy, started: Policy, lifecycle: Lifecycle) -> None:
         super().__init__(policy)
         self.disabled_hooks -= {"on_request"}
-        self._started = with_mode(policy) or Policy()
+        self._started = started
+        self._is_called = has_hook(self._started, "on_request")
         self._lifecycle = lifecycle
 
     def _chosen(self, request: Request) -> Policy:
@@ -290,12 +292,14 @@ class Gate(Switch):
             and mode_of(self._policy, request) != "off"
             and self._policy.needs_startup(request)
         )
-        return self._wait(request) if waits else self._started.on_request(request)
+        if waits:
+            return self._wait(request)
+        return self._started.on_request(request) if self._is_called else None
 
     async def _wait(self, request: Request) -> Reply | None:
         await self._lifecycle.attempt()
         if not self._lifecycle.is_pending(self._policy):
-            reply = self._started.on_request(request)
+            reply = self._started.on_request(request) if self._is_called else None
             return reply if reply is None or isinstance(reply, Reply) else await reply
         request.local(self)["policy"] = Policy()  # whose hooks do nothing
         if mode_of(self._policy, request) == "enforce":

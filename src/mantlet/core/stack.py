@@ -85,6 +85,7 @@ class PolicyHooks(Generic[App]):
 
     Attributes:
         app: the app.
+        active: the policies that are not off, as their modes have them run.
         on_request: the request hooks, each with the index of its policy.
         on_message: the message hooks.
         on_close: the hooks of policies that may hold messages, the innermost first, each with the
@@ -102,7 +103,7 @@ class PolicyHooks(Generic[App]):
 
     def __init__(self, app: App, policies: Sequence[Policy]) -> None:
         self.app = app
-        active = tuple(one for one in map(with_mode, policies) if one is not None)
+        self.active = active = tuple(one for one in map(with_mode, policies) if one is not None)
         self.on_request = tuple(
             (index, policy.on_request)
             for index, policy in enumerate(active)
@@ -270,9 +271,10 @@ class BaseStack(Generic[App]):
         hooks = self._hooks
         if self._lifecycle.pending:
             if self._gated is None:
+                pairs = zip(self._lifecycle.policies, hooks.active, strict=True)
                 gated = [
-                    Gate(one, self._lifecycle) if has_hook(one, "startup") else one
-                    for one in self._lifecycle.policies
+                    Gate(policy, run, self._lifecycle) if has_hook(policy, "startup") else run
+                    for policy, run in pairs
                 ]
                 self._gated = PolicyHooks(self.app, gated)
             hooks = self._gated
