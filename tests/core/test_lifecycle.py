@@ -14,6 +14,7 @@ from starlette.testclient import TestClient
 
 import mantlet
 from mantlet import ErrorEnvelope, Policy, RateLimiter, Rule, StartupError
+from mantlet._internal.coroutines import run_sync
 from mantlet.core.lifecycle import Lifecycle, without_startup
 from mantlet.exceptions import StoreError
 from mantlet.ratelimit.stores.memory import MemoryStore
@@ -480,6 +481,20 @@ def test_concurrent_requests_wait_for_one_attempt() -> None:
     asyncio.run(play())
     assert statuses == [200] * 20
     assert entered == 1
+
+
+def test_a_policy_starts_without_a_loop_of_asyncio() -> None:
+    """As under trio."""
+    stack = lazy(AsgiAdapter(), policy := Opens())
+
+    async def receive() -> Any:
+        return {"type": "http.request"}
+
+    async def send(message: Any) -> None: ...
+
+    scope = {"type": "http", "method": "GET", "path": "/", "headers": [], "query_string": b""}
+    run_sync(stack(scope, receive, send))
+    assert policy.calls == ["startup", "on_request", "on_response", "on_finish"]
 
 
 def test_a_cancelled_attempt_is_none() -> None:

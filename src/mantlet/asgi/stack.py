@@ -154,10 +154,15 @@ class _LoopLocks:
 
     def __init__(self) -> None:
         self._locks: WeakKeyDictionary[AbstractEventLoop, Lock] = WeakKeyDictionary()
+        self._other = Lock()
 
     def __call__(self) -> Lock:
         """Return the lock of the running loop."""
-        return self._locks.setdefault(get_running_loop(), Lock())
+        try:
+            loop = get_running_loop()
+        except RuntimeError:  # one of another library, such as trio
+            return self._other
+        return self._locks.setdefault(loop, Lock())
 
 
 def _sending_headers(send: Send, headers: Mapping[bytes, tuple[bytes, bytes]]) -> Send:
