@@ -71,13 +71,6 @@ def test_the_checks_answer_as_on_the_page(path: str) -> None:
             assert answer.get(name) == value
 
 
-def test_a_limiter_can_be_optional() -> None:
-    """By the name of its class."""
-    health = run(PAGE, block_with(PAGE, "optional="))["health"]
-    assert isinstance(health, mantlet.Health)
-    assert health._optional == {"RateLimiter"}
-
-
 def test_the_policy_for_a_database_starts_with_it_and_has_its_state(tmp_path: Path) -> None:
     """As docs/write-a-policy.md has it."""
     kind = run("write-a-policy.md", block_with("write-a-policy.md", "class Database"))["Database"]

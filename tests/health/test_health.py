@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from mantlet import ModeOption, Request
     from mantlet.core.policy import HealthState
+    from mantlet.ratelimit.factory import OutageAction
 
 both_protocols = pytest.mark.parametrize("protocol", PROTOCOLS)
 
@@ -151,7 +152,6 @@ def test_a_websocket_is_the_apps() -> None:
         ({"ready": ""}, "ready must begin with a slash, not ''"),
         ({"path": "/a", "ready": "/a"}, "path and ready must differ, but both are '/a'"),
         ({"path": None}, "path must be text, not None"),
-        ({"optional": "RateLimiter"}, r"optional must be a collection of names, such as \['Rate"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
@@ -227,10 +227,8 @@ def test_policies_of_one_class_are_told_apart(protocol: Protocol) -> None:
 
 
 @both_protocols
-def test_a_policy_can_be_optional(protocol: Protocol) -> None:
-    """It is shown, and the app is ready without it; so it is in report mode."""
-    down = Reports("down")
-    assert checks(PolicyClient(Health(optional=["Reports"]), down, protocol=protocol))[0] == 200
+def test_a_policy_in_report_mode_counts_for_nothing(protocol: Protocol) -> None:
+    """It is shown; one that is off is not."""
     report = Reports("down", mode="report")
     client = PolicyClient(Health(), report, protocol=protocol)
     assert checks(client) == (200, "ready", {"Reports": {"vault": "down"}})
@@ -340,16 +338,22 @@ class Store(MemoryStore):
 def test_a_limiter_has_the_state_of_its_store(
     protocol: Protocol, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """By asking it, and without its name."""
+    """By asking it, and without its name. Where it counts locally, the app is ready meanwhile."""
     monkeypatch.setattr("mantlet.core.lifecycle._FRESH", 0)
-    store = Store()
-    client = PolicyClient(Health(), RateLimiter("1/minute", store=store), protocol=protocol)
-    assert checks(client) == (200, "ready", {"RateLimiter": {"store": "ok"}})
-    store.is_down = True
-    assert checks(client) == (503, "not ready", {"RateLimiter": {"store": "down"}})
-    assert client.get("/").status == 200
-    store.is_down = False
-    assert checks(client)[0] == 200
+    cases: list[tuple[OutageAction, int, str, str]] = [
+        ("local", 200, "ready", "stale"),
+        ("allow", 200, "ready", "stale"),
+        ("refuse", 503, "not ready", "down"),
+    ]
+    for on_outage, status, summary, state in cases:
+        store = Store()
+        limiter = RateLimiter("1/minute", store=store, on_outage=on_outage)
+        client = PolicyClient(Health(), limiter, protocol=protocol)
+        assert checks(client) == (200, "ready", {"RateLimiter": {"store": "ok"}})
+        store.is_down = True
+        assert checks(client) == (status, summary, {"RateLimiter": {"store": state}})
+        store.is_down = False
+        assert checks(client)[0] == 200
 
 
 @both_protocols

@@ -18,7 +18,7 @@ method for that, see ``docs/write-a-policy.md``.
 """
 
 import json
-from collections.abc import Awaitable, Iterable, Mapping
+from collections.abc import Awaitable, Mapping
 from typing import Final
 
 from mantlet.core.policy import HealthState, Policy
@@ -37,8 +37,8 @@ _WRONG_METHOD: Final = Problem(
 class Health(Policy):
     """Answer health checks: whether the process is live, and whether it is ready for requests.
 
-    Both answer GET and HEAD with 200; readiness answers with 503 while a policy's store is down or
-    a policy has not started. A policy in report mode is shown, and counts for nothing.
+    Both answer GET and HEAD with 200; readiness answers with 503 while a policy cannot work without
+    what is down, or has not started. A policy in report mode is shown, and counts for nothing.
 
     It has no ``mode``, and ``MANTLET_MODE`` does not switch it off: it decides about no other
     request.
@@ -46,8 +46,6 @@ class Health(Policy):
     Args:
         path: the path of the liveness check, within the wrapped app.
         ready: the path of the readiness check.
-        optional: names of policies that are shown, and that the app is ready without:
-            ``["RateLimiter"]`` where it counts locally in an outage of its store.
 
     Raises:
         TypeError: an option is of the wrong type.
@@ -58,13 +56,7 @@ class Health(Policy):
     position = 25
     position_reason = "{} may refuse health checks"
 
-    def __init__(
-        self,
-        *,
-        path: str = "/-/health",
-        ready: str = "/-/ready",
-        optional: Iterable[str] = (),
-    ) -> None:
+    def __init__(self, *, path: str = "/-/health", ready: str = "/-/ready") -> None:
         for name, value in (("path", path), ("ready", ready)):
             if not isinstance(value, str):
                 raise TypeError(f"{name} must be text, not {value!r}")
@@ -72,12 +64,9 @@ class Health(Policy):
                 raise ValueError(f"{name} must begin with a slash, not {value!r}")
         if path == ready:
             raise ValueError(f"path and ready must differ, but both are {path!r}")
-        if isinstance(optional, str):
-            raise TypeError(f"optional must be a collection of names, such as [{optional!r}]")
         self._live = path
         self._ready = ready
         self._paths = path, ready
-        self._optional = frozenset(optional)
 
     def on_request(self, request: Request) -> Reply | Awaitable[Reply | None] | None:
         """Answer a health check; let any other request pass."""
@@ -100,8 +89,7 @@ class Health(Policy):
                 count += 1
                 name = f"{kind} {count}"
             checks[name] = states
-            counts = kind not in self._optional and policy.mode != "report"
-            if counts and "down" in states.values():
+            if policy.mode != "report" and "down" in states.values():
                 is_ready = False
         status = "ready" if is_ready else "not ready"
         return _reply(200 if is_ready else 503, {"status": status, "checks": checks})

@@ -517,8 +517,10 @@ class RateLimiter(KeyedLimiter):
         return self._engine.close()
 
     async def health(self) -> Mapping[str, HealthState]:
-        """Return whether the store responds."""
-        return {"store": "ok" if await self._engine.responds() else "down"}
+        """Return whether the store responds; ``"stale"`` if requests are decided without it."""
+        if await self._engine.responds():
+            return {"store": "ok"}
+        return {"store": "down" if self._on_outage == "refuse" else "stale"}
 
     # -- WebSocket messages -----------------------------------------------------------------------
 

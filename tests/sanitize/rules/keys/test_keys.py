@@ -184,7 +184,7 @@ def test_the_secrets_of_azure_are_found() -> None:
     """Of its directory, and shared access signatures but those that read a single blob."""
     key = f"{text('ad', 3)}8Q~{text('azure', 34)}"
     assert scanned(f'{{"s": "{key}"}}'.encode()) == (
-        f'{{"s": "{key[:3]}{"*" * 37}"}}'.encode(), ["azure-ad-secret"]
+        f'{{"s": "{key[:4]}{"*" * 36}"}}'.encode(), ["azure-ad-secret"]
     )  # fmt: skip
     sig = encoded(text("sig", 30)).replace("=", "")[:42] + "8%3D"
     account = f"?sv=2022-11-02&ss=bfqt&srt=sco&sp=rwdlacup&se=2026-12-01&spr=https&sig={sig}"
@@ -314,7 +314,7 @@ def test_few_literals_are_short() -> None:
     """They cost time wherever they occur in innocent text."""
     literals = [literal for rule in RULES["keys"] for literal in rule.literals]
     assert len(literals) <= 420
-    assert all(len(literal) >= 3 for literal in literals)
+    assert [literal for literal in literals if len(literal) < 3] == [b"Q~"]  # of Azure AD
     assert sum(len(literal) == 3 for literal in literals) <= 33
 
 

@@ -157,10 +157,10 @@ _ASSIGNED: Final = PatternPart(
 )
 
 _AZURE: Final = (
-    # Three characters of the secret precede its mark and stay.
-    KeyRule("azure-ad-secret", [b"%dQ~" % digit for digit in range(10)],
+    # Four characters of the secret precede its mark and stay.
+    KeyRule("azure-ad-secret", [b"Q~"],
             repeat(rb"A-Za-z0-9_~.\-", 31, 34, possessive=True), chars=rb"A-Za-z0-9_~.\-",
-            after=rb"(?<=[A-Za-z0-9_~.\-]{3})", verify=is_random_mixed),
+            after=rb"(?<=[A-Za-z0-9_~.\-]{3}[0-9])", verify=is_random_mixed),
     LabeledRule("azure-shared-access-key", [b"SharedAccessKey"],
                 base64_text(43, 43, padding=(1, 1)), rest=_NO_GAP, gap=_ASSIGNED,
                 verify=is_random_mixed),
