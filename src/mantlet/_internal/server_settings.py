@@ -17,8 +17,9 @@ _SERVERS: Final = {
     "hypercorn": (),
     "granian": ("GRANIAN_WORKERS",),
 }
-#: Programs that serve from one process, if at all, whatever the environment says.
-_SINGLE: Final = frozenset(("flask", "django-admin", "manage", "pytest", "py.test"))
+#: Programs that serve from one process, if at all, whatever the environment says. Those of
+#: pytest-xdist are started by ``python -c``.
+_SINGLE: Final = frozenset(("flask", "django-admin", "manage", "pytest", "py.test", "-c"))
 _MOST: Final = 10_000
 
 
