@@ -106,7 +106,7 @@ def test_other_methods_are_not_allowed(protocol: Protocol, method: str, path: st
     response = PolicyClient(ErrorEnvelope(), Health(), protocol=protocol).request(method, path)
     assert response.status == 405
     assert response.headers["allow"] == "GET, HEAD"
-    assert response.json()["detail"] == "A health check takes GET and HEAD."
+    assert response.json()["detail"] == "Health checks accept GET and HEAD only."
 
 
 @both_protocols
@@ -339,7 +339,7 @@ def test_a_limiter_has_the_state_of_its_store(
     protocol: Protocol, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """By asking it, and without its name. Where it counts locally, the app is ready meanwhile."""
-    monkeypatch.setattr("mantlet.core.lifecycle._FRESH", 0)
+    monkeypatch.setattr("mantlet.core.lifecycle._CACHE_SECONDS", 0)
     cases: list[tuple[OutageAction, int, str, str]] = [
         ("local", 200, "ready", "stale"),
         ("allow", 200, "ready", "stale"),
@@ -361,7 +361,7 @@ def test_a_readiness_check_takes_no_token(
     protocol: Protocol, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of nobody's bucket."""
-    monkeypatch.setattr("mantlet.core.lifecycle._FRESH", 0)
+    monkeypatch.setattr("mantlet.core.lifecycle._CACHE_SECONDS", 0)
     client = PolicyClient(Health(), RateLimiter("1/hour"), protocol=protocol)
     for _ in range(5):
         assert checks(client)[0] == 200
@@ -377,7 +377,7 @@ def test_a_loader_that_works_on_with_its_last_secrets_is_stale(
     protocol: Protocol, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It has valid ones, so the app is ready."""
-    monkeypatch.setattr("mantlet.core.lifecycle._FRESH", 0)
+    monkeypatch.setattr("mantlet.core.lifecycle._CACHE_SECONDS", 0)
     file = tmp_path / "token"
     file.write_text("k3Vq9mZt2LxWc7Rb")
     file.chmod(0o600)
@@ -398,7 +398,7 @@ def test_a_guard_that_works_on_with_its_last_document_is_stale(
     protocol: Protocol, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Until a document has been accepted."""
-    monkeypatch.setattr("mantlet.core.lifecycle._FRESH", 0)
+    monkeypatch.setattr("mantlet.core.lifecycle._CACHE_SECONDS", 0)
     document = {"openapi": "3.1.0", "info": {"title": "a", "version": "1"}, "paths": {}}
     guard = SchemaGuard(openapi=document)
     client = PolicyClient(Health(), guard, protocol=protocol)

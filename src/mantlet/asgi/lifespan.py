@@ -1,4 +1,4 @@
-"""The lifespan of an app with policies: they start before it, and stop after it."""
+"""The lifespan of an app with policies, which start before the app and stop after it."""
 
 from collections.abc import Awaitable, Callable
 
@@ -9,17 +9,17 @@ __all__ = ["Lifespan"]
 
 
 class Lifespan:
-    """The app's lifespan with the policies' own startup and shutdown.
+    """Runs the app's lifespan, and starts and stops the policies around it.
 
-    A policy that can't start fails the startup, as the app itself would. An app that has no
-    lifespan, such as Django's, gets none, and the policies have theirs nevertheless.
+    A policy that can't start fails the startup, as the app itself would. If the app does not
+    support the lifespan protocol, as Django's does not, the policies start and stop all the same.
 
     Args:
         app: the app.
         start: starts the policies.
         stop: stops the policies.
-        receive: the server's.
-        send: the server's.
+        receive: the server's ``receive``.
+        send: the server's ``send``.
     """
 
     def __init__(
@@ -36,17 +36,22 @@ class Lifespan:
         self._server_receive = receive
         self._server_send = send
         self._startup: AsgiMessage | None = None
-        #: Whether the app has taken an event, or sent a message.
+        #: Whether the app has received an event or sent a message: it supports the protocol.
         self._is_used = False
         self._failure: Exception | None = None
 
     async def run(self, scope: Scope) -> None:
-        """Run the app's lifespan; raise the exception of a policy."""
+        """Run the lifespan to its end.
+
+        Raises:
+            StartupError: a policy can't start.
+            Exception: the app's, or that of a policy that failed to stop.
+        """
         self._startup = await self._server_receive()
         try:
             await self._start_policies()
         except StartupError as error:
-            # Hypercorn raises an exception of its own, which has to reach it.
+            # Under Hypercorn this call raises an exception, which has to reach the server.
             await self._server_send({"type": "lifespan.startup.failed", "message": str(error)})
             raise
         try:
@@ -60,13 +65,13 @@ class Lifespan:
             await self._serve_without_app()
 
     async def receive(self) -> AsgiMessage:
-        """Return the server's next event to the app."""
+        """Return the server's next event; the app's ``receive``."""
         self._is_used = True
         event, self._startup = self._startup, None
         return event or await self._server_receive()
 
     async def send(self, message: AsgiMessage) -> None:
-        """Take the app's response to an event."""
+        """Pass the app's response to an event on to the server; the app's ``send``."""
         self._is_used = True
         if self._failure is not None:
             return
@@ -88,6 +93,6 @@ class Lifespan:
         try:
             await self._stop_policies()
         except Exception as error:
-            text = f"A policy can't stop: {type(error).__qualname__}"
+            text = f"A policy failed to stop: {type(error).__qualname__}"
             await self._server_send({"type": "lifespan.shutdown.failed", "message": text})
             raise

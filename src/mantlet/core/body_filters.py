@@ -1,9 +1,9 @@
-"""How the chunks of a response's body go through its filters, and the event loop goes on meanwhile.
+"""Run the chunks of a response's body through its filters, without blocking the event loop.
 
-A filter that gets a long chunk takes it in slices, and the event loop goes on after each. A chunk
-that no filter has changed stays the same object. Under ASGI a long chunk that one has changed is
-sent in pieces, since joining them would take long. Under WSGI, which has no event loop, it stays
-one chunk, whose length servers can tell.
+A long chunk is filtered in slices, and other tasks run after each. A chunk that no filter has
+changed stays the same object. Under ASGI, a long chunk that was changed is sent in pieces, since
+joining them would take long. Under WSGI, which has no event loop, it stays one chunk, so that
+servers can compute its ``Content-Length``.
 """
 
 from collections.abc import Awaitable, Iterable
@@ -14,10 +14,10 @@ from mantlet.core.response import ChunkFilter, Filter, Filtered
 
 __all__ = ["SLICE", "apply_filters", "filter_in_slices", "join_pieces"]
 
-#: The most bytes that are filtered before the event loop goes on.
+#: Maximum number of bytes that are filtered before other tasks of the event loop run.
 SLICE: Final = 32 * 1024
-#: The most bytes that are copied before it does.
-_COPIED: Final = 1024 * 1024
+#: Maximum number of bytes that are copied before they do.
+_COPY_SIZE: Final = 1024 * 1024
 
 
 def apply_filters(
@@ -49,12 +49,12 @@ async def _apply_rest(waiting: Awaitable[Filtered], rest: Iterable[Filter], more
 
 
 def join_pieces(filtered: Filtered) -> bytes:
-    """Return a filtered chunk as one."""
+    """Return a filtered chunk as one byte string."""
     return b"".join(filtered) if isinstance(filtered, list) else filtered
 
 
 async def filter_in_slices(fn: ChunkFilter, chunk: bytes, more: bool, request: Request) -> Filtered:
-    """Send a chunk through a filter in slices, and let the event loop go on after each.
+    """Send a chunk through a filter in slices, and let other tasks run after each.
 
     Args:
         fn: the filter; its result must not depend on how a body is split into chunks.
@@ -63,11 +63,11 @@ async def filter_in_slices(fn: ChunkFilter, chunk: bytes, more: bool, request: R
         request: the request.
 
     Returns:
-        The chunk itself where the results are the same; else these, as one under WSGI.
+        The chunk itself if the filter has not changed it; else the results, joined under WSGI.
     """
     size = len(chunk)
-    same = 0  # how many bytes have come out as they went in, before the first that have not
-    pieces: list[bytes] | None = None  # everything, once something has changed
+    same = 0  # the number of unchanged bytes, up to the first change
+    pieces: list[bytes] | None = None  # all results, once one is a change
     for start in range(0, max(1, size), SLICE):
         end = start + SLICE
         piece = fn(chunk[start:end], more or end < size)
@@ -87,9 +87,9 @@ async def filter_in_slices(fn: ChunkFilter, chunk: bytes, more: bool, request: R
 
 
 async def _copy(chunk: bytes, size: int, request: Request) -> list[bytes]:
-    """Return the beginning of a chunk in pieces."""
+    """Return the first bytes of a chunk in pieces."""
     pieces = []
-    for start in range(0, size, _COPIED):
-        pieces.append(chunk[start : min(start + _COPIED, size)])
+    for start in range(0, size, _COPY_SIZE):
+        pieces.append(chunk[start : min(start + _COPY_SIZE, size)])
         await request.checkpoint()
     return pieces

@@ -1,4 +1,4 @@
-"""Policies in another mode than enforce: left out, only reporting, or chosen by route.
+"""Run policies in the modes ``"off"`` and ``"report"``, also by route.
 
 A policy that only reports runs all of its hooks, on views of the request and the response that
 discard every change: its replies are logged instead of sent, its body filters see the body and
@@ -15,7 +15,7 @@ from mantlet._internal.log_throttle import LogThrottle
 from mantlet.core.body_filters import apply_filters
 from mantlet.core.error_log import log_exception, logged_method, maskers
 from mantlet.core.modes import Mode, RouteModes
-from mantlet.core.policy import Close, Message, MessageResult, Policy
+from mantlet.core.policy import Close, Message, MessageResult, Policy, has_hook
 from mantlet.core.problem import Problem
 from mantlet.core.request import Request
 from mantlet.core.request_view import RequestView
@@ -27,7 +27,7 @@ _log = logging.getLogger("mantlet.report")
 
 
 def with_mode(policy: Policy) -> Policy | None:
-    """Return a policy as its mode has it run; None where it is off."""
+    """Return a policy wrapped as its mode requires; None if it is off."""
     mode = policy.mode
     if isinstance(mode, RouteModes):
         return ByRoute(policy, mode)
@@ -43,7 +43,7 @@ def mode_of(policy: Policy, request: Request) -> Mode:
 
 
 class _Wrapped(Policy):
-    """A policy that runs another one; it has the hooks that the other one has.
+    """A policy that runs another one, and has the same hooks.
 
     Args:
         policy: the other policy.
@@ -65,7 +65,7 @@ class _Wrapped(Policy):
                 "on_text",
                 "on_finish",
             )
-            if getattr(type(policy), name) is getattr(Policy, name)
+            if not has_hook(policy, name)
         }
 
 
@@ -125,7 +125,7 @@ class ReportOnly(_Wrapped):
         elif result is None:
             self._report(view, "dropped a message")
         elif isinstance(result, tuple):
-            pass  # it held some back, of which it can't be told which it has changed
+            pass  # some were held back: which of them it has changed is unknown
         elif result is not message:
             self._report(view, "changed a message")
 
@@ -205,7 +205,7 @@ class ReportOnly(_Wrapped):
             self._report(view, f"answered with {reply.status}")
 
     def _watch(self, view: RequestView, response: Response, copy: Response) -> None:
-        """Have the policy's filters see the response's body, and report whether they change it."""
+        """Run the policy's filters on the response's body, and report whether they change it."""
         new = copy.filters[len(response.filters) :]
         if not new:
             return
@@ -249,7 +249,7 @@ class ReportOnly(_Wrapped):
 
 
 class _WatchedFilters:
-    """Filters that see a body which stays as it is.
+    """Runs filters on a body without changing it.
 
     Args:
         policy: reports whether they would change it, and their failure.
@@ -264,7 +264,7 @@ class _WatchedFilters:
         self._changed = False
 
     def __call__(self, chunk: bytes, more: bool) -> bytes | Awaitable[Filtered]:
-        """Have the filters see a chunk; return the chunk."""
+        """Run the filters on a chunk; return the chunk as it is."""
         try:
             result = apply_filters(self._filters, chunk, more)
         except Exception as error:  # noqa: BLE001  # a policy that only reports fails nothing

@@ -39,8 +39,6 @@ __all__ = ["Exchange", "ResponseClosed"]
 MAX_DROPPED_CHUNKS: Final = 1024
 #: Chunks that are buffered one by one; later ones are joined.
 MAX_BUFFERED_CHUNKS: Final = 1024
-
-
 #: For a server whose client has disconnected: some log an app that gives them no response.
 _UNREAD: Final = Reply(400)
 
@@ -68,8 +66,8 @@ class Exchange(ResponsePipeline):
 
     Attributes:
         failure: an exception that no policy answered, to be raised to the server.
-        min_status: no policy looks at a response with a status below this, as is so for most,
-            unless a framework has signalled an exception.
+        min_status: responses with a lower status are of interest to no policy, unless a framework
+            has signalled an exception.
     """
 
     failure: BaseException | None
@@ -78,9 +76,9 @@ class Exchange(ResponsePipeline):
     _filtered_whole = False
     # Whether a response that was held is on its way.
     _released = False
-    # Whether a filter of the streamed body waits, or the event loop goes on.
+    # Whether a filter of the streamed body, or a pause after it, is being awaited.
     _is_filtering = False
-    # How much of the streamed body has been filtered since the event loop last went on, in bytes.
+    # Number of bytes of the streamed body that were filtered since other tasks last ran.
     _since_pause = 0
 
     # Any: the server's callable and the queued messages in the adapter's own form.
@@ -291,7 +289,7 @@ class Exchange(ResponsePipeline):
         """Send the buffered body through new filters, and correct the headers.
 
         Raises:
-            Problem: it is a part of a body, which a filter may not change.
+            Problem: the response is partial, which filters can't be applied to.
         """
         new = response.filters[self._filtered_by :]
         if not new:
@@ -321,7 +319,7 @@ class Exchange(ResponsePipeline):
     async def _apply_later(
         self, response: Response, whole: bytes, waiting: Awaitable[Filtered]
     ) -> None:
-        """Take the filtered body once it is there."""
+        """Await the filters, and replace the body if they have changed it."""
         body = await self._filtered(waiting)
         if body is not whole and body != whole:
             self._replace_whole_body(response, body)
@@ -374,7 +372,7 @@ class Exchange(ResponsePipeline):
         return chunk
 
     async def _filtered(self, filtered: bytes | Awaitable[Filtered]) -> Filtered:
-        """Return a filtered chunk once it is there; let the event loop go on if it is due."""
+        """Await a filtered chunk; let other tasks run after every ``SLICE`` bytes."""
         self._is_filtering = True
         try:
             chunk = filtered if isinstance(filtered, bytes) else await filtered
@@ -401,7 +399,7 @@ class Exchange(ResponsePipeline):
         return None
 
     async def _forward_later(self, filtered: bytes | Awaitable[Filtered], more: bool) -> None:
-        """Send a chunk once it is filtered, and the event loop has gone on."""
+        """Await the filters of a chunk, and send it."""
         try:
             chunk = await self._filtered(filtered)
         except BaseException as error:
@@ -411,7 +409,7 @@ class Exchange(ResponsePipeline):
             self._queue(chunk if isinstance(chunk, list) else [chunk], more)
 
     async def _receive_in_turn(self, chunk: bytes, more: bool) -> None:
-        """Take a chunk that the app sends in another task, after the one that is being filtered."""
+        """Take a chunk that another task of the app sends while one is being filtered."""
         while self._is_filtering:
             await self.request.checkpoint()
         waiting = self.receive_chunk(chunk, more)

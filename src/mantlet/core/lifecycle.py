@@ -1,9 +1,9 @@
-"""How the policies of a stack start and stop, and how they are.
+"""Start and stop the policies of a stack, and check their health.
 
-A policy that can't start stops the server. Where that is not possible, since the server has no
+A policy that can't start stops the server. Where that is impossible, because the server has no
 lifespan or the process was forked later, or not wanted, with ``startup="lazy"``, a policy starts
-when the first request needs it. Until that has succeeded, requests are refused with 503, and an
-attempt is made from time to time.
+when the first request needs it. Until it has started, these requests are refused with 503, and the
+start is attempted again from time to time.
 """
 
 import logging
@@ -25,41 +25,52 @@ from mantlet.core.request import Request
 from mantlet.core.response import Reply
 from mantlet.exceptions import MantletError, StartupError
 
-__all__ = ["Gate", "Lifecycle", "Startup", "check_startup", "starts_nothing", "without_startup"]
+__all__ = [
+    "Gate",
+    "Lifecycle",
+    "Startup",
+    "check_startup",
+    "is_startup_disabled",
+    "without_startup",
+]
 
 #: When policies start: before the first request, or when one needs them.
 Startup = Literal["eager", "lazy"]
 
 _log = logging.getLogger("mantlet.startup")
 #: The user and the password in a URI.
-_LOGIN: Final = re.compile(r"//\S{1,300}@")
-#: The most lines of a reason, and the most bytes of each, that are told.
+_CREDENTIALS: Final = re.compile(r"//\S{1,300}@")
+#: Maximum number of lines of an error message that are logged, and of bytes in each.
 _MAX_LINES: Final = 50
 _MAX_LINE: Final = 1000
-#: Seconds between two attempts to start: the least, doubled after each failure, and the most.
+#: Seconds between two attempts to start: the first delay, which each failure doubles, and the
+#: longest.
 _MIN_DELAY, _MAX_DELAY = 1.0, 10.0
 #: Seconds after which an unchanged reason is logged again.
 _REMINDER: Final = 60.0
-#: Seconds for which the states of the policies are not asked for again.
-_FRESH: Final = 1.0
+#: Seconds for which the results of health checks are cached.
+_CACHE_SECONDS: Final = 1.0
 _STATES: Final = frozenset(get_args(HealthState))
 
-_starts_nothing: ContextVar[bool] = ContextVar("_starts_nothing", default=False)
+_startup_disabled: ContextVar[bool] = ContextVar("_startup_disabled", default=False)
 
 
 @contextmanager
 def without_startup() -> Iterator[None]:
-    """Make stacks that start no policy before a request, such as to import a module of an app."""
-    token = _starts_nothing.set(True)
+    """Let the stacks that are made in this context start no policy before a request needs it.
+
+    For tools that import the module of an app.
+    """
+    token = _startup_disabled.set(True)
     try:
         yield
     finally:
-        _starts_nothing.reset(token)
+        _startup_disabled.reset(token)
 
 
-def starts_nothing() -> bool:
-    """Return whether a stack that is made now starts no policy."""
-    return _starts_nothing.get()
+def is_startup_disabled() -> bool:
+    """Return whether a stack that is made now starts no policy; see `without_startup()`."""
+    return _startup_disabled.get()
 
 
 def check_startup(startup: Startup) -> Startup:
@@ -74,17 +85,17 @@ def check_startup(startup: Startup) -> Startup:
 
 
 class Lifecycle:
-    """Starts and stops the policies of a stack, and asks them how they are.
+    """Starts and stops the policies of a stack, and checks their health.
 
     Args:
         policies: the policies of the stack, the outermost first.
-        hold: returns a context in which the caller is the only one that starts, stops or asks.
-        started: those that have started before, in a stack that this one fuses with.
+        hold: returns an asynchronous lock: one caller at a time starts, stops or checks policies.
+        started: the policies that have already started, in a stack that this one replaces.
         clock: a monotonic clock, in seconds.
 
     Attributes:
-        policies: those that are not off.
-        pending: those that have not started.
+        policies: the policies whose mode is not ``"off"``.
+        pending: the policies that have not started yet.
     """
 
     def __init__(
@@ -106,14 +117,14 @@ class Lifecycle:
         )
         self._throttle = LogThrottle(_log, clock)
         self._delay = _MIN_DELAY / 2
-        self._retry_at = self._fresh_until = -inf
+        self._retry_at = self._cached_until = -inf
         self._states: tuple[tuple[Policy, Mapping[str, HealthState]], ...] = ()
-        #: The reason of each policy's last failure, and when it was logged.
-        self._told: dict[int, tuple[str, float]] = {}
+        #: By the id of a policy: why its last start failed, and when that was logged.
+        self._logged: dict[int, tuple[str, float]] = {}
 
     @property
     def is_needed(self) -> bool:
-        """Whether a policy starts or stops."""
+        """Whether any policy has `startup()` or `shutdown()`."""
         return bool(self._startable or self._stoppable)
 
     @property
@@ -137,11 +148,11 @@ class Lifecycle:
             for policy in before:
                 try:
                     await _run(policy.startup)
-                except Exception as error:  # noqa: BLE001  # raised in other words
+                except Exception as error:  # noqa: BLE001  # raised as a StartupError
                     failure = StartupError(type(policy).__name__, self._reason(error))
                     self._log_failure(logging.CRITICAL, policy, str(failure), error)
                     self.pending, pending = before, self.pending
-                    with suppress(Exception):  # the server ends, and has the reason
+                    with suppress(Exception):  # the first error stops the server
                         await self._stop(_without(before, pending))
                     raise failure from None
                 self._note_started(policy)
@@ -162,27 +173,28 @@ class Lifecycle:
             await self._stop(running)
 
     def reset(self) -> None:
-        """Have all policies start again, such as in a process that was forked after the start."""
+        """Let all policies start again, such as in a process that was forked after they started."""
         self.pending = self._startable
         self._delay = _MIN_DELAY / 2
-        self._retry_at = self._fresh_until = -inf
+        self._retry_at = self._cached_until = -inf
 
     async def health(self) -> Sequence[tuple[Policy, Mapping[str, HealthState]]]:
-        """Return the states of the policies that have any; see `Policy.health`.
+        """Return each policy that reports its health, with its states; see `Policy.health`.
 
-        Policies that have not started are attempted to start. They have the state ``startup``.
+        Policies that have not started are started first. One that can't start has the states
+        ``{"startup": "down"}``. The result is cached for a second.
         """
         async with self._hold():
             await self._attempt()
-            if self._clock() >= self._fresh_until:
+            if self._clock() >= self._cached_until:
                 found = [(policy, await self._health_of(policy)) for policy in self.policies]
                 self._states = tuple(pair for pair in found if pair[1])
-                self._fresh_until = self._clock() + _FRESH
+                self._cached_until = self._clock() + _CACHE_SECONDS
             return self._states
 
     @property
     def problem(self) -> Problem:
-        """The response to a request for which a policy has not started."""
+        """The response to a request that needs a policy that has not started."""
         seconds = max(1, ceil(self._retry_at - self._clock()))
         return Problem(
             503,
@@ -211,8 +223,8 @@ class Lifecycle:
 
     def _note_started(self, policy: Policy) -> None:
         self.pending = tuple(_without(self.pending, (policy,)))
-        self._fresh_until = -inf
-        had_failed = self._told.pop(id(policy), None)
+        self._cached_until = -inf
+        had_failed = self._logged.pop(id(policy), None)
         name = type(policy).__name__
         if had_failed:
             _log.warning("%s has started, after all", name, extra={"policy": name})
@@ -221,10 +233,10 @@ class Lifecycle:
 
     def _note_failed(self, policy: Policy, error: Exception) -> None:
         reason = self._reason(error)
-        last, logged_at = self._told.get(id(policy), ("", -inf))
+        last, logged_at = self._logged.get(id(policy), ("", -inf))
         if reason == last and self._clock() < logged_at + _REMINDER:
             return
-        self._told[id(policy)] = reason, self._clock()
+        self._logged[id(policy)] = reason, self._clock()
         message = (
             f"{type(policy).__name__} can't start yet: {reason}\n"
             f"Until it can, the requests that it decides about are refused with 503."
@@ -232,8 +244,8 @@ class Lifecycle:
         self._log_failure(logging.ERROR, policy, message, error)
 
     def _reason(self, error: Exception) -> str:
-        """Return the text of an exception, without secrets and in printable lines."""
-        text = _LOGIN.sub("//***@", str(error))
+        """Return the message of an exception, masked and in printable lines."""
+        text = _CREDENTIALS.sub("//***@", str(error))
         for mask in self._masks:
             text = mask.text(text)
         if not isinstance(error, MantletError):
@@ -241,7 +253,7 @@ class Lifecycle:
         return "\n".join(printable(line, _MAX_LINE) for line in text.splitlines()[:_MAX_LINES])
 
     def _log_failure(self, level: int, policy: Policy, message: str, error: Exception) -> None:
-        """Log why a policy can't start, after a traceback where the reason may need one."""
+        """Log why a policy can't start, with a traceback first if the error is unexpected."""
         name = type(policy).__name__
         if not isinstance(error, (MantletError, OSError)):
             log_failure(_log, name, "startup()", error, throttle=self._throttle, masks=self._masks)
@@ -257,8 +269,10 @@ class Lifecycle:
             states = found if isinstance(found, Mapping) else await found
             unknown = set(states.values()) - _STATES
             if unknown:
-                raise ValueError(f"health() must return {sorted(_STATES)}, not {unknown!r}")
-        except Exception as error:  # noqa: BLE001  # the check says so
+                raise ValueError(
+                    f"states of health() must be in {sorted(_STATES)}, not {unknown!r}"
+                )
+        except Exception as error:  # noqa: BLE001  # reported as down
             name = type(policy).__name__
             log_failure(_log, name, "health()", error, throttle=self._throttle, masks=self._masks)
             return {"health": "down"}
@@ -266,19 +280,19 @@ class Lifecycle:
 
 
 class Gate(Switch):
-    """Lets requests through to a policy once it has started, and refuses them with 503 before.
+    """Runs a policy's hooks once it has started; until then, refuses requests with 503.
 
     Args:
         policy: the policy.
-        started: the same as its mode has it run.
-        lifecycle: of its stack.
+        started: the policy, wrapped as its mode requires; see `with_mode()`.
+        lifecycle: the lifecycle of the stack.
     """
 
     def __init__(self, policy: Policy, started: Policy, lifecycle: Lifecycle) -> None:
         super().__init__(policy)
         self.disabled_hooks -= {"on_request"}
         self._started = started
-        self._is_called = has_hook(self._started, "on_request")
+        self._has_request_hook = has_hook(started, "on_request")
         self._lifecycle = lifecycle
 
     def _chosen(self, request: Request) -> Policy:
@@ -286,22 +300,23 @@ class Gate(Switch):
         return chosen
 
     def on_request(self, request: Request) -> Reply | Awaitable[Reply | None] | None:
-        """Run the hook, if the policy has started or need not for this request."""
-        waits = (
+        """Run the hook if the policy has started, or the request does not need that."""
+        must_start = (
             self._lifecycle.is_pending(self._policy)
             and mode_of(self._policy, request) != "off"
             and self._policy.needs_startup(request)
         )
-        if waits:
-            return self._wait(request)
-        return self._started.on_request(request) if self._is_called else None
+        if must_start:
+            return self._start(request)
+        return self._started.on_request(request) if self._has_request_hook else None
 
-    async def _wait(self, request: Request) -> Reply | None:
+    async def _start(self, request: Request) -> Reply | None:
+        """Try to start the policy; run its hook if it has started, else refuse the request."""
         await self._lifecycle.attempt()
         if not self._lifecycle.is_pending(self._policy):
-            reply = self._started.on_request(request) if self._is_called else None
+            reply = self._started.on_request(request) if self._has_request_hook else None
             return reply if reply is None or isinstance(reply, Reply) else await reply
-        request.local(self)["policy"] = Policy()  # whose hooks do nothing
+        request.local(self)["policy"] = Policy()  # its hooks do nothing
         if mode_of(self._policy, request) == "enforce":
             raise self._lifecycle.problem
         return None

@@ -1,8 +1,8 @@
-"""Partial responses (RFC 9110, 14): what becomes of one whose body is filtered.
+"""Partial responses (RFC 9110, 14) whose bodies are to be filtered.
 
-A filter is made for whole bodies: it can't be applied to bytes from the middle of one. So a part
-that is all of the body becomes an ordinary 200, and any other is refused with a 416, after which
-clients ask for the whole.
+Filters need whole bodies: they can't be applied to bytes from the middle of one. So a part that is
+all of the body becomes an ordinary 200, and any other part is refused with a 416, after which
+clients request the whole.
 """
 
 import re
@@ -13,7 +13,7 @@ from mantlet.core.response import Response
 
 __all__ = ["PARTS", "Extent", "refused_range", "send_whole"]
 
-#: The media type of several parts.
+#: The media type of a response with several parts.
 PARTS: Final = "multipart/byteranges"
 
 _CONTENT_RANGE: Final = re.compile(
@@ -22,10 +22,10 @@ _CONTENT_RANGE: Final = re.compile(
 
 
 class Extent(NamedTuple):
-    """The part of a body that a response has.
+    """The range of a body that a partial response contains.
 
     Attributes:
-        first: offset of its first byte.
+        first: the offset of its first byte.
         total: the size of the whole body in bytes, if known.
         is_whole: whether the part is the whole body.
     """
@@ -36,7 +36,7 @@ class Extent(NamedTuple):
 
     @classmethod
     def of(cls, response: Response) -> "Extent | None":
-        """Return the extent of a 206 by its ``Content-Range``; None if that is invalid."""
+        """Return the extent that ``Content-Range`` declares; None if that is missing or invalid."""
         found = _CONTENT_RANGE.fullmatch(response.headers.get("Content-Range") or "")
         if found is None:
             return None
@@ -46,20 +46,22 @@ class Extent(NamedTuple):
 
 
 def refused_range(extent: Extent | None) -> Problem:
-    """Return the response to a range that can't be sent (RFC 9110, 15.5.17)."""
+    """Return the 416 for a range that can't be sent (RFC 9110, 15.5.17)."""
     total = "*" if extent is None or extent.total is None else extent.total
     return Problem(
         416,
-        detail="This resource is sent as a whole only.",
+        detail="This resource can only be requested as a whole.",
         headers={"Content-Range": f"bytes */{total}", "Accept-Ranges": "none"},
     )
 
 
 def send_whole(response: Response) -> None:
-    """Make a 206 with all of a body a 200; one that is not a part of anything stays.
+    """Turn a 206 that contains the whole body into a 200.
+
+    A response whose headers declare no range is left as it is.
 
     Raises:
-        Problem: it is a part of a body, or several.
+        Problem: the response contains one part of the body, or several; a 416.
     """
     extent = Extent.of(response)
     if extent is not None and extent.is_whole:

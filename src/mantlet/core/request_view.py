@@ -1,4 +1,4 @@
-"""The view of a request that a policy in report mode gets."""
+"""The request as a policy in report mode gets it: it can be read, and changes are discarded."""
 
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any, Final, TypeVar
@@ -12,14 +12,14 @@ from mantlet.http.headers import HeaderNames, Headers
 __all__ = ["RequestView"]
 
 T = TypeVar("T")
-#: Public attributes of the state that the app may read whichever mode a policy is in.
+#: Attributes of the state that the app may read, whatever the mode of the policy that set them.
 _SHARED: Final = ("_request_id", "_csp_nonce", "rate_limit", "validated", "secrets")
 
 
 class RequestView(Request):
-    """A request that a policy can read and not change.
+    """A request that a policy can read but not change.
 
-    Its state is a copy; `share()` hands on the public attributes that the app reads.
+    Its state is a copy; `share()` passes on those attributes that the app may read.
     """
 
     __slots__ = ("_request", "is_async", "method_key", "protocol")
@@ -38,7 +38,7 @@ class RequestView(Request):
         self._response_headers = {}
 
     def share(self) -> None:
-        """Hand on the attributes of the state that the app may read."""
+        """Copy the attributes that the app may read to the request's own state."""
         own, shared = vars(self.state), vars(self._request.state)
         for name in _SHARED:
             if name in own:

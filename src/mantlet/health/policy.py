@@ -1,19 +1,18 @@
 """`Health`: answer liveness and readiness checks.
 
-Liveness tells that the process answers requests. An orchestrator restarts a process that is not
-live, so nothing outside of the process counts.
+Liveness: the process answers requests. Orchestrators restart a process that is not live, so
+liveness depends on nothing outside of the process.
 
-Readiness tells whether the policies of the stack have what they need: stores, secrets, documents
-(`Policy.health`), and a start that has succeeded. A load balancer sends no requests to a process
-that is not ready.
+Readiness: the policies of the stack have started, and have what they need, such as stores, secrets
+and documents (`Policy.health`). Load balancers send no requests to a process that is not ready.
 
-Both are answered outside of the policies that refuse requests, and the app does not see them.
+Checks are answered before any policy that refuses requests, and the app does not see them.
 
-Anyone who reaches the app may ask. The answer has the names of policies and the states of what they
-depend on, in one word each: no host, no path and no value. A proxy in front of the app should
-answer these paths with 404 where the states concern nobody else.
+Anyone who can reach the app can read the responses. They name the policies and, in one word, the
+state of each dependency; they contain no host, no path and no value. If nobody else should know
+even that, let the proxy in front of the app answer these paths with 404.
 
-It does not check the app's own dependencies, such as its database: write a policy with a `health()`
+The app's own dependencies, such as its database, are not checked: write a policy with a `health()`
 method for that, see ``docs/write-a-policy.md``.
 """
 
@@ -30,18 +29,18 @@ __all__ = ["Health"]
 
 _HEADERS: Final = [("Content-Type", "application/json"), ("Cache-Control", "no-store")]
 _WRONG_METHOD: Final = Problem(
-    405, detail="A health check takes GET and HEAD.", headers={"Allow": "GET, HEAD"}
+    405, detail="Health checks accept GET and HEAD only.", headers={"Allow": "GET, HEAD"}
 )
 
 
 class Health(Policy):
     """Answer health checks: whether the process is live, and whether it is ready for requests.
 
-    Both answer GET and HEAD with 200; readiness answers with 503 while a policy cannot work without
-    what is down, or has not started. A policy in report mode is shown, and counts for nothing.
+    Both answer GET and HEAD with 200. Readiness is 503 while a policy has not started, or needs
+    something that is down. Policies in report mode are listed, but don't make the app unready.
 
-    It has no ``mode``, and ``MANTLET_MODE`` does not switch it off: it decides about no other
-    request.
+    It has no ``mode``, and ``MANTLET_MODE`` does not switch it off, since it decides about no other
+    requests.
 
     Args:
         path: the path of the liveness check, within the wrapped app.

@@ -10,7 +10,7 @@ from wsgiref.types import StartResponse, WSGIApplication
 
 from mantlet._internal.coroutines import run_sync
 from mantlet._internal.locks import ForkSafeLock
-from mantlet.core.lifecycle import Startup, starts_nothing
+from mantlet.core.lifecycle import Startup, is_startup_disabled
 from mantlet.core.order import check_wsgi
 from mantlet.core.policy import Policy
 from mantlet.core.request import Request, request_class
@@ -59,7 +59,7 @@ class Stack(BaseStack[WSGIApplication]):
         self._preparing = ForkSafeLock()
         if self._lifecycle.is_needed:
             _all.add(self)
-            if self._startup == "eager" and not starts_nothing():
+            if self._startup == "eager" and not is_startup_disabled():
                 _run_off_loop(self._lifecycle.start)
 
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
@@ -102,9 +102,9 @@ class Stack(BaseStack[WSGIApplication]):
 
 
 def _run_off_loop(start: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    """Run a coroutine to its end, in a thread of its own where this one runs an event loop.
+    """Run a coroutine to its end, in a new thread if this one runs an event loop.
 
-    An ASGI server imports an app on its loop, and what waits for a loop can't be waited for here.
+    ASGI servers import an app in their event loop, in whose thread no other loop can run.
     """
     asyncio = sys.modules.get("asyncio")
     if asyncio is None or asyncio._get_running_loop() is None:
@@ -119,11 +119,11 @@ def _run_off_loop(start: Callable[[], Coroutine[Any, Any, None]]) -> None:
 _all: WeakSet[Stack] = WeakSet()
 
 
-def _forget_start() -> None:
-    """Have policies start again, in a child process."""
+def _reset_after_fork() -> None:
+    """Let policies start again in a child process."""
     for stack in tuple(_all):
         stack._hooks.request_classes = {}
         stack._lifecycle.reset()
 
 
-os.register_at_fork(after_in_child=_forget_start)
+os.register_at_fork(after_in_child=_reset_after_fork)

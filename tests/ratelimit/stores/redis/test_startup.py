@@ -77,7 +77,7 @@ def test_readiness_follows_the_store(
     protocol: Protocol, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also without any other request; the check itself finds out that the store is back."""
-    monkeypatch.setattr("mantlet.core.lifecycle._FRESH", 0)
+    monkeypatch.setattr("mantlet.core.lifecycle._CACHE_SECONDS", 0)
     with Valkey(tmp_path) as server:
         limiter = RateLimiter("100/minute", store=f"valkey://{server.place}", timeout=1)
         client = PolicyClient(Health(), limiter, protocol=protocol)
