@@ -33,7 +33,7 @@ if TYPE_CHECKING:  # the windows are slow to import, and seldom needed
 __all__ = ["LimitEngine", "LimitResult", "Reservation", "uncounted_decision"]
 
 
-#: The key that is looked at to see whether a store responds; nobody takes from it.
+#: The key that health checks read; no request takes from it.
 _PROBE: Final = "health:"
 
 
@@ -138,7 +138,7 @@ class LimitEngine:
         return self.outages.stats(self._observed.counts())
 
     async def responds(self) -> bool:
-        """Return whether the store and the storage of the windows respond, by a call of each."""
+        """Call the store and the storage of the windows; return whether both respond."""
         is_async = _is_on_event_loop()
         try:
             remaining = self.bound_stores[is_async].peek((TokenRequest(_PROBE, Quota("1/second")),))
@@ -183,7 +183,6 @@ class LimitEngine:
             else:
                 bucketed.append(hit)
         decided: list[tuple[Hit, Decision]] = []
-        is_peek = peek
         if bucketed:
             store, remaining = await self._from_store(
                 store, [hit.store_request for hit in bucketed], peek
@@ -193,25 +192,25 @@ class LimitEngine:
         is_local = bool(bucketed) and store is self._local
         if windowed:
             requests = [needed for _, needed in windowed]
-            peek = peek or not all(one.allowed for _, one in decided)
+            only_peek = peek or not all(one.allowed for _, one in decided)
             results, are_local = await self._from_windows(
-                self._windows, requests, is_async, peek=peek
+                self._windows, requests, is_async, peek=only_peek
             )
             is_local = is_local or are_local
             by_window = [
                 (hit, result.decision(hit.limit.name, needed))
                 for (hit, needed), result in zip(windowed, results, strict=True)
             ]
-            if bucketed and not peek and not all(one.allowed for _, one in by_window):
+            if bucketed and not only_peek and not all(one.allowed for _, one in by_window):
                 taken = [hit.store_request for hit in bucketed]
                 waiting = store.give_back(aged(taken, self.clock() - taken_at))
                 if waiting is not None:
                     await waiting
             decided += by_window
-        if is_local and not is_peek:
+        if is_local and not peek:
             self.outages.decided_locally()
         result = _result(decided, store)
-        return await self.strike(result) if self._has_bans and strikes and not is_peek else result
+        return await self.strike(result) if self._has_bans and strikes and not peek else result
 
     def take_one_from_fallback(self, key: str, quota: Quota) -> int | None:
         """Take one token from one bucket during an outage.
@@ -263,7 +262,7 @@ class LimitEngine:
             await waiting
 
     async def reset_all(self, prefixes: Sequence[str], is_async: bool) -> None:
-        """Refill all buckets whose keys start in certain ways, and clear all windows.
+        """Refill all buckets whose keys begin with one of some prefixes, and clear all windows.
 
         Raises:
             StoreOutage: the store is unavailable.
@@ -326,8 +325,8 @@ class LimitEngine:
         *,
         peek: bool,
     ) -> "tuple[Sequence[WindowResult], bool]":
-        """Return the results, and whether they are those of the fallback."""
-        spare = None if self._fallback is None else self._fallback[1]
+        """Return the results, and whether they come from the fallback."""
+        fallback = None if self._fallback is None else self._fallback[1]
         try:
             results = (windows.peek if peek else windows.take)(requests, is_async)
             results = results if isinstance(results, list) else await results
@@ -335,13 +334,13 @@ class LimitEngine:
             self.outages.failed(windows.name, error)
             if windows.breaker.is_open:
                 self.outages.not_called(windows.name)
-            if spare is None:
+            if fallback is None:
                 raise
-            return (spare.peek if peek else spare.take)(requests), True
+            return (fallback.peek if peek else fallback.take)(requests), True
         if self.outages.is_lost:
             self.outages.responded(windows.name)
-        if spare is not None:
-            spare.learn(requests, results)
+        if fallback is not None:
+            fallback.learn(requests, results)
         return results, False
 
 

@@ -1,4 +1,4 @@
-"""Windows in memory that stand in for a shared storage of `limits` during an outage."""
+"""Windows in memory that replace a shared storage of `limits` during an outage."""
 
 import time
 from collections.abc import Sequence
@@ -12,14 +12,14 @@ __all__ = ["FallbackWindows"]
 
 
 class FallbackWindows:
-    """Each of several workers enforces its share of the limits, from what is known to be left.
+    """Enforces one worker's share of each quota, starting from the storage's last result.
 
-    As in `FallbackStore`, a request costs as many as there are workers, and a worker always admits
-    one request that an empty window would admit.
+    As in `FallbackStore`, the cost of a request is multiplied by the number of workers, and a
+    worker always admits one request that an empty window would admit.
 
     Args:
         workers: number of processes that share the quota.
-        max_keys: maximum number of keys whose latest answer is kept, and of windows in memory.
+        max_keys: maximum number of keys whose last result is kept, and of windows in memory.
         timeout: see `WindowLimiter`.
     """
 
@@ -28,20 +28,20 @@ class FallbackWindows:
         self._max_keys = max_keys
         self._windows = WindowLimiter("memory://", max_keys=max_keys, timeout=timeout)
         self._lock = Lock()
-        #: For each key, how many requests the storage had left, and when that is outdated.
-        self._answers: dict[str, tuple[int, float]] = {}
+        #: By key: how many requests the storage had left, and when that expires (`time.time()`).
+        self._last_results: dict[str, tuple[int, float]] = {}
 
     def learn(self, requests: Sequence[TokenRequest], results: Sequence[WindowResult]) -> None:
-        """Note what the shared storage has answered."""
+        """Remember the results of the shared storage."""
         now = time.time()
         with self._lock:
             for request, result in zip(requests, results, strict=True):
                 quota = request.quota
-                lasts = result.wait / SECOND if quota.window == "fixed" else quota.period
-                self._answers.pop(request.key, None)
-                if len(self._answers) >= self._max_keys:
-                    del self._answers[next(iter(self._answers))]
-                self._answers[request.key] = result.remaining, now + lasts
+                seconds = result.wait / SECOND if quota.window == "fixed" else quota.period
+                self._last_results.pop(request.key, None)
+                if len(self._last_results) >= self._max_keys:
+                    del self._last_results[next(iter(self._last_results))]
+                self._last_results[request.key] = result.remaining, now + seconds
 
     def take(self, requests: Sequence[TokenRequest]) -> list[WindowResult]:
         """Count all requests, or none."""
@@ -55,13 +55,13 @@ class FallbackWindows:
         """Clear the windows."""
         with self._lock:
             for request in requests:
-                self._answers.pop(request.key, None)
+                self._last_results.pop(request.key, None)
         self._windows.reset(requests, is_async=False)
 
     def reset_all(self) -> None:
         """Clear all windows."""
         with self._lock:
-            self._answers.clear()
+            self._last_results.clear()
         self._windows.reset_all()
 
     def _evaluate(self, requests: Sequence[TokenRequest], *, peek: bool) -> list[WindowResult]:
@@ -78,9 +78,9 @@ class FallbackWindows:
         return cost if request.cost > amount else min(cost, amount)
 
     def _fill(self, request: TokenRequest) -> None:
-        """Bring a window to where the shared storage had it."""
+        """Set a window to the last known state of the shared storage."""
         with self._lock:
-            left, until = self._answers.pop(request.key, (0, 0.0))
+            left, until = self._last_results.pop(request.key, (0, 0.0))
         if until <= time.time():
             return
         held = self._windows.peek((request._replace(cost=1),), is_async=False)

@@ -4,9 +4,9 @@ Both collect more than the text of an exception: the variables of its frames, th
 and body, log records, the statements of a database. Neither library is imported before something
 has to be masked.
 
-It does not stop: an exporter or a transport that is not given the masker; the attributes of
-OpenTelemetry's metrics; compressed attachments; text that the library has cut off within a secret
-before it is masked.
+It does not mask data of exporters and transports that the masker is not given to, attributes of
+OpenTelemetry's metrics, compressed attachments, or text that the library has truncated in the
+middle of a secret.
 """
 
 from collections.abc import Iterable
@@ -38,7 +38,7 @@ class SentryMasker:
             before_send_span=mask,  # with trace_lifecycle="stream"
         )
 
-    What can't be masked is not sent: no event, no attachment that can't be read.
+    An event that can't be masked, and an attachment that can't be read, are not sent.
 
     Args:
         secrets: a `SecretLoader`, or a collection of values.
@@ -55,7 +55,7 @@ class SentryMasker:
 
         Args:
             event: the data that the SDK is about to send.
-            hint: its origin; of it, only the attachments are masked.
+            hint: information about its origin; its attachments are replaced by masked copies.
         """
         try:
             masked = self._masker.value(event)
@@ -81,7 +81,7 @@ class SentryMasker:
 
 
 class _MaskingProcessor(_Processor):  # type: ignore[misc]  # it is untyped
-    """A processor of OpenTelemetry's in front of another, which gets everything masked."""
+    """A processor of OpenTelemetry that passes masked copies on to another one."""
 
     def __init__(self, secrets: SecretValues, processor: Any, *, names: Iterable[str] = ()) -> None:
         self._masker = masker_of(secrets, names)
@@ -115,8 +115,8 @@ class MaskingSpanProcessor(_MaskingProcessor):
 
     def on_end(self, span: Any) -> None:
         """Give a masked copy of a span to the other processor."""
-        from opentelemetry.sdk.trace import Event, ReadableSpan  # noqa: PLC0415  # it is there
-        from opentelemetry.trace import Link, Status  # noqa: PLC0415  # the same
+        from opentelemetry.sdk.trace import Event, ReadableSpan  # noqa: PLC0415  # optional
+        from opentelemetry.trace import Link, Status  # noqa: PLC0415  # optional
 
         value, text = self._masker.value, self._masker.text
         description = span.status.description

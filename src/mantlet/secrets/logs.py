@@ -5,7 +5,8 @@ all records of that handler; on a logger, only those logged on exactly that logg
 its children. If an exception has a secret in it, the record keeps only its masked text, since some
 handlers send the variables of its frames.
 
-It does not stop: ``print()``; handlers without the filter; text that is truncated within a secret.
+It does not mask ``print()``, handlers without the filter, or text that was truncated in the middle
+of a secret.
 """
 
 import logging
@@ -20,7 +21,7 @@ from mantlet.secrets.loader import SecretLoader
 
 __all__ = ["MaskingFilter", "MaskingFormatter", "MaskingProcessor", "mask_logging", "masker_of"]
 
-#: Modules with a handler that a framework adds to a logger when that is first used.
+#: Modules with a handler that a framework adds to its logger on first use.
 _LATE_HANDLERS: Final = ("flask.logging", "quart.logging")
 
 

@@ -167,7 +167,7 @@ class Store:
         raise TypeError(f"{type(self).__name__} has no strike() method, which Ban needs")
 
     def reset_all(self, prefixes: Sequence[str]) -> Awaitable[None] | None:
-        """Refill all buckets, and free all slots, whose keys start in certain ways.
+        """Refill all buckets, and free all slots, whose keys begin with one of some prefixes.
 
         Args:
             prefixes: each a beginning of the part before the first colon, or that part and the

@@ -174,7 +174,7 @@ class MemoryStore(LocalStore):
                 self._reset(key)
 
     def reset_all(self, prefixes: Sequence[str]) -> None:
-        """Refill all buckets, and free all slots, whose keys start in certain ways."""
+        """Refill all buckets, and free all slots, whose keys begin with one of some prefixes."""
         beginnings = tuple(prefixes)
         with self._lock:
             for key in [*self._full_at, *self._slots]:
@@ -360,7 +360,7 @@ class FallbackStore(LocalStore):
         return self._store.strike(request, strikes)
 
     def reset_all(self, prefixes: Sequence[str]) -> None:
-        """Refill all buckets, and free all slots, whose keys start in certain ways."""
+        """Refill all buckets, and free all slots, whose keys begin with one of some prefixes."""
         self._store.reset_all(prefixes)
 
     def reset(self, keys: Sequence[str]) -> None:

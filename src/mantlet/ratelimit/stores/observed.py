@@ -1,4 +1,4 @@
-"""A store of the user's own, observed from outside: its outages, and what it answers."""
+"""Observe a user-defined store: report its outages, and pass its results on to the fallback."""
 
 from collections.abc import Awaitable, Sequence
 from typing import Any
@@ -14,6 +14,8 @@ __all__ = ["ObservedStore"]
 
 class ObservedStore(Store):
     """Passes all calls on to a store, and reports those that fail.
+
+    The fallback learns the results of `take()` and `take_one()`.
 
     Args:
         store: the store.
@@ -32,12 +34,12 @@ class ObservedStore(Store):
 
     def take(self, requests: Sequence[StoreRequest]) -> Remaining | Awaitable[Remaining]:
         """Take everything that is requested, or nothing."""
-        return self._observe(self._store.take, requests, answers=requests)  # type: ignore[no-any-return]
+        return self._observe(self._store.take, requests, learn=requests)  # type: ignore[no-any-return]
 
     def take_one(self, key: str, quota: Quota, cost: int) -> int | Awaitable[int]:
         """Take from one bucket."""
         request = TokenRequest(key, quota, cost)
-        return self._observe(self._store.take_one, key, quota, cost, answers=(request,))  # type: ignore[no-any-return]
+        return self._observe(self._store.take_one, key, quota, cost, learn=(request,))  # type: ignore[no-any-return]
 
     def peek(self, requests: Sequence[StoreRequest]) -> Remaining | Awaitable[Remaining]:
         """Return the result that `take()` would have."""
@@ -58,7 +60,7 @@ class ObservedStore(Store):
         return self._observe(self._store.strike, request, strikes)  # type: ignore[no-any-return]
 
     def reset_all(self, prefixes: Sequence[str]) -> Awaitable[None] | None:
-        """Refill all buckets, and free all slots, whose keys start in certain ways."""
+        """Refill all buckets, and free all slots, whose keys begin with one of some prefixes."""
         return self._observe(self._store.reset_all, prefixes)  # type: ignore[no-any-return]
 
     def reset(self, keys: Sequence[str]) -> Awaitable[None] | None:
@@ -74,31 +76,31 @@ class ObservedStore(Store):
         return self._store.close()
 
     # Any: the result is that of the method.
-    def _observe(self, method: Any, *arguments: Any, answers: Sequence[StoreRequest] = ()) -> Any:
+    def _observe(self, method: Any, *arguments: Any, learn: Sequence[StoreRequest] = ()) -> Any:
         try:
             result = method(*arguments)
         except StoreOutage as error:
             self._outages.failed(self._name, error)
             raise
         if isinstance(result, Awaitable):
-            return self._observe_later(result, answers)
-        self._succeeded(result, answers)
+            return self._observe_later(result, learn)
+        self._succeeded(result, learn)
         return result
 
-    async def _observe_later(self, waiting: Awaitable[Any], answers: Sequence[StoreRequest]) -> Any:
+    async def _observe_later(self, waiting: Awaitable[Any], learn: Sequence[StoreRequest]) -> Any:
         try:
             result = await waiting
         except StoreOutage as error:
             self._outages.failed(self._name, error)
             raise
-        self._succeeded(result, answers)
+        self._succeeded(result, learn)
         return result
 
-    def _succeeded(self, result: Any, answers: Sequence[StoreRequest]) -> None:
+    def _succeeded(self, result: Any, learn: Sequence[StoreRequest]) -> None:
         if self._outages.is_lost:
             self._outages.responded(self._name)
-        if answers and self._fallback is not None:
-            self._fallback.learn(answers, [result] if isinstance(result, int) else result)
+        if learn and self._fallback is not None:
+            self._fallback.learn(learn, [result] if isinstance(result, int) else result)
 
     @property
     def _name(self) -> str:

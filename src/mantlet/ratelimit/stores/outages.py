@@ -1,4 +1,4 @@
-"""Outages of a store: a log record for each change of its state, and counts of what they led to.
+"""Log each change of a store's state once, and count the decisions made without the store.
 
 A store, or one node of a cluster, is lost with the first call that fails. It has recovered with the
 first call that succeeds a second or more after the last one that failed: a store that fails now and
@@ -22,12 +22,12 @@ log = logging.getLogger("mantlet.ratelimit")
 
 Event = Literal["lost", "not_called", "recovered", "reset"]
 
-#: Seconds without a failure after which a store that responds has recovered.
-_SETTLED: Final = 1.0
-#: Seconds without a call to a node of a cluster after which it is no longer a part of the store, if
-#: other nodes respond: another one has its keys. A node in use is called more often.
-_LEFT: Final = 60.0
-#: How many parts of a store are told apart; a cluster has at most a thousand nodes.
+#: Seconds since the last failure after which a store that responds has recovered.
+_RECOVERY_SECONDS: Final = 1.0
+#: Seconds since the last failure after which a node of a cluster is no longer in use, if others
+#: respond: they have its keys. A node in use is called more often.
+_UNUSED_SECONDS: Final = 60.0
+#: Maximum number of parts of a store that are tracked; a cluster has at most a thousand nodes.
 _MAX_PARTS: Final = 1000
 _MAX_REASON: Final = 300
 _CREDENTIALS: Final = re.compile(r"//\S*@")
@@ -35,24 +35,23 @@ _CREDENTIALS: Final = re.compile(r"//\S*@")
 
 @dataclass(frozen=True, slots=True)
 class LimiterStats:
-    """What a limiter has decided without asking its store, in this process, since it was made.
+    """Counts of decisions that a limiter made without its store, in this process since it began.
 
     Attributes:
-        local: decisions made in this process's memory, since the store was unavailable
+        local: decisions made in this process's memory, because the store was unavailable
             (``on_outage="local"``).
         uncounted: requests and messages that passed uncounted during an outage
             (``on_outage="allow"``, or limits in report mode).
-        unavailable: requests and messages that were refused since the store was unavailable
+        unavailable: requests and messages that were refused because the store was unavailable
             (``on_outage="refuse"``).
-        unasked: refusals of keys that the store had refused before, without asking it again.
+        unasked: refusals of keys that the store had refused before, made without calling it again.
         prefetched: decisions paid for with prefetched tokens.
         prefetch_held: prefetched tokens that this process holds. Other processes may refuse
             requests that these tokens would pay for.
         prefetch_lost: prefetched tokens that were dropped unspent.
-        slow: calls of an ``lmdb://`` store that took more than 10 ms. On an event loop, all other
-            requests waited for them.
-        outages: how often the store, or a part of it, was lost.
-        outage: why it is unavailable now, without secrets; None while it responds.
+        slow: calls of an ``lmdb://`` store that took more than 10 ms. They block an event loop.
+        outages: how often the store, or a node of it, became unavailable.
+        outage: why it is unavailable now, as text without secrets; None while it responds.
     """
 
     local: int = 0
@@ -76,7 +75,7 @@ class _Outage:
         self.reason = reason
         self.since = self.failed_at = now
         self.is_called = True
-        #: How many decisions had been made without the store before.
+        #: The number of decisions that had been made without the store before this outage.
         self.decided = decided
 
 
@@ -88,7 +87,7 @@ class OutageLog:
         clock: monotonic clock in seconds.
 
     Attributes:
-        is_lost: whether any part of the store is lost: only then, `responded()` need be called.
+        is_lost: whether any part of the store is lost. Otherwise `responded()` need not be called.
     """
 
     def __init__(self, consequence: str = "", clock: Callable[[], float] = monotonic) -> None:
@@ -126,7 +125,7 @@ class OutageLog:
         self._record("lost", part, text, f"can't be used: {text}{until}")
 
     def not_called(self, part: str) -> None:
-        """Note that a store that is lost is called only now and then, to find out if it is back."""
+        """Note that a lost store is only probed now and then, instead of being called."""
         with self._lock.hold():
             outage = self._parts.get(part)
             if outage is None or not outage.is_called:
@@ -144,7 +143,8 @@ class OutageLog:
             ended = [
                 (name, outage)
                 for name, outage in self._parts.items()
-                if now - outage.failed_at >= (_SETTLED if name == part else _LEFT)
+                if now - outage.failed_at
+                >= (_RECOVERY_SECONDS if name == part else _UNUSED_SECONDS)
             ]
             for name, _ in ended:
                 del self._parts[name]
@@ -165,7 +165,7 @@ class OutageLog:
         now = self._clock()
         with self._lock.hold():
             last = self._reset_at.get(part)
-            if last is not None and now - last < _SETTLED:
+            if last is not None and now - last < _RECOVERY_SECONDS:
                 return
             if len(self._reset_at) >= _MAX_PARTS:
                 self._reset_at.clear()
@@ -203,7 +203,7 @@ class OutageLog:
             self._uncounted += 1
 
     def refused(self) -> None:
-        """Count a request that was refused since the store is unavailable."""
+        """Count a request that was refused because the store is unavailable."""
         with self._lock.hold():
             self._unavailable += 1
 

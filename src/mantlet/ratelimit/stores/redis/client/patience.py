@@ -1,8 +1,8 @@
-"""Time limits that a busy event loop does not use up: a late timer is not a late server.
+"""Timeouts that do not count time in which the event loop was blocked.
 
-While something blocks the loop, nothing is read, so a reply that is there in time is found only
-later, and by then the timer has run out as well. So time limits end only after the loop has had the
-chance to read what had arrived.
+While something blocks the loop, nothing is read: a reply that arrives in time is read only later,
+when the timer has run out as well. So these timeouts end only after the loop has had the chance to
+read the data that had arrived.
 """
 
 import asyncio
@@ -15,18 +15,21 @@ __all__ = ["MIN_DELAY", "TOO_LATE", "patient_timeout"]
 
 #: Seconds. uvloop treats a shorter delay as zero.
 MIN_DELAY: Final = 0.001
-#: How many seconds late a timer fires, or a turn of the loop takes, if something blocks the loop.
+#: Seconds of delay of a timer, or of one turn of the loop, from which the loop counts as blocked.
 TOO_LATE: Final = 0.005
-#: How many turns a blocked loop gets in addition. Connecting, with its handshake, takes about ten.
+#: The number of turns that a blocked loop gets in addition. Connecting and its handshake take ten.
 _TURNS: Final = 16
 
 
 @asynccontextmanager
 async def patient_timeout(seconds: float) -> AsyncGenerator[None, None]:
-    """Limit the time of a block, as `asyncio.timeout()`, but not by time that the loop was blocked.
+    """Limit the time of a block, as `asyncio.timeout()`, but don't count time the loop was blocked.
 
-    At its end the loop gets one more turn. If something blocks it, it gets as much time again as
-    the timer was late, up to ``seconds``, and 16 turns.
+    When the time is over, the loop gets one more turn. If it was blocked, it gets as much more time
+    as the timer was late, up to ``seconds``, and 16 turns.
+
+    Args:
+        seconds: the time limit; at least a millisecond.
 
     Raises:
         TimeoutError: the time is over.
@@ -40,7 +43,7 @@ async def patient_timeout(seconds: float) -> AsyncGenerator[None, None]:
 
 
 class _Patience:
-    """Ends a timeout once it is over, and the event loop has had its turns."""
+    """Ends a timeout once the time is over and the event loop has had its turns."""
 
     def __init__(self, scope: asyncio.Timeout, seconds: float) -> None:
         self._scope = scope
