@@ -1,7 +1,7 @@
 """Edit the data of Server-Sent Events (HTML, 9.2.6) in a stream.
 
-Only ``data`` fields are changed; other fields, comments and line ends between them never are. The
-lines of an event's data that follow one another are edited at once, however many there are.
+Only ``data`` fields are changed; other fields, comments and the line ends between them never are.
+Consecutive lines of an event's data are edited in one step, however many there are.
 """
 
 import re
@@ -17,10 +17,10 @@ _BOM: Final = b"\xef\xbb\xbf"
 _NAME: Final = b"data:"
 #: The rest of a line of data, and the lines of data that follow it.
 _DATA: Final = re.compile(rb"[^\r\n]*+(?:(?:\r\n|\n|\r)data:[^\r\n]*+)*+")
-#: Lines of other fields, comments and blank lines, as far as they are there.
+#: Complete lines of other fields, comments, and blank lines.
 _OTHERS: Final = re.compile(rb"(?:(?!data:)[^\r\n]*+(?:\r\n|\n|\r))*+")
 _REST: Final = re.compile(rb"[^\r\n]*+")
-#: What may become a further line of data, or its line end.
+#: A line end, and what may be the beginning of another line of data after it.
 _MAY_GO_ON: Final = re.compile(rb"(?:\r\n?|\n)(?:d(?:a(?:ta?)?)?)?\Z")
 _LINE_NAME: Final = re.compile(rb"(\r\n|\n|\r)data:")
 _LINE_END: Final = re.compile(rb"\r\n|\n|\r")
@@ -41,14 +41,14 @@ def last_event_end(data: bytes | bytearray, start: int = 0) -> int:
 
 
 def without_names(data: bytes) -> bytes:
-    """Return the data of several lines without the names of their fields."""
+    """Return several lines of data without ``data:`` at the beginnings of lines but the first."""
     if b"\r" in data:
         return _LINE_NAME.sub(rb"\1", data)
     return data.replace(b"\ndata:", b"\n")
 
 
 def with_names(data: bytes) -> bytes:
-    """Return data with the name of its field on each line but the first."""
+    """Return data with ``data:`` at the beginning of each line but the first."""
     if b"\r" in data:
         return _LINE_END.sub(rb"\g<0>data:", data)
     return data.replace(b"\n", b"\ndata:")
@@ -57,38 +57,38 @@ def with_names(data: bytes) -> bytes:
 class EventStreamFilter:
     """A filter for event streams; subclasses edit the data.
 
-    Lines are not stored: their data is edited in the pieces in which it arrives. A line end is held
-    back, at the end of a chunk, since a further line of data may follow it.
+    Lines are not buffered: their data is edited in the pieces in which it arrives. A line end at
+    the end of a chunk is held back, since another line of data may follow it.
     """
 
     __slots__ = ("_after_cr", "_has_begun", "_has_looked", "_line", "_waiting")
 
     def __init__(self) -> None:
         self._has_begun = False
-        self._has_looked = False  # whether it is known that no events of the data can be skipped
-        self._line: bool | None = None  # whether a line of data goes on; None for no line
+        self._has_looked = False  # whether the rest of the chunk has been tested by `passes()`
+        self._line: bool | None = None  # whether the current line is data; None between lines
         self._after_cr = False
         self._waiting = b""
 
     @abstractmethod
     def passes(self, chunk: bytes) -> bool:
-        """Return whether a chunk has nothing to edit in the events that begin in it."""
+        """Return whether there is nothing to edit in the events that begin in a chunk."""
 
     @abstractmethod
     def on_data(self, piece: bytes, ends: bool) -> bytes:
         """Return the replacement for a piece of the data of an event.
 
         Args:
-            piece: the data, with the space after the colon; may be empty. It has the line ends
-                between its lines, and the names of the fields after them.
-            ends: whether no line of data follows it. Nothing may be held back then.
+            piece: the data, with the space after the first colon; may be empty. Between its lines
+                it has their line ends, each followed by ``data:``.
+            ends: whether this is the end of the data. Then nothing may be held back.
         """
 
     def end_of_events(self, _data: bytes, pos: int) -> int:
-        """Return where whole events end that can be edited at once; ``pos`` for none.
+        """Return the end of the whole events that can be edited in one step; ``pos`` for none.
 
         Args:
-            _data: some of the stream.
+            _data: a part of the stream.
             pos: the offset after the name of the first line of data of an event.
         """
         return pos
@@ -121,7 +121,7 @@ class EventStreamFilter:
         return b"".join(out)
 
     def _read_lines(self, data: bytes, pos: int, more: bool, out: list[bytes]) -> int:
-        """Parse data from an offset on; return how much of it is in the output already."""
+        """Parse data from an offset on; return the number of bytes whose output was appended."""
         pos = self._begin(data, pos)
         sent, size = 0, len(data)
         while pos < size or (self._line and not more):
@@ -153,7 +153,7 @@ class EventStreamFilter:
         return sent
 
     def _end_of_events(self, data: bytes, pos: int) -> int:
-        """Return where whole events end that are edited at once."""
+        """Return the end of the whole events that are edited in one step; ``pos`` for none."""
         if not self._line:
             return pos
         end = self.end_of_events(data, pos)
@@ -170,7 +170,7 @@ class EventStreamFilter:
         return pos
 
     def _begin(self, data: bytes, pos: int) -> int:
-        """Skip what need not be parsed at the beginning; return the offset after it."""
+        """Skip the beginning that need not be parsed; return the offset after it."""
         if self._after_cr and data:
             self._after_cr = False
             pos = int(data.startswith(b"\n"))

@@ -1,6 +1,6 @@
-"""The texts of events, of lines of JSON and of messages, which streams spread over many of them.
+"""Find the texts in events, in lines of JSON and in messages, so that they can be joined.
 
-Those of JSON are its strings, by their paths; other data is a text as it is.
+In JSON these are the strings that are values, each with its path. Other data is a single text.
 """
 
 import re
@@ -13,11 +13,12 @@ __all__ = ["PLAIN", "Text", "data_texts", "json_texts", "line_texts"]
 #: A text within data: its path, its start and its end.
 Text = tuple[bytes, int, int]
 
-#: Of a document so many texts are read at most; of a small one so many, and one for so many bytes.
+#: Maximum number of texts that are read in a document. A shorter one has at most ``_FIRST_TEXTS``,
+#: and one more for each ``_BYTES_PER_TEXT`` bytes.
 _MAX_TEXTS: Final = 32
 _FIRST_TEXTS: Final = 4
 _BYTES_PER_TEXT: Final = 32
-#: The deepest text.
+#: Maximum nesting depth of a text.
 _MAX_DEPTH: Final = 32
 _TOKEN: Final = re.compile(
     rb'"((?:[^"\\]++|\\.)*+)(?:"([ \t\r\n]*+:)?|(\Z|\\))|[{}\[\],]', re.DOTALL
@@ -77,7 +78,7 @@ def _event_texts(events: bytes, start: int, end: int) -> tuple[list[Text], int]:
 
 
 def line_texts(lines: bytes) -> list[Text]:
-    """Return the strings of JSON documents, one on each line; of others the line."""
+    """Return the texts of lines, each of which is a JSON document or a single text."""
     return [
         (path, line.start() + start, line.start() + end)
         for line in _LINE.finditer(lines)
@@ -86,7 +87,7 @@ def line_texts(lines: bytes) -> list[Text]:
 
 
 def json_texts(data: bytes) -> list[Text]:
-    """Return the strings of a JSON document, or all of the data if it is not one."""
+    """Return the texts of a JSON document, or all of the data if it is not JSON."""
     if data[:64].lstrip()[:1] in _JSON:
         texts = _strings(data, 0, len(data))
         if texts:
@@ -98,7 +99,7 @@ def _strings(data: bytes, start: int, end: int) -> list[Text]:
     """Return the strings of a JSON document that are values, each with its path."""
     texts: list[Text] = []
     most = min(_MAX_TEXTS, _FIRST_TEXTS + (end - start) // _BYTES_PER_TEXT)
-    # The name or the index of the current member of each object and array around.
+    # For each enclosing object and array, the name or the index of the current member.
     path: list[bytes | int] = []
     for token in _TOKEN.finditer(data, start, end):
         byte = data[token.start()]

@@ -1,13 +1,13 @@
 """Find leaks that are spread over several events of a stream, or several WebSocket messages.
 
 Chat streams send a text token by token: ``data: {"delta": {"content": "sk-"}}``, then the next
-part. No event has the whole leak. So the texts are joined: the strings of JSON by their paths,
-other data as it is. An event or a message is held back only while the joined text may still become
-a leak, and at most as many as the option ``across`` says: after that the first one is sent. There
-are no timers: if the stream pauses, held events wait for the next one, or for the end. A leak is
-masked where it is, in each event, which stays valid JSON.
+part. No single event contains the leak. So their texts are joined: strings of JSON that have the
+same path, other data as it is. Events and messages are held back only while the joined text may
+still become a leak; if more than ``across`` are held, the oldest is sent. There are no timers: if
+the stream pauses, held events wait for the next event or the end. A leak is masked in place, in
+each event, which stays valid JSON.
 
-Errors and tracebacks are not searched for in joined texts, since they have no end there.
+Errors and tracebacks are not searched for in joined texts, since these don't show where they end.
 """
 
 import re
@@ -25,17 +25,18 @@ from mantlet.sanitize.event_texts import PLAIN, Text, data_texts, json_texts, li
 
 __all__ = ["JoinedEvents", "JoinedMessages", "Joiner"]
 
-#: The most texts that are joined at a time, by their paths.
+#: Maximum number of paths whose texts are joined at a time.
 _MAX_TEXTS: Final = 32
-#: A string, and its colon if it is a name; or other text, and the line end after it. A string that
-#: does not end is one all the same, so that no byte is looked at twice.
+#: A string, and the colon if it is a name; or other text, and the line end after it. Unterminated
+#: strings match too, so that no byte is read twice.
 _TEXT_END: Final = re.compile(
     rb'"((?:[^"\\\r\n]++|\\.)*+)"?([ \t]*+:)?|([^"\r\n]++)(?:(?=([\r\n]))|\Z())?'
 )
-#: Groups of it: the colon of a name; text that goes on in its line.
+#: Groups of it: the colon of a name; text that does not end its line.
 _NAME: Final = 2
 _WITHIN: Final = 3
-#: The ends of texts are looked at one by one for no more of them, and one for so many bytes.
+#: How many texts of a unit may be tested one by one: ``_FIRST_TAILS``, and one more for each
+#: ``_BYTES_PER_TAIL`` bytes.
 _FIRST_TAILS: Final = 4
 _BYTES_PER_TAIL: Final = 64
 #: Larger events are not held.
@@ -47,8 +48,8 @@ class _Unit:
     """An event, line or message, or several in a row.
 
     Attributes:
-        data: its bytes, masked as far as they are decided.
-        carried: anything that belongs to it.
+        data: its bytes, masked as far as it has been decided.
+        carried: an object that is returned with it.
     """
 
     __slots__ = ("carried", "data")
@@ -62,10 +63,10 @@ class _JoinedText:
     """The text at one path of a stream.
 
     Args:
-        scan: searches it.
+        scan: searches the text.
 
     Attributes:
-        pieces: those that are not decided: the unit, and their start and end in it.
+        pieces: the parts of the text that are not decided yet: unit, start and end in its data.
     """
 
     __slots__ = ("pieces", "scan")
@@ -75,7 +76,7 @@ class _JoinedText:
         self.pieces: deque[tuple[_Unit, int, int]] = deque()
 
     def add(self, unit: _Unit, spans: list[tuple[int, int]]) -> None:
-        """Join texts of a unit, and search them at once."""
+        """Append the texts of a unit, and search them."""
         data = bytes(unit.data)
         joined = b"".join([data[start:end] for start, end in spans])
         decided = self._decide(self.scan(joined, True))
@@ -95,11 +96,11 @@ class _JoinedText:
         self.pieces.extend(reversed(pieces))
 
     def end(self) -> None:
-        """Decide about the rest, since nothing follows."""
+        """Decide about the rest: nothing follows."""
         self._decide(self.scan(b"", False))
 
     def give_up(self, units: Collection[_Unit]) -> None:
-        """Leave the oldest units as they are."""
+        """Decide about the oldest units now, as if no leak went on after them."""
         size = 0
         for unit, start, end in self.pieces:
             if unit not in units:
@@ -108,7 +109,7 @@ class _JoinedText:
         self._decide(self.scan.release(size))
 
     def _decide(self, decided: bytes) -> bytes:
-        """Write what is decided to the pieces; return what is beyond them."""
+        """Write decided text to the undecided pieces; return the text after these."""
         at = 0
         while self.pieces and at < len(decided):
             unit, start, end = self.pieces[0]
@@ -139,12 +140,13 @@ class _JoinedText:
 
 
 class Joiner:
-    """Joins the texts of units, and holds back those that may have the beginning of a leak.
+    """Joins the texts of units, and holds back units that may contain the beginning of a leak.
 
     Args:
-        most: the most units that are held back.
+        most: maximum number of units that are held back.
         scanner: finds leaks.
-        make_scan: returns a search of a new stream by it, by whether it is JSON.
+        make_scan: called with whether a text is a string of JSON; returns a new search by the
+            scanner.
     """
 
     def __init__(
@@ -167,10 +169,10 @@ class Joiner:
         """Take a unit, or several in a row; return those that may be sent now.
 
         Args:
-            data: the unit.
-            find_texts: returns the texts in it, in their order.
-            carried: anything to return with it.
-            ends: finds the ends of several units.
+            data: the unit, or several.
+            find_texts: returns the texts in it, in order.
+            carried: an object to return with the unit.
+            ends: matches the end of each unit, where there are several.
         """
         if self._passes(data):  # the usual case
             return [(data, carried)]
@@ -193,7 +195,7 @@ class Joiner:
         return decided
 
     def _passes(self, data: bytes) -> bool:
-        """Return whether nothing is held, and no text of some units has or may begin a leak."""
+        """Return whether nothing is held, and no text in the data has or begins a leak."""
         scanner = self._scanner
         if self._held or any(joined.scan.is_open for joined in self._joined.values()):
             return False
@@ -211,7 +213,7 @@ class Joiner:
         return True
 
     def end(self) -> list[tuple[bytes, object]]:
-        """Return all units that are held, since nothing follows."""
+        """Return all held units: nothing follows."""
         for joined in self._joined.values():
             joined.end()
         self._joined.clear()
@@ -228,7 +230,7 @@ class Joiner:
         return joined
 
     def _split(self, unit: _Unit, pattern: re.Pattern[bytes]) -> None:
-        """Split several units that are held as one, if not all of it is decided."""
+        """Split units that were added as one, if they are not all decided."""
         waiting = [joined for joined in self._joined.values() if joined.pieces]
         starts = [start for one in waiting for held, start, _ in one.pieces if held is unit]
         if not starts:
@@ -237,7 +239,7 @@ class Joiner:
         ends = [found.end() for found in pattern.finditer(data)]
         if not ends or ends[-1] < len(data):
             ends.append(len(data))
-        # What is before the first that is not decided stays together.
+        # The units before the first undecided one stay together.
         ends = ends[max(0, bisect_right(ends, min(starts)) - 1) :]
         parts = [_Unit(data[start:end]) for start, end in pairwise([0, *ends])]
         for joined in waiting:
@@ -258,7 +260,7 @@ class JoinedEvents:
     """A filter of an event stream, or of lines of JSON, that searches the joined texts.
 
     Args:
-        joiner: joins them.
+        joiner: joins the texts.
         events: whether it is an event stream.
     """
 
@@ -270,7 +272,7 @@ class JoinedEvents:
         self._last_end = last_event_end if events else _last_line_end
         self._find_texts = data_texts if events else line_texts
         self._buffer = bytearray()
-        self._read = 0  # how much of the buffer has no end of an event
+        self._read = 0  # the length of the buffer's beginning in which no event ends
         self._is_large = False
 
     def __call__(self, chunk: bytes, more: bool) -> bytes:
@@ -313,7 +315,7 @@ class JoinedMessages:
     """Searches the joined texts of the messages of one WebSocket.
 
     Args:
-        joiner: joins them.
+        joiner: joins the texts.
     """
 
     def __init__(self, joiner: Joiner) -> None:
@@ -329,7 +331,7 @@ class JoinedMessages:
         return _messages(decided)
 
     def end(self) -> tuple[Message, ...]:
-        """Return all messages that are held, since nothing follows."""
+        """Return all held messages: nothing follows."""
         return _messages(self._joiner.end())
 
 

@@ -1,13 +1,13 @@
-"""Partial responses (RFC 9110, 14): what may be sent of a body that is searched.
+"""Partial responses (RFC 9110, 14) whose bodies are searched.
 
-A part can't be searched by itself. A client that asks for ``bytes=0-9``, ``bytes=10-19`` and so on
-gets every leak in pieces, none of which is recognizable. So where the path names a text file, the
-app does not get ``Range``, and sends the whole. Of any other body that is searched, only these
+A part can't be searched by itself: a client that requests ``bytes=0-9``, ``bytes=10-19`` and so on
+would get every leak in pieces, none of which is recognizable. So if the path names a text file, the
+app does not get ``Range``, and sends the whole file. Of any other body that is searched, only these
 parts are sent:
 
 - the whole body in one part, which becomes an ordinary 200;
-- a beginning, which is searched like a stream that goes on. Its last bytes are masked if they may
-  begin a leak.
+- a part from the first byte on, which is searched like the beginning of a stream. Its last bytes
+  are masked if they may begin a leak.
 
 Any other part is refused with a 416, after which clients ask for the whole. Bodies that are not
 searched, such as videos and archives, keep their ranges. Data of an unknown type that is not text
@@ -49,7 +49,7 @@ _PART_TYPE: Final = re.compile(
 )
 #: The headers of a part begin within this many bytes, and end within as many.
 _PART_HEAD: Final = 2048
-#: Types besides ``text/*``, JSON and XML that are text.
+#: Media types besides ``text/*`` that are text.
 _TEXTS: Final = re.compile(
     r"(?:application|image|model)/(?:.*\+(?:json|xml|yaml)|"
     r"(?:x-)?(?:json.*|ndjson|xml.*|yaml|toml|sql|sh|csh|perl|python|ruby|php|httpd-php|tex|latex|"
@@ -62,7 +62,7 @@ _BEGINNING: Final = 1024
 
 
 class BeginningFilter:
-    """Search the beginning of a body: what may begin a leak at its end is masked.
+    """Search the beginning of a body, and mask the last bytes if they may begin a leak.
 
     Args:
         search: searches and masks a body, and never changes its length.
@@ -83,7 +83,7 @@ class BeginningFilter:
 
 
 def drop_range(request: Request) -> None:
-    """Have the app send the whole of what its path says is a text file (RFC 9110, 14.2)."""
+    """Remove ``Range`` if the path names a text file, so that the app sends the whole of it."""
     if request.get_headers(_RANGE):
         name, dot, ending = request.path.rpartition(".")
         if dot and name and ending.lower() in _TEXT_FILES:
@@ -92,7 +92,7 @@ def drop_range(request: Request) -> None:
 
 
 def deny_ranges(response: Response, media: str | None) -> None:
-    """Say that there are no ranges of a searched text, if the app says that there are."""
+    """Correct the ``Accept-Ranges`` of a text that is searched."""
     accepted = response.headers.get("Accept-Ranges") or ""
     if accepted.strip().lower() == "bytes" and _is_text_type(media):
         response.headers.set("Accept-Ranges", "none")
@@ -101,7 +101,7 @@ def deny_ranges(response: Response, media: str | None) -> None:
 def media_of_parts(first: bytes) -> str | None:
     """Return the media type of the parts of ``multipart/byteranges``, if it is known.
 
-    All parts of a response are parts of the same body, so the first one says it.
+    All parts of a response are parts of the same body, so only the first one is read.
 
     Args:
         first: the first bytes of the body.
@@ -133,7 +133,7 @@ def check_part(
     if extent is not None and extent.first == 0 and not changes:
         return True
     media = (response.headers.get("Content-Type") or "").partition(";")[0].strip().lower()
-    # Under ASGI a head may come before any data that tells.
+    # Under ASGI the head may come before any data, which would show whether it is text.
     if changes or _is_text_type(media) or not _CONTROL.search(response.first_chunk[:_BEGINNING]):
         raise refused_range(extent)
     return False

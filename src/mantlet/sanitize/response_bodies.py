@@ -1,4 +1,4 @@
-"""The filters that the body of a response needs, by its kind, its coding and its part."""
+"""Choose the filters of a response body, by its kind, its content coding and its range."""
 
 import re
 from collections.abc import Awaitable, Callable, Sequence
@@ -31,7 +31,7 @@ _JSON: Final = "application/json"
 _UNDECODED: Final = classify_body(None, scan_binary=True, inspects_html=False)
 #: Maximum number of media types whose kind is cached. An app has a handful.
 _MAX_KINDS: Final = 256
-#: Compressed bodies that declare at most this many bytes are looked at as a whole.
+#: Compressed bodies that declare at most this many bytes are filtered as a whole.
 _MAX_WHOLE: Final = 1024 * 1024
 _CSP: Final = "Content-Security-Policy"
 #: No origin, no scripts, no forms, no plugins; pictures, styles and text stay.
@@ -43,7 +43,7 @@ _SENDFILE: Final = ("X-Sendfile", "X-Accel-Redirect", "X-LIGHTTPD-send-file", "X
 
 
 class ResponseBodies:
-    """Register the filters of bodies. The options are those of `OutputSanitizer`.
+    """Registers the filters of response bodies. The options are those of `OutputSanitizer`.
 
     Args:
         redactor: redacts leaks; None to search for none.
@@ -60,7 +60,7 @@ class ResponseBodies:
 
     Attributes:
         kinds: the kinds of bodies by their media types, cached.
-        filters: whether any body is filtered.
+        filters: whether an option requires that bodies are filtered.
     """
 
     def __init__(
@@ -121,8 +121,8 @@ class ResponseBodies:
         is_json = None
         first = response.first_chunk
         if (kind.guessed or kind.html) and context.coding is None and not wide_encoding(first):
-            is_unseen = _is_bodiless(response) or response.full_body is None
-            is_json = guess_json(first, more=is_unseen)
+            is_partly_seen = _is_bodiless(response) or response.full_body is None
+            is_json = guess_json(first, more=is_partly_seen)
         if kind.html:
             return self._filter_html(context, is_json)
         if kind.guessed and is_json is not None:
@@ -130,11 +130,10 @@ class ResponseBodies:
         return self._filter_body(context, escapes=self._escapes)
 
     def isolate(self, request: Request, response: Response, kind: BodyKind) -> None:
-        """Have browsers run no script in a document of a route whose HTML is cleaned.
+        """Stop browsers from running scripts of other documents on routes whose HTML is cleaned.
 
-        HTML is cleaned. Other documents, such as SVG, can run scripts too; they keep their content,
-        and are shown in a sandbox (CSP 3, 6.4.1), where they have no origin. Pictures in pages run
-        no scripts at all.
+        Documents such as SVG can run scripts, as HTML can. They keep their content, but are shown
+        in a sandbox (CSP 3, 6.4.1), without an origin and without scripts.
         """
         if self._html is None or self._html.for_request(request) is None:
             return
@@ -160,7 +159,7 @@ class ResponseBodies:
             if kind.html and self._html is not None:
                 cleaner = self._html.for_request(request)
         structured = kind.json or kind.events or kind.guessed
-        # HTML may turn out to be JSON, of which a part is not enough to tell.
+        # HTML may turn out to be JSON, which can't be seen in a part.
         masks = cleaner is not None or (self._masker is not None and (structured or kind.html))
         changes = masks or (self._escapes and structured) or (self._fixes_type and kind.html)
         if not kind.scanned or (scanner is None and not changes):
@@ -183,7 +182,7 @@ class ResponseBodies:
     def _filter_html(
         self, context: ResponseContext, is_json: bool | None
     ) -> Reply | Awaitable[Reply | None] | None:
-        """Report JSON that is sent as HTML, mask it, and fix its type if that is wanted.
+        """Report and mask JSON that is sent as HTML, and fix its type with ``json_as_html="fix"``.
 
         Args:
             context: the response.
@@ -191,7 +190,7 @@ class ResponseBodies:
         """
         request, response = context.request, context.response
         if self._fixes_type:
-            # What is fixed depends on how much of the body is there, which HEAD has nothing of.
+            # Whether the type is fixed depends on the body, which a response to HEAD does not have.
             reply = weaken_tag(request, response)
             if reply is not None:
                 return reply
@@ -225,7 +224,7 @@ class ResponseBodies:
         def clean(page: bytes, _more: bool) -> bytes | Awaitable[bytes]:
             if len(page) <= SLICE:
                 return cleaner(page, charset)
-            # It can't be sliced; but the cleaner releases the GIL.
+            # Cleaning can't be sliced, but it releases the GIL.
             return request.run_in_thread(cleaner, page, charset)
 
         codings = self._codings(context, blocks=True)
@@ -246,7 +245,7 @@ class ResponseBodies:
         Args:
             context: the response.
             escapes: whether to escape JSON.
-            is_held: whether the whole body is there.
+            is_held: whether the whole body is buffered.
         """
         _, response, scanner, kind, _ = context
         structured = kind.json or kind.events or kind.guessed
@@ -255,7 +254,7 @@ class ResponseBodies:
         if scanner is None and masker is None and not escapes:
             return None
         if _is_bodiless(response) or response.full_body is None:
-            response.headers.remove(*DIGESTS)  # known to be true only for a body that is there
+            response.headers.remove(*DIGESTS)  # they may be those of the unfiltered body
         if response.has_trailers:
             response.transform_trailers(without_digests)
         codings = self._codings(context, blocks=self._blocks_undecodable)
@@ -283,13 +282,13 @@ class ResponseBodies:
     ) -> Reply | None:
         """Register the filter of a compressed body.
 
-        A body that declares a length that can be held is waited for: clean, it is sent as it was.
-        Any other is compressed again in pieces, so that its tag has to be weak.
+        A body whose declared length is small enough is buffered: if it is clean, it is sent as it
+        was. Any other is compressed again in pieces, so its ``ETag`` has to be weak.
         """
         request, response = context.request, context.response
         length = response.headers.get("Content-Length") or ""
         reply = None
-        if not _is_held(length):
+        if not _is_buffered(length):
             reply = weaken_tag(request, response)
         elif not response.no_body:
             try:
@@ -329,10 +328,10 @@ class ResponseBodies:
 
 
 def _is_bodiless(response: Response) -> bool:
-    """Return whether a response is about a body that it does not have."""
+    """Return whether a response has headers of a body, but not the body."""
     return response.no_body or response.status == 304
 
 
-def _is_held(length: str) -> bool:
-    """Return whether a compressed body of a declared length is waited for."""
+def _is_buffered(length: str) -> bool:
+    """Return whether a compressed body is buffered, by its ``Content-Length``."""
     return length.isascii() and length.isdigit() and len(length) < 9 and int(length) <= _MAX_WHOLE

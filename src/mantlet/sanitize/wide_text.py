@@ -1,8 +1,9 @@
-"""Look into bodies in UTF-16 and UTF-32, whose charset or byte order mark tells.
+"""Filter bodies in UTF-16 and UTF-32.
 
-Rules and names are those of ASCII and UTF-8, so the text is decoded, filtered, and encoded again.
-A text that is not changed stays the same, byte for byte. A body may only begin as wide text does,
-since whoever writes its first bytes could else turn the search off: it is filtered as it is too.
+They are recognized by their charset, their byte order mark, or the zero bytes of ASCII characters.
+Filters expect UTF-8, so the text is decoded, filtered, and encoded again; unchanged text stays the
+same, byte for byte. Other data may begin like wide text. So that whoever chooses the first bytes of
+a body can't turn the search off, the body is also filtered as it is.
 """
 
 import codecs
@@ -20,7 +21,7 @@ _BOMS: Final = (
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
-#: How the first four bytes of wide text are zero, whose first characters are those of ASCII
+#: By which of the first four bytes are zero: the encoding of text that begins with ASCII
 #: (RFC 4627, 3).
 _PATTERNS: Final = {
     (False, True, True, True): "utf-32-le",
@@ -28,7 +29,7 @@ _PATTERNS: Final = {
     (False, True, False, True): "utf-16-le",
     (True, False, True, False): "utf-16-be",
 }
-#: The names of charsets without what is between their letters and digits (Encoding, 4.2; IANA).
+#: By the letters and digits of the name of a charset: its encoding (Encoding, 4.2; IANA).
 _LABELS: Final = {
     "csunicode": "utf-16-le",
     "csutf16": "utf-16-le",
@@ -49,27 +50,27 @@ _LABELS: Final = {
     "utf32be": "utf-32-be",
     "utf32le": "utf-32-le",
 }
-#: How lone surrogates are read and written: as they are.
+#: The error handler that keeps lone surrogates.
 _LONE: Final = "surrogatepass"
 _MASKED: Final = re.compile(rb"\*+")
-#: How many bytes tell.
+#: How many bytes are read to recognize the encoding.
 _BEGINNING: Final = 4
 _CHARSET: Final = re.compile(r"charset\s*=\s*[\"']?\s*([\w.:-]{1,40})", re.IGNORECASE | re.ASCII)
 
 
 def may_be_wide(first: bytes, headers: bytes) -> bool:
-    """Return whether the whole body of a response needs a closer look.
+    """Return whether a body may be wide text: a fast test before `wide_encoding()`.
 
     Args:
-        first: its first bytes.
-        headers: the values of the headers.
+        first: the first bytes of the body.
+        headers: the values of the response's headers.
     """
     start = first[:_BEGINNING]
     return 0 in start or start >= b"\xfe" or b"-16" in headers
 
 
 def needs_more(first: bytes) -> bool:
-    """Return whether more of a body has to be seen to tell whether it is wide text."""
+    """Return whether more bytes are needed to recognize wide text."""
     size = len(first)
     return size < 2 or (size < _BEGINNING and (0 in first or first[:1] >= b"\xfe"))
 
@@ -113,7 +114,7 @@ class WideText:
         self._decoder = codecs.getincrementaldecoder(encoding)(_LONE)
         self._inner = inner
         self._keeps_length = keeps_length
-        # UTF-8 that has gone to the filter, and that has come back, as far as neither was sent.
+        # UTF-8 that went into the filter, and that came out of it, as far as it was not sent yet.
         self._before = self._after = b""
         self._broken = False
 
@@ -127,7 +128,7 @@ class WideText:
             if not more:
                 rest = self._decoder.getstate()[0]  # less than a character
         except UnicodeDecodeError as error:
-            # Other data that only begins as wide text does: the rest of it is left as it is.
+            # Other data that begins like wide text: the rest of it is left as it is.
             self._broken, more = True, False
             text = error.object[: error.start].decode(self._encoding, _LONE)
             rest = error.object[error.start :]
@@ -137,7 +138,7 @@ class WideText:
         return text.encode(self._encoding, _LONE) + rest
 
     def _decode(self, sent: bytes, more: bool) -> str:
-        """Return the text that has come back from the filter."""
+        """Return the output of the filter as text."""
         data = self._after + sent
         size = len(data)
         if more:  # not within a character
@@ -151,7 +152,7 @@ class WideText:
             return data[:size].decode(errors="replace")
 
     def _align(self, data: bytes, sent: bytes) -> str:
-        """Return the text that has come back from a filter that keeps the length."""
+        """Return the output of a filter that keeps the length as text."""
         before, after = self._before + data, self._after + sent
         size = len(after)
         while size < len(before) and before[size] & 0xC0 == 0x80:  # within a character

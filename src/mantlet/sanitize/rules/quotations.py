@@ -1,7 +1,8 @@
-"""Errors that are quoted: in documentation, and in source code that handles them.
+"""Recognize errors that are only quoted: in documentation, and in source code that handles them.
 
-Only markup, the media type and what directly precedes a quote tell a quotation, since no client can
-put these around an error of the app. Words before an error do not: they may be a client's.
+Quotations are recognized by markup, by the media type, and by the code directly before an opening
+quote, since no client can put these around an error of the app. Words before an error are no
+evidence, since a client may have sent them.
 """
 
 import re
@@ -11,7 +12,7 @@ from mantlet.redact.open_strings import LOOKBEHIND
 
 __all__ = ["is_quotation"]
 
-#: Source code: no error has such a type.
+#: The media types of source code. No error is sent as one of these.
 _SOURCE_CODE: Final = frozenset(
     {
         "application/x-csh", "application/x-perl", "application/x-python", "application/x-ruby",
@@ -23,7 +24,7 @@ _SOURCE_CODE: Final = frozenset(
     }
 )  # fmt: skip
 _QUOTE: Final = rb"(?:\\{0,3}[\"'`]|\\u002[27]|&(?:quot|apos|\#x2[27]|\#0?3[49]);)"
-#: A text that a program compares with.
+#: A string literal that a program compares with.
 _COMPARED: Final = re.compile(
     rb"\.(?:includes|indexOf|startsWith|endsWith|match|search|test|contains)\(" + _QUOTE + rb"\Z"
 )
@@ -41,15 +42,15 @@ _IN_ELEMENT: Final = re.compile(
 _BLOCK: Final = re.compile(
     rb"<pre(?:[ ]class=\"(?:screen|programlisting|literal-block)\"|[^<>]{0,100}><span></span>)"
 )
-#: How much before an error is read at first.
+#: How many bytes before an error are read at first.
 _NEAR: Final = 200
 
 
 def is_quotation(data: bytes, start: int, media: str | None) -> bool:
-    """Return whether an error is quoted.
+    """Return whether an error is only quoted.
 
     Args:
-        data: the data.
+        data: the data around the error.
         start: where the error begins.
         media: the media type of the body, if known.
     """
