@@ -1,4 +1,4 @@
-"""Match a secret within base64 or hexadecimal digits, which are decoded as far as it goes."""
+"""Match a secret in base64 or hexadecimal digits, by decoding them as far as they match."""
 
 import re
 from base64 import b64encode
@@ -12,7 +12,7 @@ from mantlet.redact.variants import SecretVariant
 
 __all__ = ["Base64Variant", "HexVariant", "stable_base64"]
 
-#: How many bytes are decoded first; as long as they do not decide, four times as many.
+#: How many bytes are decoded at first. As long as these do not decide, four times as many are.
 _FIRST_BYTES: Final = 12
 _MAX_BYTES: Final = 1024 * 1024
 #: How far before a literal the beginning of the value is looked for.
@@ -65,7 +65,14 @@ class _DecodedVariant(SecretVariant):
         self._inner = inner
 
     def _match(self, data: bytes, start: int, more: bool, before: int = 0) -> MatchResult:
-        """Match the digits that begin at an offset; the secret has some bytes before it in them."""
+        """Match the digits from an offset on.
+
+        Args:
+            data: the data.
+            start: the offset.
+            more: whether more data follows.
+            before: how many decoded bytes precede the secret.
+        """
         size = _FIRST_BYTES
         while True:
             found = self._digits(data, start, size)
@@ -191,7 +198,7 @@ class Base64Variant(_DecodedVariant):
                 parts.append((count, at))
             elif escaped := _ESCAPED.match(data, at):
                 run, part = escaped, b"/" if escaped.lastindex else b"+"
-                # The end of the digit is what counts.
+                # Only the offset of its end is used.
                 parts.append((count, escaped.end() - 1))
             else:
                 run = LINE_BREAK.match(data, at)
@@ -217,7 +224,7 @@ class Base64Variant(_DecodedVariant):
 
 
 def _are_breaks(data: bytes, start: int, end: int) -> bool:
-    """Return whether a part of the data is nothing but ends of lines."""
+    """Return whether a part of the data consists of line breaks."""
     for _ in range(MAX_BREAKS):
         part = LINE_BREAK.match(data, start, end)
         if part is None:

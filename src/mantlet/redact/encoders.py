@@ -1,7 +1,7 @@
-"""What encoders make of text, each as a table from a character to what stands for it.
+"""Encoders that escape text, each as a translation table of characters.
 
-They escape a character in the same way wherever it is, so what they make of the first characters
-of a value is the beginning of what they make of all of it.
+An encoder escapes a character in the same way wherever it stands. So the encoded first characters
+of a value are the beginning of the encoded value.
 """
 
 import html
@@ -105,7 +105,7 @@ def _q(char: str) -> str:
 _QUOTES: Final = {'"': '\\"', "\\": "\\\\"}
 _PUNCTUATION: Final = "".join(char for char in map(chr, range(0x21, 0x7F)) if not char.isalnum())
 
-#: Encoders of formats that other formats are written in.
+#: Encoders that are also applied to text that is already encoded.
 _NESTED: Final[tuple[_Encode, ...]] = (
     # JSON and JavaScript
     _json,
@@ -143,7 +143,7 @@ _NESTED: Final[tuple[_Encode, ...]] = (
     _replace(_QUOTES, _cookie),
     _replace(_QUOTES, _cookie_of_werkzeug),
 )
-#: Encoders that are applied to text first.
+#: Encoders that are applied only to text that is not encoded yet.
 _FIRST: Final[tuple[_Encode, ...]] = (
     # Rust and JavaScript, YAML, mail
     lambda char: char if char.isascii() else f"\\u{{{ord(char):x}}}",
@@ -168,15 +168,15 @@ _COMMON_TABLES: Final = tuple(
 
 
 def encode_first(text: str) -> set[str]:
-    """Return what each encoder makes of a text, and the text itself."""
+    """Return a text as each encoder writes it, and the text itself."""
     return {text}.union(text.translate(table) for table in _TABLES)
 
 
 def encode_again(texts: Iterable[str]) -> set[str]:
-    """Return what each encoder makes of texts that are encoded, and the texts themselves."""
+    """Return encoded texts as each encoder writes them once more, and the texts themselves."""
     return {text.translate(table) for text in texts for table in _NESTED_TABLES}.union(texts)
 
 
 def encode_commonly(text: str) -> set[str]:
-    """Return what the most common encoders make of a text, and the text itself."""
+    """Return a text as the most common encoders write it, and the text itself."""
     return {text}.union(text.translate(table) for table in _COMMON_TABLES)

@@ -1,7 +1,7 @@
-"""Where the text of a leak ends, so that what is around it stays well-formed.
+"""Find where the text of a leak ends, so that the document around it stays well-formed.
 
-A leak in a string is masked to the end of that string at most, and one in an element to the end of
-that: what encloses it stays as it was, so that JSON, markup, scripts and events stay as they were.
+A leak in a string is masked to the end of the string at most, and one in an element to the end of
+the element. The delimiters stay, so that JSON, markup, scripts and events stay valid.
 """
 
 import re
@@ -24,15 +24,15 @@ __all__ = ["END_OF_FLOOD", "END_OF_PAGE", "Ending", "LeakKind", "find_ending"]
 
 
 class LeakKind(Enum):
-    """What a leak is, which decides about the structure in it."""
+    """The kind of a leak, which decides how much structure within it is kept."""
 
     #: A single value.
     VALUE = "value"
-    #: A text that goes on to the end of what it stands in.
+    #: A text that goes on to the end of its string, element or line.
     TEXT = "text"
     #: A text in several strings or elements.
     CROSSING = "crossing"
-    #: A page, of which nothing is kept.
+    #: A page, no structure of which is kept.
     PAGE = "page"
 
 
@@ -41,19 +41,19 @@ _IN_TAG: Final = -1
 #: What may follow the end of a string, besides a quote of the string around it.
 _SPACE: Final = rb"(?:\s|\\{1,15}[nrt]){0,80}+"
 _FOLLOWING: Final = rb"[,:;}\])>/+|?]|[A-Za-z_][\w:\-]{0,40}="
-#: Bytes that hold these nearly always.
+#: How many bytes nearly always suffice to match these.
 _REACH: Final = 200
-#: Elements that a text goes on in: a line break, and those that only color it.
-#: And what tracebacks write in angle brackets, which no element is named after.
+#: Elements that do not end a text: line breaks, and those that only format it. Also the names that
+#: tracebacks write in angle brackets, which are no elements.
 _INLINE: Final = (
     rb"(?:br|wbr|span|b|i|u|em|strong|code|font|tt|small|mark|a|nobr|anonymous|bound|class|frozen|"
     rb"function|genexpr|lambda|listcomp|dictcomp|setcomp|locals|module|stdin|string|"
     rb"ServerDescription|TopologyDescription)[\s/>]"
 )
-#: The end of what has no elements in it; a match that begins with a tag goes on over others.
+#: The end of content without elements.
 _END_OF_DATA: Final = re.compile(rb"(?=\]\]>|-->)")
-#: That of an attribute whose beginning is too far away: a quote before the next one, or before the
-#: end of the tag.
+#: The end of an element, or of an attribute that began too far away: a quote before the next
+#: attribute or before the end of the tag.
 _END_OF_ELEMENT: Final = (
     rb"(?=</|<[!?]|<(?!%s)[A-Za-z]|\]\]>|-->"
     rb"|[\"'](?:[ \t\r\n]{1,16}+[A-Za-z_:][\w:.\-]{0,32}+=[\"']|[ \t\r\n]{0,16}+/?>))" % _INLINE
@@ -75,10 +75,9 @@ _BOUNDED_FORMS: Final = (BodyForm.MARKUP, BodyForm.CSV, BodyForm.EVENTS)
 _JSON_LINE: Final = rb'(?<!\\)(?:\\\\)*+(?=")|' + _END_OF_LINE
 _EVENT_JSON: Final = re.compile(rb"(?:\A|[\r\n])(?:data:)?[ \t]*+[\[{\"][^\r\n]*+\Z")
 
-
-#: What has to be known of the data behind an end that is none of a string's, in bytes.
+#: How many bytes after the end of anything but a string are needed to recognize it.
 _BASE_REACH: Final = 64
-#: How far all kinds of ends are looked for at first, in bytes.
+#: How many bytes are searched for all kinds of ends at first.
 _FIRST_WIDTH: Final = 32
 
 
@@ -86,15 +85,15 @@ class Ending:
     """The end of a leak.
 
     Args:
-        strings: an expression for the ends of the strings that it is in.
-        at_end: the same where the body ends.
-        base: an expression for the end of what it is in, besides strings.
-        own: the end that the rule asks for; None for that of the text.
-        size: the most bytes that have to be known to find an end.
+        strings: matches the ends of the strings that the leak is in.
+        at_end: the same, where the body ends.
+        base: matches the end of the element, field or paragraph that the leak is in.
+        own: the end that the leak's rule defines; None for the end of the text.
+        size: maximum number of bytes that are needed to recognize an end.
         breaks: whether a line end means that there was no string.
-        clips: whether a match ends at ``base`` too, if its pattern has gone beyond that; ``"data"``
-            if it does not where it begins with a tag.
-        kind: what the leak is.
+        clips: whether a match that goes beyond ``base`` is cut there; ``"data"`` if a match that
+            begins with a tag is not.
+        kind: the kind of the leak.
     """
 
     __slots__ = ("_at_end", "_base", "_breaks", "_clips", "_own", "_strings", "kind", "size")
@@ -144,7 +143,7 @@ class Ending:
                 return end
             if limit == len(data):
                 break
-            width *= 8  # all kinds of ends are looked for near before any is far away
+            width *= 8  # look for all kinds of ends nearby before looking far ahead
         return None
 
     def _find_before(self, data: bytes, start: int, limit: int, more: bool) -> int:
@@ -161,7 +160,7 @@ class Ending:
         return inner if inner < within else end
 
     def _first(self, pattern: re.Pattern[bytes] | None, data: bytes, start: int, end: int) -> int:
-        """Return where a pattern ends that is found first, at most ``end``."""
+        """Return where the first match of a pattern ends, or ``end`` if that comes first."""
         if pattern is None or start >= end:
             return end
         reach = _BASE_REACH if pattern is self._base else self.size
@@ -169,19 +168,15 @@ class Ending:
         return min(max(found.end(), start), end) if found else end
 
     def after(self, data: bytes, start: int) -> "Ending":
-        """Return the ending that is left after data without an end."""
+        """Return the ending for the data after a part in which no end was found."""
         if self._breaks and data.find(b"\n", start) >= 0:
             return Ending(None, None, self._base, self._own, self.size, kind=self.kind)
         return self
 
 
-#: The end of a page: that of the body.
-
-
+#: The ending of a page: the end of the body.
 END_OF_PAGE: Final = Ending(kind=LeakKind.PAGE)
-
-
-#: The end of a flood of leaks: that of the body, whose structure is kept.
+#: The ending of a flood of leaks: the end of the body, whose structure is kept.
 END_OF_FLOOD: Final = Ending(kind=LeakKind.CROSSING)
 
 
@@ -195,16 +190,16 @@ def find_ending(
     own: MatchEnd | None,
     kind: LeakKind,
 ) -> Ending:
-    """Return the end of a leak.
+    """Return the ending of a leak.
 
     Args:
-        data: the data, with what precedes the leak.
+        data: the data, which includes some before the leak.
         offset: the offset of the data in the stream.
-        start: where the leak begins.
-        form: the form of the body.
-        tracker: the strings of the stream.
-        own: the end that its rule asks for besides that of its context; None for that of the text.
-        kind: what the leak is.
+        start: where the leak begins, in the data.
+        form: the format of the body.
+        tracker: tracks the open strings of the stream.
+        own: the end that the leak's rule defines; None for the end of the text.
+        kind: the kind of the leak.
     """
     window = data[max(0, start - LOOKBEHIND) : start] if form is BodyForm.EVENTS else b""
     in_event_json = bool(window) and _EVENT_JSON.search(window) is not None
@@ -240,7 +235,7 @@ def _closer_in_text(
         if form not in (BodyForm.SCRIPT, BodyForm.MARKUP):
             return None
     elif at < 0 or data.find(b"\n", at, start) >= 0:
-        return None  # a string has no line ends; this was no string, or another
+        return None  # strings contain no line ends, so this is not one
     return string.level, string.quote, form is BodyForm.SCRIPT
 
 

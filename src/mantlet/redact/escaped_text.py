@@ -1,4 +1,4 @@
-"""Match the characters of a secret value, each in any encoding, forwards from its first one."""
+"""Match a secret value forwards from its first character, with each character in any encoding."""
 
 import re
 from typing import Final
@@ -12,8 +12,8 @@ __all__ = ["ESCAPED_COST", "SecretText", "TextVariant"]
 #: One character of a value: the ways to write it, as code points, bytes or surrogates.
 Char = tuple[tuple[int, ...], ...]
 
-#: The cost of a candidate whose escapes have to be read, and the lengths of the literals that no
-#: innocent text has many times: those of common beginnings are longer.
+#: The cost of a candidate whose escapes have to be read, and the lengths of literals that are rare
+#: in innocent text; those of shared beginnings are longer.
 ESCAPED_COST: Final = 8
 _RARE: Final = range(7, 13)
 #: How far before a literal the escape of the first character may begin.
@@ -27,10 +27,10 @@ _RUN: Final = re.compile(rb"[^\x00-\x1f\x7f-\xff\\%&=\"']+")
 
 
 class SecretText:
-    """A secret value as text, or as bytes that are no text.
+    """A secret value as text, or as bytes that are not text.
 
-    White space around the value is not part of it, and the end of a line stands for any text that
-    may be written between two lines.
+    White space around the value is ignored, and a line end matches anything that may be written
+    between two lines.
 
     Args:
         value: the value.
@@ -87,7 +87,7 @@ class SecretText:
         return places[-1]
 
     def _run(self, data: bytes, at: int, index: int) -> int:
-        """Return how many characters from one on stand in the data as they are."""
+        """Return how many characters, from an index on, stand unescaped in the data."""
         run = _RUN.match(self._plain, index)
         if run is None or data.startswith(run[0], at):
             return len(run[0]) if run else 0
@@ -136,7 +136,7 @@ class TextVariant(SecretVariant):
 
 
 def _starts(data: bytes, start: int) -> tuple[int, ...]:
-    """Return where an escape may begin that a literal is a part of, the first one first."""
+    """Return the offsets where the escape that a literal is part of may begin, in order."""
     if start == 0 or data[start - 1] not in _ENDS_OF_LEADS:
         return (start,)
     first = max(0, start - _MAX_LEAD)

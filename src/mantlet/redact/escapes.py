@@ -1,4 +1,4 @@
-"""Read text in whatever way encoders have written it, one character at a time.
+"""Read text one character at a time, whatever encodings each character is written in.
 
 A character may stand there as it is; after a backslash, as in JSON, Python, cookies and Markdown;
 as an HTML character reference; percent-encoded; as quoted-printable (RFC 2045, 6.7; RFC 2047, 4.2);
@@ -25,7 +25,7 @@ _MAX_BACKSLASHES: Final = 32
 _BACKSLASH, _PERCENT, _AMPERSAND, _EQUALS = b"\\%&="
 _QUOTES: Final = frozenset(b"\"'")
 _SPACE: Final = ord(" ")
-#: How a space is written in a form and in a header (RFC 2047, 4.2).
+#: How a space may be written in a form and in a header (RFC 2047, 4.2).
 _FOR_SPACE: Final = frozenset(b"+_")
 _HEADS: Final = frozenset({_BACKSLASH, _PERCENT, _AMPERSAND, _EQUALS})
 
@@ -108,7 +108,7 @@ _OTHER_LEADS: Final = (
     + _PERCENTS
     + rb")"
 )
-#: The part of an escape that a literal begins behind.
+#: The lead of an escape: its part before the literal that is searched for.
 LEAD: Final = re.compile(_BACKSLASHES + _OTHER_LEADS + rb"?|" + _OTHER_LEADS)
 LEAD_END: Final = re.compile(rb"(?:" + LEAD.pattern + rb")\Z")
 
@@ -141,7 +141,7 @@ class Reader:
         data: the data.
 
     Attributes:
-        starved: whether the end of the data was reached by any reading: more data may change it.
+        starved: whether any reading reached the end of the data, so that more data may change it.
     """
 
     __slots__ = ("_depth", "data", "size", "starved")
@@ -183,7 +183,7 @@ class Reader:
         }
 
     def readings(self, at: int) -> list[tuple[int, int]]:
-        """Return what may stand at an offset: code points or bytes, each with its end."""
+        """Return the possible characters at an offset: code points or bytes, each with its end."""
         data = self.data
         if at >= self.size:
             self.starved = True

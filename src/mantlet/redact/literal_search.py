@@ -23,7 +23,7 @@ _FEW: Final = 60
 _LONGEST: Final = 40
 #: The characters of words, as bytes.
 _WORD: Final = frozenset(b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz")
-#: An escape of JSON or of a URL, whose last character is none of a word.
+#: An escape of JSON or of a URL, whose last character is not part of a word.
 _ESCAPE_END: Final = re.compile(rb"(?:\\[bfnrt]|(?:%|\\u00)[0-9A-Fa-f]{2})\Z")
 _position: Final = itemgetter(1, 2)
 
@@ -102,8 +102,8 @@ class LiteralSearch:
 
     Args:
         patterns: the literals, none of them empty. A duplicate is found twice.
-        words: those of them that are of no use after a letter, a digit or an underscore.
-        labels: those that may be sent before what follows them is known.
+        words: patterns that can't begin a leak after a letter, a digit or an underscore.
+        labels: patterns that may be sent before the data after them is known.
     """
 
     __slots__ = (
@@ -125,7 +125,7 @@ class LiteralSearch:
     ) -> None:
         self._patterns = tuple(patterns)
         self._sorted = sorted(set(self._patterns))
-        #: Returns something true if the data contains any pattern, or its first 40 bytes.
+        #: Its result is true if the data contains any pattern, or the first 40 bytes of one.
         self.hits: Callable[[bytes], object] = self._first_test if self._sorted else _is_empty
         self._find_all: Callable[..., list[Hit]] | None = None
         self._labels = _Prefixes(sorted(labels))
@@ -136,7 +136,7 @@ class LiteralSearch:
         self.longest = max(map(len, self._sorted), default=0)
 
     def _first_test(self, data: bytes) -> object:
-        """Build what tests data, which takes some 10 ms for 1,000 patterns, and use it."""
+        """Build the test on first use, which takes some 10 ms for 1,000 patterns."""
         self.hits = build_test(self._sorted)
         return self.hits(data)
 
@@ -167,11 +167,11 @@ class LiteralSearch:
         return found
 
     def tail(self, data: bytes) -> int:
-        """Return how many bytes at the end of the data may become a pattern when more follow.
+        """Return how many bytes at the end of the data may become a pattern when more data follows.
 
-        This is the length of the longest tail that is a proper prefix of a pattern. Within a word
-        the patterns that are of no use there do not count, so that the end of most words is none.
-        Labels do not count either.
+        This is the length of the longest tail that is a proper prefix of a pattern. Inside a word
+        the patterns in ``words`` are ignored, so that few ends of words count. Labels are ignored
+        everywhere.
         """
         size = len(data)
         for start in self._prefixes.find(data, self.longest):
@@ -207,7 +207,7 @@ class _Prefixes:
         self.starts = frozenset(pattern[:size] for pattern in patterns for size in (1, 2))
 
     def find(self, data: bytes, longest: int) -> Iterator[int]:
-        """Yield where a proper prefix begins that lasts to the end of the data.
+        """Yield the offsets from which the rest of the data is a proper prefix.
 
         Args:
             data: the data.

@@ -1,4 +1,4 @@
-"""Take apart the values that an app logs: collections, objects with fields, other objects."""
+"""Take apart the values that an app logs: collections, objects with fields, and other objects."""
 
 from collections import UserList, deque
 from collections.abc import Mapping
@@ -20,14 +20,14 @@ __all__ = [
     "to_bytes",
 ]
 
-#: The most values that are searched at once.
+#: Maximum number of values that are searched at once.
 MAX_ITEMS: Final = 100_000
 TEXTS: Final = (str, bytes, bytearray, memoryview)
 _BUILT_IN: Final = (dict, list, tuple, set, frozenset)
 COLLECTIONS: Final = (*_BUILT_IN, deque, UserList, Mapping)
 MAPPINGS: Final = (dict, Mapping)
 NUMBERS: Final = (type(None), bool, int, float, complex)
-#: What the classes of objects have that encoders write field by field: of the standard library,
+#: Attributes of classes whose objects encoders write field by field: data classes, and classes of
 #: attrs, msgspec and pydantic.
 _FIELDS: Final = (
     "__dataclass_fields__", "__attrs_attrs__", "__struct_fields__", "__pydantic_fields__"
@@ -40,7 +40,7 @@ def to_bytes(text: str | bytes | bytearray | memoryview) -> bytes:
 
 
 def fields_of(value: Any) -> Any:
-    """Return the fields of an object that encoders write field by field, and others as they are."""
+    """Return the fields of an object of such a class; any other value as it is."""
     kind = type(value)
     if kind in _BUILT_IN or isinstance(value, COLLECTIONS):
         return value
@@ -68,8 +68,11 @@ def attributes_of(value: object) -> list[object]:
 def texts_within(values: list[object]) -> list[object]:
     """Return the texts in values and in collections of these, such as the headers of a request.
 
+    Args:
+        values: the values; the list is emptied.
+
     Raises:
-        ValueError: they are too many.
+        ValueError: there are more than `MAX_ITEMS` values.
     """
     found: list[object] = []
     seen: dict[int, object] = {}

@@ -1,9 +1,9 @@
-r"""Replace the bytes of a leak, and nothing that holds the body together.
+r"""Replace the bytes of a leak, and keep the structure of the body.
 
 In JSON the quotes, the brackets and the commas of a leak that is more than one string are kept, and
 the digits of a number become nines, since an asterisk would be a syntax error. No escape is split:
 ``\u00e9`` is masked whole or not at all. In markup tags are kept, and in events the names of
-fields, where a leak is a text that goes on.
+fields, unless the leak is a single value.
 """
 
 import re
@@ -12,12 +12,12 @@ from typing import Final
 from mantlet.redact.endings import LeakKind
 from mantlet.redact.open_strings import LOOKBEHIND, BodyForm, backslashes
 
-__all__ = ["UNESCAPED_FORMS", "before_escape", "before_structure", "behind_escape", "mask_leak"]
+__all__ = ["UNESCAPED_FORMS", "after_escape", "before_escape", "before_structure", "mask_leak"]
 
 #: Bodies in which a backslash escapes nothing.
 UNESCAPED_FORMS: Final = (BodyForm.TEXT, BodyForm.CSV)
 
-#: What may be outside of the strings of JSON, apart from names.
+#: What JSON may contain outside of strings.
 _NUMBER: Final = rb"-?+[0-9]*+(?:\.[0-9]*+)?+(?:(?<=[0-9.])[eE][+-]?+[0-9]*+)?+"
 _STRUCTURE: Final = re.compile(rb"\s*+%b(?:\s*+[,:\[\]{}]\s*+%b)*+\s*+" % (_NUMBER, _NUMBER))
 _LITERALS: Final = re.compile(rb"(?:true|false|null|[\s,:\[\]{}]++|-?+[0-9][0-9.eE+\-]*+)*+")
@@ -32,9 +32,9 @@ _DIGITS: Final = bytes.maketrans(b"012345678", b"9" * 9)
 #: A text between tags, and one between the names of fields.
 _BETWEEN_TAGS: Final = re.compile(rb"(<[A-Za-z/!?][^<>]*+>)")
 _BETWEEN_FIELDS: Final = re.compile(rb"(\r?\n(?:[a-z]{2,5}:[ ]?)?|\r)")
-#: What a number stands between: in JSON, and in a script or in JSON that is part of a page.
+#: The data before and after a number: in scripts and in JSON within a page, and in JSON.
 _BEFORE_NUMBER: Final = re.compile(rb"[:,\[=(][ \t\r\n]{0,16}+\Z")
-_BEHIND_NUMBER: Final = re.compile(rb"[ \t\r\n]{0,16}+[,\]})]")
+_AFTER_NUMBER: Final = re.compile(rb"[ \t\r\n]{0,16}+[,\]})]")
 _IN_NUMBER: Final = re.compile(rb"(?:\A|[:,\[\s\x1e])-?+[0-9.eE+\-]*+\Z")
 _REST_OF_NUMBER: Final = re.compile(rb"[0-9.eE+\-]*+(?:[,\]}\s]|\Z)")
 
@@ -48,14 +48,14 @@ _QUOTE: Final = 0x22
 
 
 def mask_leak(data: bytes, start: int, end: int, form: BodyForm, kind: LeakKind) -> bytes:
-    """Return what replaces a leak, of the same length.
+    """Return the replacement of a leak, which has the same length.
 
     Args:
-        data: the data, with what is around the leak.
+        data: the data, which includes some around the leak.
         start: where the leak begins.
         end: where it ends.
-        form: the form of the body.
-        kind: what the leak is.
+        form: the format of the body.
+        kind: the kind of the leak.
     """
     leak = data[start:end]
     if kind is LeakKind.PAGE or (kind is LeakKind.TEXT and form is BodyForm.JSON):
@@ -74,7 +74,7 @@ def mask_leak(data: bytes, start: int, end: int, form: BodyForm, kind: LeakKind)
 
 
 def _mask_strings(data: bytes, start: int, end: int) -> bytes:
-    """Mask the strings of JSON, and keep what is between them."""
+    """Mask the strings of JSON, and keep the data between them."""
     parts: list[bytes] = []
     is_string, at = _is_in_string(data, start), start
     for quote in _UNESCAPED_QUOTE.finditer(data, start, end):
@@ -91,7 +91,7 @@ def _masked(text: bytes, *, is_string: bool) -> bytes:
 def _is_in_string(data: bytes, at: int) -> bool:
     """Return whether an offset is in a string of JSON.
 
-    It counts the quotes since the last one that surely begins or ends a string.
+    It counts the quotes since the last one that certainly begins or ends a string.
     """
     is_string = True
     for quote in _UNESCAPED_QUOTE.finditer(data, max(0, at - LOOKBEHIND), at):
@@ -132,7 +132,7 @@ def _mask_between(kept: re.Pattern[bytes], leak: bytes) -> bytes:
 
 def _is_number(data: bytes, start: int, end: int) -> bool:
     before = _BEFORE_NUMBER.search(data[max(0, start - 17) : start])
-    return before is not None and _BEHIND_NUMBER.match(data, end) is not None
+    return before is not None and _AFTER_NUMBER.match(data, end) is not None
 
 
 def _is_json_number(data: bytes, start: int, end: int) -> bool:
@@ -161,11 +161,13 @@ def before_escape(data: bytes, at: int) -> int:
     return at
 
 
-def behind_escape(data: bytes, at: int) -> int | None:
-    """Move an offset behind a backslash so that it splits no run of them, nor an escaped quote.
+def after_escape(data: bytes, at: int) -> int | None:
+    """Move an offset after a backslash forwards, so that it splits no run of them.
+
+    It does not split an escaped quote after the run either.
 
     Returns:
-        None if that depends on what follows the data.
+        The offset; None if it depends on the data that follows.
     """
     if data[at - 1 : at] != b"\\":
         return at

@@ -35,10 +35,10 @@ __all__ = ["Masker", "message_of"]
 #: Replaces a secret of any length.
 _MASK: Final = b"***"
 _MASK_TEXT: Final = _MASK.decode()
-#: The standard attributes of a log record, and those of them that an app chooses.
+#: The standard attributes of a log record, and those whose values an app chooses.
 _STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 _OWN: Final = frozenset({"message", "name", "stack_info", "taskName", "threadName"})
-#: The nesting depth to which values are copied in order to mask something in them.
+#: Maximum nesting depth to which values are copied in order to mask parts of them.
 _MAX_DEPTH: Final = 20
 #: The most bytes of text that are searched at once.
 _MAX_SIZE: Final = 8 * 1024 * 1024
@@ -52,8 +52,8 @@ class Masker:
 
     Args:
         registry: the secrets to mask.
-        names: names and globs of fields, the values of which are masked whatever they are. Those
-            of `INNOCENT_NAMES` are not.
+        names: names and globs of fields whose values are masked whatever they are, except for
+            those in `INNOCENT_NAMES`.
 
     Raises:
         TypeError: a name is not text.
@@ -85,8 +85,8 @@ class Masker:
         """Return a value without secrets; the same object if there is none in it.
 
         Collections keep their type where it is a built-in one. Another object with a secret in its
-        text or its attributes becomes its masked text. Whatever is too much to be searched, or
-        raises an exception when it is, becomes ``***``.
+        text or its attributes becomes its masked text. A value that is too large to search, or
+        raises an exception when it is searched, becomes ``***``.
         """
         return value if self._is_clean((value,)) else _Copying(self).value(value)
 
@@ -131,7 +131,7 @@ class Masker:
         return record
 
     def _mask_message(self, record: logging.LogRecord) -> None:
-        """Mask the message and the arguments; apart, if that suffices."""
+        """Mask the message and its arguments, separately if that masks everything."""
         if type(record.msg) is dict:  # of structlog, or for a formatter of JSON
             record.msg = self.event(record.msg)
         record.args = self.value(record.args)
@@ -147,8 +147,7 @@ class Masker:
         """Return the masked text of an exception, or None if it contains no secret.
 
         Its text, its attributes and the local variables of its frames are searched, since some
-        formatters show those too; where these are too many to be searched, they count as
-        containing one.
+        formatters show those too. If there are too many to search, a secret is assumed.
 
         Args:
             exc_info: the exception, a tuple as from ``sys.exc_info()``, or True for the current
@@ -175,15 +174,15 @@ class Masker:
         return masked
 
     def _is_clean(self, values: Iterable[object], *, shows: bool = True) -> bool:
-        """Return whether values, and those within them, contain no secret, and are few enough.
+        """Return whether values, and those within them, are few enough and contain no secret.
 
-        All text in them is searched at once, since a client's data may be many small values, which
-        the variables of every frame refer to.
+        All texts are joined and searched at once, since a client's data may be many small values,
+        which the variables of every frame refer to.
 
         Args:
             values: the values.
-            shows: whether to search the text of objects too. Variables were not meant to be
-                logged, and their text might take long, or ask a database.
+            shows: whether to search the ``str()`` and ``repr()`` of objects too. For variables,
+                which were not meant to be logged, these might take long or query a database.
         """
         texts: list[bytes] = []
         items = size = 0
@@ -208,7 +207,10 @@ class Masker:
         return self._current().is_clean(b"\x00".join(texts))
 
     def _add_inner(self, value: object, waiting: list[object], *, shows: bool) -> bool:
-        """Add what is within a value to those to search; False if that is not needed."""
+        """Queue the values within a value; return False if it need not be searched.
+
+        That is so if it has too many values, or one that is masked by its name.
+        """
         inner = fields_of(value)
         if not isinstance(inner, COLLECTIONS):
             own = attributes_of(value)
@@ -228,7 +230,7 @@ class Masker:
         return True
 
     def _is_secret(self, name: object, value: object) -> bool:
-        """Return whether a value has yet to be masked because of its name."""
+        """Return whether a value has to be masked because of its name, and is not yet."""
         if self._names is None or value is None or not isinstance(name, str):
             return False
         return self._names.matches(name) and not (isinstance(value, str) and value == _MASK_TEXT)
@@ -269,13 +271,13 @@ class _Copying:
     """Copies a value without the secrets in it.
 
     Args:
-        masker: what is secret.
+        masker: finds the secrets.
     """
 
     def __init__(self, masker: Masker) -> None:
         self._masker = masker
         self._left = MAX_ITEMS
-        #: The copy of each object, with the object; ``***`` within itself.
+        #: By id: each object and its copy; ``***`` while it is being copied, for cycles.
         self._copies: dict[int, tuple[object, Any]] = {}
 
     def value(self, value: Any, depth: int = 0) -> Any:

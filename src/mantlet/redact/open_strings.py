@@ -1,8 +1,8 @@
-r"""What a body is written in, and the strings that are open at a place in it.
+r"""The format of a body, and the strings that are open at a position in it.
 
-In JSON each text is in a string. Elsewhere a string is found by its opening quote: one behind
-``=``, ``:``, ``,`` or a bracket that has not been closed since. Strings in strings are told apart
-by how their quotes are written: ``"`` is not ``\"``, nor ``\\\"``, nor ``&quot;``.
+In JSON each text is in a string. Elsewhere a string is found by its opening quote: one after
+``=``, ``:``, ``,`` or a bracket that has not been closed since. Nested strings are told apart by
+how their quotes are written: ``"``, ``\"``, ``\\\"`` or ``&quot;``.
 """
 
 import re
@@ -27,7 +27,7 @@ _READ_BACK: Final = 16 * 1024
 
 
 class BodyForm(Enum):
-    """What a body is written in, as far as the ends of texts depend on it."""
+    """The format of a body, as far as the ends of texts depend on it."""
 
     JSON = "json"
     EVENTS = "events"
@@ -37,7 +37,7 @@ class BodyForm(Enum):
     TEXT = "text"
 
 
-#: The beginning of JSON, and of nothing else: behind a byte order mark, a prefix against
+#: The beginning of JSON, and of nothing else: after a byte order mark, a prefix against
 #: inclusion as a script, or a record separator (RFC 7464).
 _PREFIX: Final = rb"(?:\xef\xbb\xbf)?(?:\)\]\}',?)?[\s\x1e]*+"
 _LOOKS_LIKE_JSON: Final = re.compile(_PREFIX + rb"(?:\{\s*+[\"}]|\[\s*+[\[{\"\]])")

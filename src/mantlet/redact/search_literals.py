@@ -1,8 +1,9 @@
 """Choose the literals that find where a secret value begins, in any encoding.
 
-They are what encoders make of its first characters, in stacks of up to three, so that a value is
-found whatever these are. The first escape begins before its literal, so that it makes no difference
-how often it was escaped itself. A text of which every character is escaped has literals of its own.
+The first characters of the value are encoded, by stacks of up to three encoders, so that the value
+is found whatever they are. A literal begins after the lead of its first escape, such as backslashes
+or ``&amp;``, so that it does not matter how often the escape was escaped itself. Text whose
+characters are all escaped has literals of its own.
 """
 
 import re
@@ -18,20 +19,21 @@ from mantlet.redact.escapes import LEAD
 
 __all__ = ["encoded_once", "hex_beginnings", "text_beginnings"]
 
-#: How many of the first characters are encoded: the most that have few encodings.
+#: How many of the first characters are encoded: the first number with few enough encodings.
 _CHARS: Final = (8, 6, 5, 4, 3)
-#: The most encodings in stacks of two, and the most of these that all encoders encode once more.
+#: The number of encodings by two encoders that counts as few, and up to which all encoders encode
+#: them once more.
 _MAX_ENCODED: Final = 300
 _MAX_AGAIN: Final = 100
-#: The most literals that are longer than they have to be. Of more, those are cut that have so many
-#: others beside them, to the first length that helps.
+#: If there are more literals than ``_MANY``, those that share their beginning with at least
+#: ``_CROWD`` others are cut, to the first length that makes them few enough.
 _MANY: Final = 70
 _CROWD: Final = 3
 _LENGTHS: Final = (12, 10, 8, 7, 6, 5)
 _LENGTHS_OF_SHARED: Final = (64, 40, 32, 24, 16, 12)
-#: The longest literal.
+#: The longest literal, in bytes.
 _LONGEST: Final = 64
-#: A beginning that many values have: a scheme, the prefix of a key, the first line of a PEM file.
+#: A beginning that many values share: a scheme, the prefix of a key, the first line of a PEM file.
 _SHARED: Final = re.compile(
     r"[a-z][a-z0-9+.-]{1,15}://|[a-z]{2,12}[_-](?:[a-z]{2,8}[_-])?|-----BEGIN [A-Z ]{1,30}-----"
 )
@@ -39,9 +41,10 @@ _SHARED: Final = re.compile(
 _AFTER_SHARED: Final = 4
 #: After some characters that are never escaped, the first bytes of an escape of any depth suffice.
 _PLAIN_FIRST: Final = re.compile(rb"[A-Za-z0-9]{4,}[\\%&=].", re.DOTALL)
-#: How long literals of such text are at most; more digits may have more zeros before them.
+#: The longest literal of text whose characters are all escaped. Later digits may have more zeros
+#: before them.
 _WHOLE_LENGTH: Final = 7
-#: In how many letters among hexadecimal digits the case may vary.
+#: Maximum number of letters among hexadecimal digits that are searched in both cases.
 _MAX_MIXED: Final = 3
 
 
@@ -76,7 +79,7 @@ _WHOLE: Final = (
 
 
 def text_beginnings(value: bytes) -> set[bytes]:
-    """Return the literals for a value in stacks of encodings, of some characters or of all.
+    """Return the literals for a value in stacks of encodings that escape some or all characters.
 
     Args:
         value: text as UTF-8, or any bytes.
@@ -91,7 +94,7 @@ def text_beginnings(value: bytes) -> set[bytes]:
 
 
 def _text(value: bytes) -> tuple[str, set[bytes]]:
-    """Return the beginning of a value as text, and what encoders make of bytes that are none."""
+    """Return the beginning of a value as text, and its encodings if the value is not text."""
     try:
         text = value.decode()
     except UnicodeDecodeError:
@@ -99,12 +102,12 @@ def _text(value: bytes) -> tuple[str, set[bytes]]:
         shown = quote_from_bytes(data), quote_from_bytes(data).lower(), repr(data)[2:-1]
         return value.decode("latin-1"), {one.encode() for one in encode_again(shown)}
     first, _, rest = text.partition("\n")
-    # The end of a line may become anything: only a short line needs it.
+    # A line end has many encodings, so it is used only if the first line is short.
     return (first.rstrip() if len(first) >= _LENGTHS[-1] else f"{first}\n{rest}"), set()
 
 
 def _in_stacks(text: str, sizes: Iterable[int]) -> set[str]:
-    """Return what encoders make of the first characters."""
+    """Return the encodings of the first characters, by stacks of encoders."""
     found: set[str] = set()
     for size in sizes:
         found = encode_again(encode_again([text[:size]]))
@@ -131,7 +134,7 @@ def encoded_once(value: bytes) -> Iterator[bytes]:
 
 
 def _literals(texts: Iterable[str], known: set[bytes], *, is_shared: bool) -> set[bytes]:
-    """Return the beginnings of encoded texts, shorter ones if they would be many."""
+    """Return the beginnings of encoded texts, shorter ones if there are too many."""
     whole = set(map(_without_lead, known))
     for text in texts:
         whole.add(_without_lead(text.encode(errors="surrogatepass")))
@@ -142,7 +145,6 @@ def _literals(texts: Iterable[str], known: set[bytes], *, is_shared: bool) -> se
     for length in lengths[1:]:
         if len(found) <= _MANY:
             break
-        # Those that have many others beside them are cut.
         counts = Counter(one[:length] for one in found)
         found = {one[:length] if counts[one[:length]] > _CROWD else one for one in found}
     return _without_longer(found)
@@ -187,8 +189,9 @@ def hex_beginnings(beginning: bytes, *, is_raw: bool) -> Iterator[bytes]:
     """Yield literals for the hexadecimal digits of a value, with and without separators.
 
     Args:
-        beginning: the first bytes of the value, or of what an encoder has made of it.
-        is_raw: whether the value itself; its digits may be of either case, and have separators.
+        beginning: the first bytes of the value, or of the encoded value.
+        is_raw: whether they are those of the value itself, whose digits may have either case, and
+            separators.
     """
     if not is_raw:
         yield from (case(beginning[:6].hex()).encode() for case in (str.lower, str.upper))

@@ -17,9 +17,9 @@ from mantlet.redact.endings import (
 )
 from mantlet.redact.mask_bytes import (
     UNESCAPED_FORMS,
+    after_escape,
     before_escape,
     before_structure,
-    behind_escape,
     mask_leak,
 )
 from mantlet.redact.matches import (
@@ -313,7 +313,7 @@ class StreamScan:
         id, fingerprint, until = matcher.id, matcher.fingerprint, found.until
         start, end = max(base, found.start), found.end
         if self._form not in UNESCAPED_FORMS:
-            start, behind = max(base, before_escape(data, start)), behind_escape(data, end)
+            start, behind = max(base, before_escape(data, start)), after_escape(data, end)
             if behind is None and more:
                 return None
             end = max(start + 1, end if behind is None else behind)

@@ -1,4 +1,4 @@
-"""Build the variants of a secret value: what is searched for, and what is then matched."""
+"""Build the variants of a secret value: literals to search for, each with its matcher."""
 
 import re
 from collections.abc import Iterator
@@ -13,12 +13,12 @@ from mantlet.redact.variants import SecretVariant, url_password
 
 __all__ = ["build_variants"]
 
-#: How many digits of base64 a literal has, and how many if others follow that may be escaped.
+#: How many digits of base64 a literal has, and the least number if an escaped one may follow.
 _DIGITS: Final = 6
 _MIN_DIGITS: Final = 4
 _PLAIN_DIGITS: Final = re.compile(rb"[A-Za-z0-9]{4,6}")
 _DIGITS_ALONE: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_"
-#: How many bytes of a value a literal in base64 is made of.
+#: How many bytes of a value are encoded for its literals in base64.
 _BYTES: Final = 24
 
 
