@@ -46,9 +46,9 @@ def wrap(
         baseline: False for these policies alone.
         startup: with ``"eager"``, policies start before the first request, and one that can't start
             stops the server: under ASGI by the lifespan, under WSGI by a `StartupError` of this
-            function. With ``"lazy"``, a policy starts when the first request needs it. Until that
-            has succeeded, its requests are refused with 503, and an attempt follows every one to
-            ten seconds.
+            function. With ``"lazy"``, a policy starts with the first request that needs it. Until
+            it has started, these requests are refused with 503, and the start is attempted again
+            every one to ten seconds.
 
     Raises:
         StartupError: a policy can't start, around a WSGI app.

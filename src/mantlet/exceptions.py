@@ -71,7 +71,7 @@ class ResponseTooLarge(MantletError):
 
 
 class StartupError(MantletError):
-    """A policy can't start, so the server must not. The message says why, and what to do.
+    """A policy can't start, so neither can the server. The message says why, and what to do.
 
     Args:
         policy: the name of the policy's class.

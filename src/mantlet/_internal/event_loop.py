@@ -1,6 +1,6 @@
-"""Let the event loop go on in the middle of long work, or take work off it: asyncio and Trio.
+"""Keep long work from blocking the event loop of asyncio or Trio.
 
-The library that runs the current task is found without importing any but asyncio.
+Trio is never imported: it runs the current task only if it is loaded already.
 """
 
 import asyncio
@@ -14,10 +14,10 @@ T = TypeVar("T")
 
 
 async def checkpoint() -> None:
-    """Let other tasks of the event loop run, and return as soon as they have.
+    """Let other tasks of the event loop run once.
 
     Raises:
-        BaseException: the event loop's own, where the task has been canceled.
+        BaseException: the task was cancelled; the event loop's own exception.
     """
     trio = _running_trio()
     if trio is None:
@@ -41,7 +41,7 @@ async def run_in_thread(fn: Callable[..., T], *args: Any) -> T:
 
 # Any: Trio's modules.
 def _running_trio() -> Any:
-    """Return Trio where it runs the current task, else None."""
+    """Return the module of Trio if that runs the current task, else None."""
     trio = sys.modules.get("trio")
     if trio is None:
         return None

@@ -46,7 +46,7 @@ class ForkSafeLock:
 class _Hold:
     """Holds a lock: the same object even if the process forks meanwhile.
 
-    Also in a coroutine that runs without an event loop, which blocks then.
+    As an asynchronous context manager, it blocks the thread: for coroutines without an event loop.
     """
 
     __slots__ = ("_is_held", "_lock", "_waits")

@@ -1,4 +1,4 @@
-"""The number of worker processes, as far as the environment and the command line tell."""
+"""The number of worker processes, by the environment and the server's command line."""
 
 import os
 import shlex

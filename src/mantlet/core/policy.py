@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Close", "HealthState", "Message", "Policy", "has_hook"]
 
-#: The state of a thing that a policy depends on; see `Policy.health`.
+#: The state of a dependency of a policy; see `Policy.health`.
 HealthState = Literal["ok", "stale", "down"]
 
 
@@ -89,7 +89,7 @@ class Policy(KnowsOptions):
     #: answer in its place: the heads of streams then wait for it under ASGI as well.
     needs_first_chunk: bool = False
 
-    #: Whether the policy looks at the lifecycle of its stack, as `Health` does.
+    #: Whether the policy reads the lifecycle of its stack, as `Health` does.
     sees_lifecycle: bool = False
 
     #: Names of headers that the policy trusts, since a proxy in front of the app sets them.
@@ -178,21 +178,25 @@ class Policy(KnowsOptions):
         """Clean up, once, after the exchange has ended in any way."""
 
     def startup(self) -> Awaitable[None] | None:
-        """Prepare, before the first request; again in a process that is forked afterwards.
+        """Prepare before the first request; called again in a process that is forked later.
 
-        Awaited in the lifespan under ASGI, and run when the stack is made under WSGI; on first use
-        where a server has no lifespan, in a forked process, and with ``startup="lazy"``.
+        Called in the lifespan under ASGI, and when the stack is constructed under WSGI; with the
+        first request that needs it if the server has no lifespan, in a forked process, and with
+        ``startup="lazy"``.
 
         Raises:
-            Exception: the policy can't start. The server stops, with the text of this exception: it
-                says what is wrong, and contains no secret. On first use, requests are refused with
-                503, and the next attempt follows after a second or more.
+            Exception: the policy can't start. The server stops and logs the exception's text, which
+                has to say what is wrong and must contain no secret. With a first request instead,
+                requests are refused with 503, and the next attempt is made after a second or more.
         """
 
     def needs_startup(self, request: Request) -> bool:
         """Return whether the policy can't handle a request before its `startup` has succeeded.
 
-        Asked only until then. A request for which it returns False takes the hooks as always.
+        Called only until then. If it returns False, the policy's hooks handle the request.
+
+        Args:
+            request: the request.
         """
         return True
 
@@ -200,16 +204,16 @@ class Policy(KnowsOptions):
         """Release the resources of `startup`. Awaited in the lifespan; not called without one."""
 
     def health(self) -> Mapping[str, HealthState] | Awaitable[Mapping[str, HealthState]]:
-        """Return the states of the things that the policy depends on, by their names.
+        """Return the state of each dependency of the policy, by its name.
 
-        Asked by readiness checks, at most once a second. It should find out rather than remember,
-        since an app that is not ready gets no other requests, and must not take longer than a
-        request does. Anyone may read the result, so a name is a word such as ``"store"``: not a
-        value, a host or a path.
+        Called by readiness checks, at most once a second. It should check the dependencies rather
+        than remember their last state, since an app that is not ready gets no other requests, and
+        must not take longer than a request does. Anyone may read the result, so a name is a word
+        such as ``"store"``, never a value, a host or a path.
 
         Returns:
-            For each thing ``"ok"``; ``"stale"`` if the policy works on with what it had; or
-            ``"down"``, and the app is not ready. An exception counts as ``"down"``.
+            For each dependency ``"ok"``; ``"stale"`` if the policy goes on with its last valid
+            data; or ``"down"``, so that the app is not ready. An exception counts as ``"down"``.
         """
         return {}
 

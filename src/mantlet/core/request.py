@@ -51,8 +51,8 @@ class Request:
     _root_paths: RootPaths = NO_ROOT_PATHS
     #: Whether they count for requests without a root path.
     _sets_root_paths: bool = False
-    #: How the policies of this request's stack are: of the class for the same reason. Set if a
-    #: policy looks at it (`Policy.sees_lifecycle`).
+    #: The lifecycle of the stack's policies; an attribute of the class for the same reason. Set if
+    #: a policy reads it (`Policy.sees_lifecycle`).
     _lifecycle: "Lifecycle"
 
     raw: MutableMapping[str, Any]
@@ -127,9 +127,9 @@ class Request:
         self._cleanups.append(cleanup)
 
     async def checkpoint(self) -> None:
-        """Let the event loop go on with other tasks, in the middle of long work.
+        """Let other tasks of the event loop run, in the middle of long work.
 
-        Under WSGI, which has no event loop, nothing happens.
+        Under WSGI, which has no event loop, this does nothing.
         """
 
     # Any: the arguments of any function.
@@ -140,8 +140,11 @@ class Request:
         no event loop, it is called in this thread.
 
         Args:
-            fn: the function. It must not touch the exchange, which may end before it does.
+            fn: the function. It must not use the request or the response, which may end before it.
             args: its arguments.
+
+        Returns:
+            The function's result.
         """
         return fn(*args)
 
@@ -385,7 +388,7 @@ def request_class(
     Args:
         base: the adapter's class, returned as it is where nothing differs.
         root_paths: the root paths that the app sets itself.
-        lifecycle: of the stack's policies, if one of them looks at it.
+        lifecycle: the lifecycle of the stack's policies, if one of them reads it.
     """
     if root_paths == NO_ROOT_PATHS and lifecycle is None:
         return base

@@ -12,9 +12,9 @@ __all__ = ["DIGESTS", "VALIDATORS", "Filter", "Reply", "Response", "without_dige
 
 #: Takes a chunk of a body, and whether more will follow; returns the chunk to send.
 ChunkFilter = Callable[[bytes, bool], bytes]
-#: A chunk as filters have made it: one, or the pieces of a long one.
+#: A filtered chunk: one byte string, or the pieces of a long one.
 Filtered = bytes | list[bytes]
-#: The same as a `ChunkFilter`; may return an awaitable instead.
+#: A `ChunkFilter` that may also return an awaitable.
 Filter = Callable[[bytes, bool], bytes | Awaitable[Filtered]]
 # Any: the native pairs, of bytes under ASGI and of str under WSGI.
 TrailerFilter = Callable[[Any], Any]
@@ -218,7 +218,7 @@ class Response:
         self._full_body = self.first_chunk = body
 
     def _set_pieces(self, pieces: list[bytes]) -> None:
-        """Take note of the whole body, in pieces that nobody may ever need as one."""
+        """Set the whole body as pieces, which are joined only if a policy reads `full_body`."""
         self._full_body = pieces
         self.first_chunk = pieces[0] if pieces else b""
         self.complete = self.is_single_chunk = False

@@ -99,7 +99,7 @@ def create_engine(store: str | Store, table: RuleTable, options: StoreOptions) -
 def _create_windows(
     uri: str, max_keys: int, timeout: float, workers: int
 ) -> "tuple[WindowLimiter, FallbackWindows | None]":
-    """Create the limiter that counts windows, and one that stands in for a shared storage."""
+    """Create the limiter that counts windows, and the fallback for a shared storage."""
     # Importing them is slow.
     from mantlet.ratelimit.window_fallback import FallbackWindows  # noqa: PLC0415
     from mantlet.ratelimit.window_strategy import WindowLimiter  # noqa: PLC0415

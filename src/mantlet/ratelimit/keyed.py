@@ -126,9 +126,9 @@ class KeyedLimiter(Policy):
         await self._ban(key, seconds, rule, is_async=True)
 
     def stats(self) -> LimiterStats:
-        """Return what was decided without asking the store, in this process, and why.
+        """Return how many decisions were made without the store, in this process, and why.
 
-        It reads counters: it calls no store, and costs a microsecond.
+        It only reads counters, without a call of the store, and takes about a microsecond.
         """
         return self._engine.stats()
 

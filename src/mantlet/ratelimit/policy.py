@@ -127,7 +127,7 @@ class RateLimiter(KeyedLimiter):
             ``X-RateLimit-*``, ``"both"``, or None.
         burst: how many requests may come at once; by default the number of requests per period. For
             a single rate.
-        namespace: tells this limiter's buckets from those of others in the same store.
+        namespace: separates this limiter's buckets from those of others in the same store.
         max_keys: how many buckets are kept in memory or in LMDB; by default 100,000 and 1,000,000.
             See the store for their size, and for the behavior of a full store.
         on_outage: what happens while a store on the network is unavailable: with ``"local"``, each
@@ -138,8 +138,8 @@ class RateLimiter(KeyedLimiter):
             busy keys. A key may then exceed its burst by up to ``prefetch`` per process.
         workers: the number of processes, on all hosts, that share a quota during an outage; by
             default the value of ``WEB_CONCURRENCY``, or as given on the server's command line. If
-            these don't tell, it counts as 1, and there is a warning if the store is on the network.
-            If there are several, ``memory://`` is warned about, unless this is given.
+            neither has it, 1 is assumed, with a warning if the store is on the network. There is
+            a warning about ``memory://`` with several workers, unless this is given.
         clock: a monotonic clock in nanoseconds, for the stores on this host.
 
     Raises:
@@ -504,7 +504,7 @@ class RateLimiter(KeyedLimiter):
         return self._engine.open()
 
     def needs_startup(self, request: Request) -> bool:
-        """Return whether a request needs the store: it is neither exempt nor decided by a list."""
+        """Return whether a request needs the store: no exemption and no list decides it."""
         if self._lists is not None and self._lists.find(request) is not None:
             return False
         if request.raw.get(request.method_key) == "OPTIONS" and self._passes_preflight(request):

@@ -38,22 +38,22 @@ __all__ = ["OnMatch", "StreamScan"]
 #: Called with each leak: its id, its fingerprint if known, its bytes as far as they have arrived,
 #: and its offset in the stream.
 OnMatch = Callable[[str, str | None, bytes, int], None]
-#: A part of the data to mask: its start, its end, and what it is.
+#: A part of the data to mask: its start, its end, and its kind.
 Span = tuple[int, int, LeakKind]
 
-#: The most candidates of one stream that are looked at and are no leaks: these, and one for so many
-#: bytes. Text about leaks has fewer; a flood of beginnings of leaks has more.
+#: Maximum number of candidates of one stream that prove not to be leaks: ``_CANDIDATES``, and one
+#: more for each ``_BYTES_A_CANDIDATE`` bytes. Text about leaks has fewer; a flood has more.
 _CANDIDATES: Final = 2_000
 _BYTES_A_CANDIDATE: Final = 32
-#: A chunk of less bytes is not charged for the candidates that still wait for more data.
+#: A chunk with fewer bytes is not charged for candidates that still wait for more data.
 _SMALL_CHUNK: Final = 256
-#: The most leaks of one stream that are masked one by one: these, and one for so many bytes. A
-#: leak that is a text counts twice. Behind them all text is masked.
+#: Maximum number of leaks of one stream that are masked one by one: ``_LEAKS``, and one more for
+#: each ``_BYTES_A_LEAK`` bytes. A leak that is a text counts twice. After them all text is masked.
 _LEAKS: Final = 8_000
 _BYTES_A_LEAK: Final = 512
-#: How many bytes of a body say what it is written in.
+#: How many bytes of a body are read to recognize its format.
 _BEGINNING: Final = 64
-#: How much of what was sent tells whether a word or an escape goes on.
+#: How many of the last bytes sent are kept, to see whether a word or an escape goes on.
 _NEAR: Final = 8
 #: The end of a leak that ends with its string, element or paragraph.
 _TEXT: Final = MatchEnd(None, 1)
@@ -155,7 +155,7 @@ class StreamScan:
             self._form = body_form(self._media, self._beginning)
 
     def _keep(self, sent: bytes) -> None:
-        """Keep the last bytes sent, for what looks behind."""
+        """Keep the last bytes sent, for expressions that look behind."""
         self._sent += len(sent)
         if len(sent) < LOOKBEHIND and self._lookbehind:
             sent = self._lookbehind + sent
@@ -233,7 +233,7 @@ class StreamScan:
         else:
             settled = len(data) - self._tail(data)
         certain = max(base, min(certain, settled))
-        cut = _behind_cut(leaks, certain)
+        cut = _after_cut_leak(leaks, certain)
         self._overlaps = (
             cut > certain
             or (self._overlaps and certain == base)
@@ -289,7 +289,7 @@ class StreamScan:
     def _look_at(
         self, matcher: Matcher, place: tuple[int, int], data: bytes, base: int, more: bool
     ) -> "_Leak | NoMatchYet":
-        """Match a candidate; too many that are none of a rule's leaks count as leaks."""
+        """Match a candidate; after too many candidates of a rule failed, each counts as a leak."""
         start, end = place
         seen = self._sent + start - base
         failed, id = self._failed, matcher.id
@@ -309,14 +309,14 @@ class StreamScan:
     def _leak(
         self, matcher: Matcher, found: MatchFound, data: bytes, base: int, more: bool
     ) -> "_Leak | None":
-        """Return the leak of a match, or None if its end can't be told before more data."""
+        """Return the leak of a match, or None if its end depends on data that follows."""
         id, fingerprint, until = matcher.id, matcher.fingerprint, found.until
         start, end = max(base, found.start), found.end
         if self._form not in UNESCAPED_FORMS:
-            start, behind = max(base, before_escape(data, start)), after_escape(data, end)
-            if behind is None and more:
+            start, after = max(base, before_escape(data, start)), after_escape(data, end)
+            if after is None and more:
                 return None
-            end = max(start + 1, end if behind is None else behind)
+            end = max(start + 1, end if after is None else after)
         if until is None:
             kind = LeakKind.CROSSING if found.crosses else LeakKind.VALUE
             return _Leak(id, start, end, fingerprint, None, kind, masks=found.masks)
@@ -357,14 +357,14 @@ class _Leak(NamedTuple):
     #: The end of the leak, if that has not arrived yet.
     ending: Ending | None = None
     kind: LeakKind = LeakKind.VALUE
-    #: The end of the match of an open-ended leak, which ends behind that.
+    #: The end of the match of an open-ended leak, which ends there or later.
     solid: int = 0
-    #: Whether it is masked; else it is reported alone.
+    #: Whether it is masked; if not, it is only reported.
     masks: bool = True
 
 
-def _behind_cut(leaks: list[_Leak], certain: int) -> int:
-    """Move an offset behind the leak that it cuts: another leak may begin in it, and go on."""
+def _after_cut_leak(leaks: list[_Leak], certain: int) -> int:
+    """Move an offset within a leak to its end: another leak may begin in it, and go on."""
     for leak in sorted(leaks, key=_start):
         if leak.start < certain < leak.end and leak.ending is None:
             certain = leak.end

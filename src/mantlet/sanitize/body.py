@@ -77,7 +77,7 @@ class ResponseContext(NamedTuple):
     coding: str | None
 
     def guessed(self, is_json: bool) -> "ResponseContext":
-        """Return this, once the beginning of the body has told whether it is JSON."""
+        """Return a copy for a body whose beginning has shown whether it is JSON."""
         media = "application/json" if is_json else self.kind.media
         return self._replace(kind=self.kind._replace(media=media, guessed=False, json=is_json))
 
@@ -140,7 +140,7 @@ class BodyFilter:
         return chunk
 
     def _begin(self, first: bytes, more: bool) -> list[ChunkFilter] | None:
-        """Return the filters, or None if more of the body has to be seen to tell which."""
+        """Return the filters, or None if more of the body is needed to choose them."""
         filters: list[ChunkFilter] = []
         if self._may_be_wide:
             if more and needs_more(first):

@@ -182,7 +182,7 @@ _OPAQUE: Final = frozenset(
 _BOM: Final = b"\xef\xbb\xbf"
 #: JSON begins within this many bytes, after whitespace and the byte order mark that some send.
 _BEGINNING: Final = 64
-#: The most bytes that are held back until they tell whether a body without a type is JSON.
+#: Maximum number of bytes that are held back to recognize JSON in a body without a type.
 _MOST_HELD: Final = 256
 _SPACE: Final = b" \t\r\n"
 #: The same, with the record separator of JSON text sequences (RFC 7464, 2.2).
@@ -204,7 +204,7 @@ _JSON_BEGINS: Final = re.compile(
 _PARTIAL_VALUE: Final = (
     rb"t(?:r(?:ue?)?)?|f(?:a(?:l(?:se?)?)?)?|n(?:u(?:ll?)?)?|-?(?:[0-9][0-9.eE+-]*)?"
 )
-#: The same, before it can be told.
+#: What may still become such a beginning.
 _MAY_BEGIN: Final = re.compile(
     rb"(?:\{|\[[ \t\r\n]*(?:" + _PARTIAL_VALUE + rb")|" + _PARTIAL_VALUE + rb")?[ \t\r\n]*"
 )
@@ -218,11 +218,11 @@ class BodyKind(NamedTuple):
 
     Attributes:
         media: the media type; None if the response has none.
-        scanned: whether the body is looked at.
+        scanned: whether the body is searched.
         json: whether it is JSON, or a sequence of JSON documents.
         events: whether it is an event stream.
         html: whether it is HTML.
-        guessed: whether its beginning tells whether it is JSON.
+        guessed: whether its beginning decides whether it is JSON.
         plain: whether it is scanned, and neither an event stream nor HTML that is inspected.
     """
 
@@ -316,9 +316,9 @@ def guess_json(first: bytes, *, more: bool) -> bool | None:
 
 
 class JsonBeginning:
-    """Tells by its beginning whether a body that claims to be JSON is JSON.
+    """Recognizes by its beginning whether a body that claims to be JSON is JSON.
 
-    Until it is told, nothing that has come has a character that JSON has to escape.
+    Until that is decided, the data has no character that must be escaped.
     """
 
     __slots__ = ("_is_first", "_start")
@@ -328,7 +328,7 @@ class JsonBeginning:
         self._is_first = True
 
     def feed(self, data: bytes) -> bool | None:
-        """Take the next bytes; return whether it is JSON, or None if more have to be seen."""
+        """Take the next bytes; return whether the body is JSON, or None if more are needed."""
         start = self._start + data
         if self._is_first:
             if _BOM.startswith(start):

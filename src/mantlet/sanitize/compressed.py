@@ -261,7 +261,7 @@ class Recompressor:
         return encoder
 
     async def _pause(self, size: int) -> None:
-        """Let the event loop go on, if that is due after so many bytes more."""
+        """Count filtered bytes; let other tasks run after every ``SLICE`` bytes."""
         self._since_pause += size
         if self._since_pause >= SLICE:
             self._since_pause = 0

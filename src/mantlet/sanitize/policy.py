@@ -276,9 +276,9 @@ class OutputSanitizer(Policy):
     async def _redact_in_turn(
         self, redactor: Redactor, request: Request, message: Message
     ) -> MessageResult:
-        """Redact leaks in a message that is long, or that the app sends while one is searched.
+        """Redact leaks in a message that is long, or that follows one which is still searched.
 
-        The app may send in several tasks; the messages are sent in the order in which they came.
+        The app may send from several tasks; messages leave in the order in which they were sent.
         """
         turns: deque[object] = request.local(self).setdefault("turns", deque())
         own = object()

@@ -121,7 +121,7 @@ class Redactor:
     async def redact_long_message(
         self, request: Request, scanner: Scanner, data: str | bytes
     ) -> str | bytes:
-        """Return a long WebSocket message without leaks; the event loop goes on meanwhile."""
+        """Return a long WebSocket message without leaks, without blocking the event loop."""
         encoded = data.encode(errors="surrogatepass") if isinstance(data, str) else data
         scan = self._message_scan(request, scanner, encoded, "message")
         redacted = join_pieces(await filter_in_slices(scan, encoded, False, request))
@@ -148,7 +148,7 @@ class Redactor:
             nonlocal count
             count += 1
             if count > MAX_FINDINGS:
-                return  # masked, but not told one by one
+                return  # masked, but not reported one by one
             known = fingerprint or self._reporter.fingerprint(leak)
             self._reporter.report(request, Finding(rule, f"{place}, byte {at}", known))
             if self.blocks and rule not in PUBLIC_IDS:
@@ -158,5 +158,5 @@ class Redactor:
 
 
 def _media_of(data: bytes) -> str | None:
-    """Return the media type that a text without one is taken for."""
+    """Return the media type that is assumed for a text without one."""
     return _JSON if data[:1] in (b"{", b"[") else None

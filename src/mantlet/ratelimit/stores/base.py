@@ -193,12 +193,12 @@ class Store:
         return self
 
     def observed(self, outages: "OutageLog", fallback: "FallbackStore | None") -> "Store":
-        """Return the store as a limiter uses it: it reports its outages, and what it answers.
+        """Return the store as a limiter uses it: one that reports its outages and its results.
 
         Args:
-            outages: told of calls that fail, and of those that succeed after such.
-            fallback: told of what is taken from the store, so that an outage goes on from there;
-                None if outages are not bridged.
+            outages: gets the calls that fail, and those that succeed again.
+            fallback: learns the results, so that it can go on from there in an outage; None if
+                there is no fallback.
         """
         from mantlet.ratelimit.stores.observed import ObservedStore  # noqa: PLC0415  # seldom used
 

@@ -317,17 +317,17 @@ class MemoryStore(LocalStore):
 
 
 class FallbackStore(LocalStore):
-    """A memory store that stands in for a shared store during an outage.
+    """A memory store that replaces a shared store during an outage.
 
     Each of several workers enforces its share of the limits. A token costs as many tokens as there
     are workers, which is equivalent to dividing the bucket's size and refill rate. A full bucket
     always pays for the requests that the shared one could pay for.
 
-    While the shared store answers, `learn()` keeps the buckets here as empty as there, so that in
-    an outage each worker has its share of what is left, not of a full bucket. They never become
-    fuller by an answer, so that further outages admit no more than time has refilled. The worst
-    case, for a key that none of the ``n`` workers has seen, with a burst ``b`` and ``r`` refilled
-    while the outages lasted: ``n * ((b + r) // min(n, b))`` requests.
+    While the shared store responds, `learn()` keeps the buckets here as empty as there, so that in
+    an outage each worker has its share of what is left, not of a full bucket. `learn()` never makes
+    a bucket fuller, so that further outages admit no more than time has refilled. The worst case is
+    a key that none of the ``n`` workers has seen: with a burst of ``b``, and ``r`` tokens refilled
+    during the outages, ``n * ((b + r) // min(n, b))`` requests are admitted.
 
     Args:
         workers: number of processes that share the quota.

@@ -67,7 +67,7 @@ def to_end_of_body(matched: bytes, _media: str | None) -> MatchEnd:
 
 
 def to_end_of_text(_matched: bytes, _media: str | None) -> MatchEnd:
-    """Extend a leak to the end of the string, element or paragraph that it stands in.
+    """Extend a leak to the end of the string, element or paragraph that contains it.
 
     The match ends there too, if the pattern has gone beyond it.
     """
@@ -266,16 +266,16 @@ def is_random(matched: bytes) -> bool:
 
 
 class Label:
-    """Tells whether a match follows a label, such as ``"cardNumber": "``.
+    """Checks whether a match follows a label, such as ``"cardNumber": "``.
 
     Args:
-        words: an expression for the words of a label, in lower case, one of which must stand within
-            the 40 bytes before the match, with nothing but letters, punctuation and spaces between
-            them. Each alternative has some letters in a row that are no part of an operator.
-        check: called for a match with a label; whether it is a leak.
+        words: an expression for the words of a label, in lower case. One of them must be within the
+            40 bytes before the match, with only letters, punctuation and spaces between them. Each
+            alternative contains letters in a row that are not part of an operator.
+        check: called for a match with a label; returns whether it is a leak.
 
     Attributes:
-        letters: texts, one of which stands in every label in lower case.
+        letters: every label in lower case contains at least one of these texts.
     """
 
     __slots__ = ("_check", "_expression", "_may_be_in", "letters")
@@ -303,11 +303,11 @@ def any_of(texts: Iterable[bytes]) -> Search:
 
 
 def before_label(data: bytes, at: int) -> bytes:
-    """Return what is before a number as far as labels reach, in lower case."""
+    """Return the bytes before a number that may contain its label, in lower case."""
     return data[max(0, at - _LABEL_REACH) : at].lower()
 
 
-#: The values of digits, what is none, and the sum of the digits of twice a value.
+#: The values of digits, all other bytes, and the sum of the digits of twice a value.
 _VALUES: Final = bytes(byte - 48 if 48 <= byte <= 57 else 0 for byte in range(256))
 _OTHERS: Final = bytes(byte for byte in range(256) if not 48 <= byte <= 57)
 _DOUBLED: Final = bytes(sum(divmod(2 * value, 10)) if value < 10 else 0 for value in range(256))

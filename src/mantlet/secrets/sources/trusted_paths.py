@@ -103,7 +103,7 @@ def open_step(name: str, flags: int, parent: int, path: str) -> int:
 
 
 def check_replaceable(parent: int, inner: os.stat_result, path: str) -> None:
-    """Check that no other user can have put something into an open directory.
+    """Check that no other user can have put a file into an open directory.
 
     Raises:
         UnreadableFile: one can.

@@ -62,7 +62,7 @@ _BATCH = 1000
 #: Nanoseconds for which an expired record is kept while there is room: reusing a record takes a
 #: third of the time that adding one takes.
 _GRACE = 60 * _SECOND
-#: Nanoseconds that a call may take until it counts as slow.
+#: Nanoseconds after which a call counts as slow.
 _LONG = 10_000_000
 #: Bytes of the file per record, including everything else that LMDB stores.
 _BYTES_PER_KEY = 256
@@ -115,8 +115,7 @@ class LmdbStore(LocalStore):
     def observed(self, outages: OutageLog, fallback: FallbackStore | None) -> "LmdbStore":
         """Return the store as a limiter uses it; see `Store.observed()`.
 
-        The fallback is told nothing: the file keeps what it knows, and keys that are known are
-        counted there as long as it can be used at all.
+        The fallback learns nothing: known keys are counted in the file as long as that can be read.
         """
         observed = copy(self)
         observed._outages = outages

@@ -39,7 +39,7 @@ class _PrefetchedTokens:
         self.available = self.pending = 0
         #: The remaining ticks of the server's bucket.
         self.server_remaining = 0
-        #: Whether nobody will find the tokens any more.
+        #: Whether the key was removed from the cache, so that tokens that still arrive are lost.
         self.is_dropped = False
 
     def remaining(self, quota: Quota, tokens: int) -> int:

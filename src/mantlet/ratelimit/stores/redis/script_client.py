@@ -41,7 +41,7 @@ _BATCH: Final = 1000
 #: Seconds that the first connection, and a call that resets all keys, may take if the timeout is
 #: shorter.
 _OPEN_TIMEOUT: Final = 2.0
-#: How many nodes are remembered; a cluster has at most a thousand.
+#: Maximum number of nodes that are remembered; a cluster has at most a thousand.
 _MAX_NODES: Final = 1000
 _RESTARTED: Final = (
     "has lost its scripts, so it was restarted, flushed or replaced: buckets that it has lost too "
@@ -116,8 +116,8 @@ class ScriptClient:
         safe_uri: the server's URI without secrets.
         timeout: in seconds, for each call.
         breakers: shared by all clients of the server.
-        outages: told of calls that fail, and of those that succeed after such.
-        fallback: told of what the server answers; None if outages are not bridged.
+        outages: gets the calls that fail, and those that succeed again.
+        fallback: learns the results; None if there is no fallback.
         is_async: whether calls are made on an event loop.
     """
 

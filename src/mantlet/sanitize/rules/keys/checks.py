@@ -1,7 +1,8 @@
-"""What tells a real key from an example: checksums, decoded contents, and how random it looks.
+"""Distinguish real keys from examples, by checksums, decoded contents, and how random they look.
 
-A key with the right checksum is one however it looks. With a wrong one it has to look random: its
-provider may have changed the checksum, and a key that was cut or mistyped discloses nearly all.
+A key with the right checksum is real however it looks. One with a wrong checksum has to look
+random: its provider may have changed the checksum, and a truncated or mistyped key discloses nearly
+all of a real one.
 """
 
 import hashlib
@@ -191,7 +192,7 @@ def _bech32(values: Iterable[int], check: int = 1) -> int:
 
 
 def decode_base64url(text: bytes) -> bytes:
-    """Return what base64 of either alphabet stands for; nothing if it is none."""
+    """Decode base64 of either alphabet; return nothing if the text is invalid."""
     bare = text.rstrip(b"=").replace(b"+", b"-").replace(b"/", b"_")
     try:
         return urlsafe_b64decode(bare + b"=" * (-len(bare) % 4))
@@ -200,7 +201,7 @@ def decode_base64url(text: bytes) -> bytes:
 
 
 def decode_json(text: bytes) -> dict[str, object]:
-    """Return the JSON object that base64 stands for; an empty one if it is none."""
+    """Decode a JSON object in base64; return an empty one if the text is invalid."""
     data = decode_base64url(text)
     if data.count(b"[") + data.count(b"{") > 20:
         return {}  # nested more deeply than any header

@@ -1,4 +1,4 @@
-"""Keys whose form alone does not tell them from other data: their label or neighbor does."""
+"""Keys that look like other data, and are recognized by a label or by data beside them."""
 
 import re
 from typing import Final

@@ -20,7 +20,7 @@ from mantlet.ratelimit.stores.redis.client.uri import ServerAddress
 
 __all__ = ["AsyncConnection"]
 
-#: How many seconds a server may lag behind with replies that nobody waits for any more. This bounds
+#: How many seconds a server may be late with replies that no call waits for any more. This bounds
 #: the queue.
 _MAX_LAG = 1.0
 
@@ -138,9 +138,9 @@ class AsyncConnection(asyncio.Protocol, CommandChannel):
     def _on_timer(self) -> None:
         """Time out the calls whose deadlines have passed, once their replies could be read.
 
-        They may have arrived while something blocked the event loop. If something did, as the delay
-        of this timer tells, the server gets as much time again, within bounds: uvloop writes only
-        at the end of a turn, however long that takes.
+        They may have arrived while something blocked the event loop. If this timer is late, so that
+        something did, the server gets as much time again, within bounds: uvloop writes only at the
+        end of a turn, however long that takes.
         """
         now = monotonic()
         late = now - self._timer_at
