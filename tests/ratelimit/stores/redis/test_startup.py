@@ -72,14 +72,20 @@ def test_a_limiter_starts_once_its_store_lets_it(
         locked.ask("ACL", "DELUSER", "app")
 
 
+@pytest.mark.parametrize("on_outage", ["local", "refuse"])
 @both_protocols
 def test_readiness_follows_the_store(
-    protocol: Protocol, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    protocol: Protocol,
+    on_outage: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Also without any other request; the check itself finds out that the store is back."""
     monkeypatch.setattr("mantlet.core.lifecycle._CACHE_SECONDS", 0)
+    status, state = (200, "stale") if on_outage == "local" else (503, "down")
     with Valkey(tmp_path) as server:
-        limiter = RateLimiter("100/minute", store=f"valkey://{server.place}", timeout=1)
+        store = f"valkey://{server.place}"
+        limiter = RateLimiter("100/minute", store=store, timeout=1, on_outage=on_outage)
         client = PolicyClient(Health(), limiter, protocol=protocol)
 
         def ready() -> Any:
@@ -89,11 +95,11 @@ def test_readiness_follows_the_store(
         with client:
             assert ready() == (200, {"RateLimiter": {"store": "ok"}})
             server.kill()
-            assert ready() == (503, {"RateLimiter": {"store": "down"}})
-            assert client.get("/").status == 200
+            assert ready() == (status, {"RateLimiter": {"store": state}})
+            assert client.get("/").status == status
             assert client.get("/-/health").status == 200
             server.start()
-            poll(lambda: ready()[0] == 200, "readiness", seconds=30)
+            poll(lambda: ready() == (200, {"RateLimiter": {"store": "ok"}}), "store", seconds=30)
 
 
 def test_a_wsgi_stack_is_not_made_with_a_store_that_refuses(locked: Valkey) -> None:
