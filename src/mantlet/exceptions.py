@@ -81,7 +81,7 @@ class StartupError(MantletError):
     def __init__(self, policy: str, reason: str) -> None:
         super().__init__(
             f"{policy} can't start: {reason}\n"
-            f'Correct this and start again, or let the server start without it: startup="lazy".'
+            f'Fix this and restart, or pass startup="lazy" to start the server without it.'
         )
         self.policy = policy
         self.reason = reason

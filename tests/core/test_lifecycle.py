@@ -103,7 +103,7 @@ def test_the_error_names_the_policy_the_reason_and_the_remedy(
         mantlet.wsgi.wrap(WsgiAdapter().app(hello), Opens(fails=1))
     assert str(caught.value) == (
         "Opens can't start: the vault is sealed; unseal it\n"
-        'Correct this and start again, or let the server start without it: startup="lazy".'
+        'Fix this and restart, or pass startup="lazy" to start the server without it.'
     )
     assert (caught.value.policy, caught.value.__suppress_context__) == ("Opens", True)
     (record,) = caplog.records

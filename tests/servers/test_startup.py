@@ -23,7 +23,7 @@ pytestmark = pytest.mark.slow
 DIRECTORY = Path(__file__).parent
 ROOT = DIRECTORY.parents[1]
 MESSAGE = "Vault can't start: the vault is sealed; unseal it"
-REMEDY = "Correct this and start again, or let the server start without it"
+REMEDY = 'Fix this and restart, or pass startup="lazy" to start the server without it'
 GUNICORN = ("-m", "gunicorn", "--no-control-socket", "--bind", f"{HOST}:PORT")
 GRANIAN = ("-m", "granian", "--host", HOST, "--port", "PORT", "--interface")
 UVICORN = ("-m", "uvicorn", "--host", HOST, "--port", "PORT")

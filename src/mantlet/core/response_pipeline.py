@@ -151,7 +151,7 @@ def _run_until_suspended(
 async def _reply_after(
     filtering: Awaitable[None], reply: Reply | Response | PendingReply | None
 ) -> Reply | Response | None:
-    """Return a hook's reply, once the body has gone through the filters that it registered."""
+    """Await the filters that a hook registered; return the hook's reply."""
     await filtering
     return reply if reply is None or isinstance(reply, (Reply, Response)) else await reply
 

@@ -85,7 +85,7 @@ class PolicyHooks(Generic[App]):
 
     Attributes:
         app: the app.
-        active: the policies that are not off, as their modes have them run.
+        active: the policies whose mode is not ``"off"``, wrapped as their modes require.
         on_request: the request hooks, each with the index of its policy.
         on_message: the message hooks.
         on_close: the hooks of policies that may hold messages, the innermost first, each with the
@@ -98,7 +98,7 @@ class PolicyHooks(Generic[App]):
         is_idle: whether no policy has any hook.
         sends_heads_first: whether the head of a stream need not wait for its first chunk.
         request_classes: the adapter's classes of requests by scope type; those of WSGI are
-            ``"http"``. Empty until the policies have started, so that one look-up tells both.
+            ``"http"``. Empty until the policies have started, so that one look-up checks both.
     """
 
     def __init__(self, app: App, policies: Sequence[Policy]) -> None:
@@ -208,7 +208,7 @@ class BaseStack(Generic[App]):
         app: the app. A stack of the same protocol fuses with this one.
         policies: the policies around it.
         startup: see `mantlet.wrap()`.
-        started: policies that have started before, in a stack that this one takes the place of.
+        started: the policies that have already started, in a stack that this one replaces.
         hold: see `Lifecycle`.
 
     Attributes:
@@ -264,9 +264,12 @@ class BaseStack(Generic[App]):
         await self._lifecycle.stop()
 
     def _current_hooks(self, make_classes: Callable[[], dict[str, Any]]) -> PolicyHooks[App]:
-        """Return the hooks of a request, with the classes of requests.
+        """Return the hooks for a request, and set their classes of requests.
 
-        Until all policies have started, they are other hooks, which have gates.
+        Until all policies have started, these hooks have a gate around each policy that starts.
+
+        Args:
+            make_classes: returns the adapter's classes of requests.
         """
         hooks = self._hooks
         if self._lifecycle.pending:

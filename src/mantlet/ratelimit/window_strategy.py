@@ -247,7 +247,7 @@ class WindowLimiter:
     ) -> list[WindowResult]:
         strategies = self._strategies(is_async)
         if not self.breaker.admits():
-            raise StoreOutage(f"the {self._scheme} storage: not calling it for now")
+            raise StoreOutage(f"the {self._scheme} storage is unavailable: not calling it for now")
         try:
             with self._lock:
                 results = await self._count(strategies, requests, hit=hit)

@@ -224,7 +224,7 @@ class SecretLoader(Policy, Generic[M]):
         return changed
 
     def on_poll(self, call: Callable[[], object]) -> None:
-        """Call a function at the next use of a secret or request, and after that at each poll."""
+        """Call a function at each poll; the next request or use of a secret polls at once."""
         self._on_poll = call
         if not isinstance(self._snapshot, UnreadSnapshot):
             self._next_poll_at = -inf
@@ -270,7 +270,7 @@ class SecretLoader(Policy, Generic[M]):
         return None
 
     def health(self) -> Mapping[str, HealthState]:
-        """Return whether the secrets are those of the sources, or the last valid ones."""
+        """Return ``"stale"`` for ``secrets`` if the last reading of the sources has failed."""
         return {"secrets": "stale" if self._is_stale else "ok"}
 
     # -- loading ----------------------------------------------------------------------------------

@@ -47,7 +47,7 @@ def test_a_limiter_whose_store_refuses_it_does_not_start(
     assert first.startswith(f"RateLimiter can't start: the store valkey://{shown}{locked.place} ")
     assert f"replied {reason} to " in first
     assert first.endswith("; correct the user and the password in the URI")
-    assert second.startswith("Correct this and start again")
+    assert second.startswith("Fix this and restart")
     assert "staple" not in str(caught.value)
 
 
