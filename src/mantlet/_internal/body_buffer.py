@@ -1,9 +1,13 @@
 """`BodyBuffer`: bytes that can be read again, the first in memory, the rest in a file."""
 
 from contextlib import suppress
-from typing import IO
+from io import BytesIO
+from typing import IO, Final
 
 __all__ = ["BodyBuffer", "SpooledBody"]
+
+#: Bytes that are copied from the file at once.
+_PIECE: Final = 64 * 1024
 
 
 class BodyBuffer:
@@ -11,6 +15,9 @@ class BodyBuffer:
 
     Bytes that do not fit into memory go to an unnamed temporary file, which is written and read
     synchronously: `add()` waits for the disk, mostly for the operating system's cache.
+
+    What is in memory is there once: several chunks are joined in a `BytesIO`, which gives up its
+    bytes without a copy.
 
     Attributes:
         size: the number of bytes that were added.
@@ -22,7 +29,7 @@ class BodyBuffer:
     size = 0
     closed = False
     spilled = False
-    _head: bytes | bytearray = b""
+    _head: bytes | BytesIO = b""
     _file: IO[bytes] | None = None
     _at_end = True
 
@@ -40,12 +47,14 @@ class BodyBuffer:
         head = self._head
         if self._file is not None or self.size + len(chunk) > memory:
             self._write(chunk)
-        elif not head:
+        elif not self.size:
             self._head = chunk
         else:
-            if not isinstance(head, bytearray):
-                head = self._head = bytearray(head)
-            head += chunk
+            if isinstance(head, bytes):
+                joined = BytesIO(head)
+                joined.seek(0, 2)
+                head = self._head = joined
+            head.write(chunk)
         self.size += len(chunk)
 
     def _write(self, chunk: bytes) -> None:
@@ -65,7 +74,7 @@ class BodyBuffer:
             raise
 
     def read(self, start: int, most: int) -> bytes:
-        """Return up to ``most`` bytes from ``start`` on, none after the end.
+        """Return up to ``most`` bytes from ``start`` on, at least one before the end.
 
         Raises:
             ValueError: the buffer is closed.
@@ -73,16 +82,13 @@ class BodyBuffer:
         if self.closed:
             raise ValueError("the buffered body is gone: the exchange has ended")
         head, file = self._head, self._file
-        piece = b""
-        if start < len(head) or file is None:
-            with memoryview(head) as view:
-                piece = bytes(view[start : start + most])
-            start, most = start + len(piece), most - len(piece)
-        if file is None or not most:
-            return piece
+        held = len(head) if isinstance(head, bytes) else head.tell()
+        if start < held or file is None:
+            with memoryview(head) if isinstance(head, bytes) else head.getbuffer() as view:
+                return bytes(view[start : start + most])
         self._at_end = False
-        file.seek(start - len(head))
-        return piece + file.read(most)
+        file.seek(start - held)
+        return file.read(most)
 
     def whole(self) -> bytes:
         """Return all bytes.
@@ -91,9 +97,12 @@ class BodyBuffer:
             ValueError: the buffer is closed.
         """
         if self.closed or self._file is not None:
-            return self.read(0, self.size)
+            joined = BytesIO()
+            while piece := self.read(joined.tell(), _PIECE):
+                joined.write(piece)
+            return joined.getvalue()
         if not isinstance(self._head, bytes):
-            self._head = bytes(self._head)  # replaces the bytearray, so that memory holds it once
+            self._head = self._head.getvalue()
         return self._head
 
     def take_over(self, other: "BodyBuffer") -> None:

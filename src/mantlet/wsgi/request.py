@@ -417,14 +417,24 @@ class _ReplayedInput(RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int:
+        chunk = self._next(min(len(buffer), CHUNK_SIZE))
+        buffer[: len(chunk)] = chunk
+        return len(chunk)
+
+    def readall(self) -> bytes:
+        whole = BytesIO()  # which gives up its bytes without a copy
+        while chunk := self._next(CHUNK_SIZE):
+            whole.write(chunk)
+        return whole.getvalue()
+
+    def _next(self, most: int) -> bytes:
         body, chunk = self._body, b""
         if self._position is not None:
-            chunk = body.read(self._position, len(buffer))
+            chunk = body.read(self._position, most)
             self._position += len(chunk)
             if self._position >= body.size:
                 self._position = None
                 body.close()
         if not chunk and not body.complete and body.left != 0:
-            chunk = body.read_rest(len(buffer))
-        buffer[: len(chunk)] = chunk
-        return len(chunk)
+            chunk = body.read_rest(most)
+        return chunk

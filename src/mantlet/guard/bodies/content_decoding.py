@@ -8,6 +8,7 @@ empty encoded body, and more codings than anybody needs.
 
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
 from functools import cache
+from io import BytesIO
 from typing import Any, Final, Self
 
 from mantlet.core.request import Request
@@ -189,9 +190,11 @@ def decode(body: bytes, codings: tuple[str, ...], limits: BodyLimits) -> bytes:
             when decoded.
     """
     decoding = _Decoding(codings, limits)
-    decoded = b"".join(decoding.pieces(body))
+    decoded = BytesIO()  # which gives up its bytes without a copy
+    for piece in decoding.pieces(body):
+        decoded.write(piece)
     decoding.finish()
-    return decoded
+    return decoded.getvalue()
 
 
 class _DecodedChunks:
