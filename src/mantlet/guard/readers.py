@@ -1,5 +1,6 @@
-"""Interfaces of schemas and body readers, and the reader of raw bodies."""
+"""Interfaces of schemas and body readers, and the readers of raw bodies."""
 
+from codecs import getincrementaldecoder
 from collections.abc import Callable
 from typing import Any, Protocol, runtime_checkable
 
@@ -11,10 +12,15 @@ __all__ = [
     "BodyParser",
     "BodyReader",
     "FullBodyReader",
+    "LargeBodyReader",
+    "MediaRangeReader",
     "RawBodyReader",
     "Schema",
     "StreamingBodyReader",
+    "raw_body_reader",
 ]
+
+_Utf8Decoder = getincrementaldecoder("utf-8")
 
 
 class Schema(Protocol):
@@ -119,11 +125,32 @@ class StreamingBodyReader(Protocol):
         ...
 
 
-BodyReader = FullBodyReader | StreamingBodyReader
+class MediaRangeReader:
+    """Reads bodies of a media range such as ``*/*``.
+
+    Args:
+        json: reads the bodies whose own type is one of JSON.
+        other: reads the others.
+    """
+
+    __slots__ = ("json", "other")
+
+    def __init__(self, json: FullBodyReader, other: "RawBodyReader | LargeBodyReader") -> None:
+        self.json = json
+        self.other = other
+
+
+BodyReader = FullBodyReader | StreamingBodyReader | MediaRangeReader
+
+
+def raw_body_reader(limits: BodyLimits) -> "RawBodyReader | LargeBodyReader":
+    """Return the reader of bodies that are bounded in size and not parsed: text, images, ..."""
+    large = max(limits.body, limits.decoded) > limits.memory
+    return LargeBodyReader(limits) if large else RawBodyReader()
 
 
 class RawBodyReader:
-    """A `FullBodyReader` of bodies that are bounded in size and not parsed: text, images, ...
+    """A `FullBodyReader` of raw bodies that always fit into memory.
 
     Text must be UTF-8 if its charset says so or is not stated.
     """
@@ -137,16 +164,76 @@ class RawBodyReader:
         Raises:
             ValidationFailed: the body should be text in UTF-8 and is not.
         """
-        charset = (media.get("charset") or "utf-8").lower()
-        if media.kind.startswith("text/") and charset in UTF_8:
-            try:
-                body.decode()
-            except UnicodeDecodeError:
-                error = ErrorItem("body", "", "text_encoding", "Invalid UTF-8")
-                raise ValidationFailed(400, [error]) from None
+        parser = _RawBodyParser(checks_text=_is_utf_8(media))
+        parser.feed(body)
+        parser.finish()
         return body
 
     def dump(self, value: Any) -> bytes:
         """Return the bytes."""
         body: bytes = value
         return body
+
+
+class LargeBodyReader:
+    """A `StreamingBodyReader` of raw bodies, which may be too large for memory.
+
+    The app reads such a body itself, so that nothing holds it as a whole.
+
+    Args:
+        limits: ``body``, ``decoded``, ``ratio`` and ``memory`` apply.
+        checks_text: whether text must be in UTF-8, as for `RawBodyReader`.
+    """
+
+    __slots__ = ("_checks_text", "limits")
+
+    def __init__(self, limits: BodyLimits, *, checks_text: bool = True) -> None:
+        self.limits = limits
+        self._checks_text = checks_text
+
+    def start(self, media: MediaType) -> "_RawBodyParser":
+        """Begin to read a body."""
+        return _RawBodyParser(checks_text=self._checks_text and _is_utf_8(media))
+
+
+class _RawBodyParser:
+    """Checks the encoding of one body, and keeps nothing of it."""
+
+    __slots__ = ("_decoder",)
+
+    def __init__(self, *, checks_text: bool) -> None:
+        self._decoder = _Utf8Decoder() if checks_text else None
+
+    def feed(self, chunk: bytes) -> None:
+        """Take a chunk of the body.
+
+        Raises:
+            ValidationFailed: the body should be text in UTF-8 and is not.
+        """
+        self._check(chunk, final=False)
+
+    def finish(self) -> None:
+        """Note the end of the body; see `feed()`."""
+        self._check(b"", final=True)
+
+    def _check(self, chunk: bytes, *, final: bool) -> None:
+        if self._decoder is None:
+            return
+        try:
+            self._decoder.decode(chunk, final)
+        except UnicodeDecodeError:
+            error = ErrorItem("body", "", "text_encoding", "Invalid UTF-8")
+            raise ValidationFailed(400, [error]) from None
+
+    def dump(self, value: Any, write: Callable[[bytes], object]) -> str | None:
+        """Do nothing: `BodyValidator` hands on the body as it is."""
+        return None
+
+    def close(self) -> None:
+        """Do nothing: nothing was kept."""
+
+
+def _is_utf_8(media: MediaType) -> bool:
+    """Return whether a body is text in UTF-8 by its type."""
+    charset = (media.get("charset") or "utf-8").lower()
+    return media.kind.startswith("text/") and charset in UTF_8

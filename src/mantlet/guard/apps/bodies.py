@@ -11,12 +11,13 @@ from mantlet.guard.bodies.forms.multipart import MultipartForm, MultipartParse
 from mantlet.guard.bodies.forms.urlencoded import UrlencodedForm
 from mantlet.guard.bodies.strict_json import StrictJson, check_json_parameters
 from mantlet.guard.errors import ErrorItem, ValidationFailed, pointer
-from mantlet.guard.limits import BodyLimits
 from mantlet.guard.operation import DeclaredBody
 from mantlet.guard.options import OperationSettings
+from mantlet.guard.readers import LargeBodyReader
 from mantlet.http.media_types import MediaType
 
 if TYPE_CHECKING:
+    from mantlet.guard.limits import BodyLimits
     from mantlet.guard.readers import BodyReader
 
 __all__ = ["form_body", "json_body", "unread_body"]
@@ -275,43 +276,5 @@ class _MultipartParse:
 
 def unread_body(settings: OperationSettings) -> DeclaredBody:
     """Return a body of any type that is bounded in size, and not parsed."""
-    reader: BodyReader = (
-        _AnyBytes() if settings.forward == "canonical" else _AnyBody(settings.limits)
-    )
+    reader = LargeBodyReader(settings.limits, checks_text=False)
     return DeclaredBody({"*/*": reader}, required=False, untyped=_OCTETS)
-
-
-class _AnyBytes:
-    """Reads bodies of any type that have been received completely; a `FullBodyReader`."""
-
-    def read(self, body: bytes, media: MediaType) -> bytes:  # the interface's
-        """Return the bytes."""
-        return body
-
-    def dump(self, value: bytes) -> bytes:
-        """Return the bytes."""
-        return value
-
-
-class _AnyBody:
-    """Reads bodies only to count their bytes; a `StreamingBodyReader`."""
-
-    def __init__(self, limits: BodyLimits) -> None:
-        self.limits: BodyLimits = limits
-
-    def start(self, media: MediaType) -> "_AnyBody":  # the interface's
-        """Begin to read a body."""
-        return self
-
-    def feed(self, chunk: bytes) -> None:
-        """Take a chunk, which has been counted."""
-
-    def finish(self) -> None:
-        """Return no value."""
-
-    def dump(self, value: Any, write: Callable[[bytes], object]) -> str | None:
-        """Refuse: canonical bodies are read by `_AnyBytes`."""
-        raise TypeError("a body that was not kept can't be serialized")
-
-    def close(self) -> None:
-        """Do nothing: it holds nothing."""

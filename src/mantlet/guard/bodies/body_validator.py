@@ -11,7 +11,13 @@ from mantlet.guard.bodies.forms.fields import Form
 from mantlet.guard.errors import ErrorItem, ValidationFailed
 from mantlet.guard.operation import DeclaredBody
 from mantlet.guard.options import WEBSOCKET_METHOD, OperationSettings
-from mantlet.guard.readers import BodyReader, FullBodyReader, StreamingBodyReader
+from mantlet.guard.readers import (
+    BodyReader,
+    FullBodyReader,
+    LargeBodyReader,
+    MediaRangeReader,
+    StreamingBodyReader,
+)
 from mantlet.http.media_types import MediaType, read_media_type
 
 __all__ = ["CONTENT_HEADERS", "BodyValidator", "Validated"]
@@ -47,7 +53,8 @@ class Validated:
     Attributes:
         operation: the name of the operation, such as ``"GET /items/{item_id}"``.
         body: the value of a JSON body, the fields of a form, the list of values of a JSON sequence,
-            or the bytes of another body; None without a body.
+            or the bytes of another body; None without a body, and for another body that may be
+            larger than ``BodyLimits(memory=)``, which the app reads itself.
         path: the path parameters.
         query: the query parameters.
         headers: the declared headers.
@@ -231,8 +238,10 @@ class BodyValidator:
         parser = reader.start(media)
         request.add_cleanup(parser.close)
         is_coded = CONTENT_ENCODING in headers
+        is_raw = isinstance(reader, LargeBodyReader)
+        canonical = self._canonical and not is_raw
         new: SpooledBody | None = None
-        if self._canonical or (is_coded and not self._passive):
+        if canonical or (is_coded and not self._passive):
             # The decoded body, or its canonical form, for the app.
             new = SpooledBody(self._limits.memory)
             request.add_cleanup(new.close)
@@ -240,14 +249,16 @@ class BodyValidator:
         async for chunk in decode_chunks(request, reader.limits, headers):
             size += len(chunk)
             parser.feed(chunk)
-            if new is not None and not self._canonical:
+            if new is not None and not canonical:
                 new.write(chunk)
         value = parser.finish()
         if new is not None:
-            kind = parser.dump(value, new.write) if self._canonical else None
+            kind = parser.dump(value, new.write) if canonical else None
             request.replace_body(new, content_type=kind)
         elif _TRANSFER_ENCODING in headers or headers.get(CONTENT_LENGTH) != str(size):
             self._state_length(request, 0 if is_coded else size)
+        if is_raw and not size:
+            self._accept_absence()
         return value
 
     def _state_length(self, request: Request, size: int) -> None:
@@ -274,13 +285,16 @@ class BodyValidator:
                 self._cache[stated] = found
         return found
 
-    def _find_reader(self, media: MediaType) -> BodyReader | None:
-        reader = self._exact.get(media.kind)
-        if reader is not None:
-            return reader
-        for kind, reader in self._ranges:
-            before, _, after = kind.partition("*")
-            if kind == "*/*" or (media.kind.startswith(before) and media.kind.endswith(after)):
+    def _find_reader(self, media: MediaType) -> FullBodyReader | StreamingBodyReader | None:
+        reader = self._exact.get(media.kind) or self._find_range(media.kind)
+        if isinstance(reader, MediaRangeReader):
+            return reader.json if media.is_json else reader.other
+        return reader
+
+    def _find_range(self, kind: str) -> BodyReader | None:
+        for media_range, reader in self._ranges:
+            before, _, after = media_range.partition("*")
+            if media_range == "*/*" or (kind.startswith(before) and kind.endswith(after)):
                 return reader
         return None
 

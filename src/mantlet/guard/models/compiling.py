@@ -19,7 +19,13 @@ from mantlet.guard.models.schema import ModelSchema
 from mantlet.guard.operation import DeclaredBody, DeclaredResponse, Operation
 from mantlet.guard.options import WEBSOCKET_METHOD, OperationSettings
 from mantlet.guard.parameters import ParameterGroup
-from mantlet.guard.readers import BodyReader, RawBodyReader, Schema
+from mantlet.guard.readers import (
+    BodyReader,
+    LargeBodyReader,
+    RawBodyReader,
+    Schema,
+    raw_body_reader,
+)
 from mantlet.guard.routing.app_routes import AppRoutes
 from mantlet.http.media_types import read_media_type
 from mantlet.http.routing import check_template, parse_pattern
@@ -201,7 +207,7 @@ class _Compiler:
                 raise ValueError(
                     f'{self.name}: raw must hold types such as "text/csv", not {kind!r}'
                 )
-            yield media.kind, RawBodyReader()
+            yield media.kind, raw_body_reader(self._limits)
 
     def _forms(self, contract: Contract) -> Iterator[tuple[str, BodyReader]]:
         schema = None if contract.form is None else self.model("form", contract.form)
@@ -312,7 +318,7 @@ class ContractSource:
             if operation.headers is None and operation.cookies is None:
                 yield operation.name, "headers and cookies are not checked"
             for kind, reader in (operation.body.readers if operation.body else {}).items():
-                if isinstance(reader, RawBodyReader):
+                if isinstance(reader, RawBodyReader | LargeBodyReader):
                     yield operation.name, f"{kind} is bounded in size, but not parsed"
             for opened in operation.opened:
                 yield (

@@ -1,14 +1,22 @@
 """Content of a media type that a document declares twice, such as with and without a charset."""
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 from mantlet.guard.openapi.model import MediaDescription
 from mantlet.guard.openapi.schema_registry import SchemaRegistry
-from mantlet.guard.readers import BodyReader, FullBodyReader, StreamingBodyReader
+from mantlet.guard.readers import (
+    BodyReader,
+    FullBodyReader,
+    LargeBodyReader,
+    MediaRangeReader,
+    StreamingBodyReader,
+)
 from mantlet.http.media_types import MediaType
 
 __all__ = ["is_same_content", "read_by_both"]
+
+_NOT_FULL: Final = (MediaRangeReader, StreamingBodyReader)
 
 
 def is_same_content(first: MediaDescription, second: MediaDescription) -> bool:
@@ -39,13 +47,20 @@ def read_by_both(
     be valid by both.
     """
     first, second = readers
-    if isinstance(first, StreamingBodyReader) or isinstance(second, StreamingBodyReader):
+    both: BodyReader
+    if isinstance(first, MediaRangeReader) and isinstance(second, MediaRangeReader):
+        both = MediaRangeReader(_StrictestBody(first.json, second.json), first.other)
+    elif isinstance(first, LargeBodyReader) and isinstance(second, LargeBodyReader):
+        both = first  # neither has a schema
+    elif isinstance(first, _NOT_FULL) or isinstance(second, _NOT_FULL):
         schemas.add_problem(media.pointer, f"duplicates the media type {kind!r}")
         return first
+    else:
+        both = _StrictestBody(first, second)
     schemas.warn(
         media.pointer, f"{kind!r} is declared twice with different content: bodies must fit both"
     )
-    return _StrictestBody(first, second)
+    return both
 
 
 class _StrictestBody:

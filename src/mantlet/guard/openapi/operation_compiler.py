@@ -28,7 +28,7 @@ from mantlet.guard.openapi.schema_registry import SchemaRegistry, as_style
 from mantlet.guard.operation import DeclaredBody, Operation, Requirement, Scheme
 from mantlet.guard.options import OperationSettings
 from mantlet.guard.parameters import TEXT, Coercer, Parameter, ParameterGroup
-from mantlet.guard.readers import BodyReader, RawBodyReader, Schema
+from mantlet.guard.readers import BodyReader, MediaRangeReader, Schema, raw_body_reader
 from mantlet.http.media_types import MediaType, read_media_type
 
 __all__ = ["compile_operation", "compile_security"]
@@ -294,7 +294,7 @@ def _body_readers(
         form = _FORMS[kind](schemas, described, settings)
         if form is None:
             schemas.warn(described.pointer, "only the size of a form without a schema is checked")
-        yield kind, form or RawBodyReader()
+        yield kind, form or raw_body_reader(settings.limits)
     elif kind in _NDJSON or kind == "application/json-seq":
         item = _schema_or_any(schemas, described, described.item_schema)
         framing: Framing = "lines" if kind in _NDJSON else "sequence"
@@ -310,10 +310,11 @@ def _body_readers(
         yield kind, JsonBodyReader(schema, settings.limits, itertools.chain(*declared))
     elif "*" in kind:
         schema = _schema_or_any(schemas, described, described.schema)
-        yield kind, _MediaRangeBody(JsonBodyReader(schema, settings.limits))
+        json = JsonBodyReader(schema, settings.limits)
+        yield kind, MediaRangeReader(json, raw_body_reader(settings.limits))
     else:
         schemas.warn(described.pointer, f"only the size of {kind} bodies is checked")
-        yield kind, RawBodyReader()
+        yield kind, raw_body_reader(settings.limits)
 
 
 def _schema_or_any(
@@ -324,29 +325,3 @@ def _schema_or_any(
     if found is None:
         found = schemas.any_schema(described.pointer)
     return found
-
-
-class _MediaRangeBody:
-    """Reads bodies of a media range: JSON is validated, only the size of others is checked.
-
-    A `WholeReader`.
-    """
-
-    __slots__ = ("_json", "_raw")
-
-    def __init__(self, json: JsonBodyReader) -> None:
-        self._json = json
-        self._raw = RawBodyReader()
-
-    # Any: required by the protocol.
-    def read(self, body: bytes, media: MediaType) -> Any:
-        """Parse a body.
-
-        Raises:
-            ValidationFailed: it is JSON that the schema does not allow.
-        """
-        return (self._json if media.is_json else self._raw).read(body, media)
-
-    def dump(self, value: Any) -> bytes:
-        """Return a body in its canonical form."""
-        return value if isinstance(value, bytes) else self._json.dump(value)
