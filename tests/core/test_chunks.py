@@ -605,6 +605,9 @@ def test_a_disk_that_is_full_fails_closed(
     """The app is not called; where a policy catches the error, the app gets no part of the body."""
 
     class Full(io.BytesIO):
+        def __init__(self, **_options: Any) -> None:
+            super().__init__()
+
         def write(self, data: Any) -> int:
             raise OSError("no space left")
 

@@ -4,7 +4,7 @@ from contextlib import suppress
 from io import BytesIO
 from typing import IO, Final
 
-__all__ = ["BodyBuffer", "SpooledBody"]
+__all__ = ["BodyBuffer", "SpooledBody", "check_directory"]
 
 #: Bytes that are copied from the file at once.
 _PIECE: Final = 64 * 1024
@@ -23,12 +23,14 @@ class BodyBuffer:
         size: the number of bytes that were added.
         closed: whether the buffer is closed, and its bytes are gone.
         spilled: whether there is a file, which must be closed.
+        directory: where the file is made, or None for the system's directory.
     """
 
     # Class attributes, since each assignment in __init__ would take time.
     size = 0
     closed = False
     spilled = False
+    directory: str | None = None
     _head: bytes | BytesIO = b""
     _file: IO[bytes] | None = None
     _at_end = True
@@ -63,7 +65,8 @@ class BodyBuffer:
             if file is None:
                 from tempfile import TemporaryFile  # noqa: PLC0415  # for large bodies alone
 
-                file = self._file = TemporaryFile()  # noqa: SIM115  # close() closes it
+                # No name is left of it, so that nothing is left of it when the process is killed.
+                file = self._file = TemporaryFile(dir=self.directory)  # noqa: SIM115  # see close()
                 self.spilled = True
             if not self._at_end:
                 file.seek(0, 2)
@@ -130,10 +133,12 @@ class SpooledBody(BodyBuffer):
 
     Args:
         memory: the most bytes of it that are kept in memory; the rest is in a temporary file.
+        directory: where the file is made, or None for the system's directory.
     """
 
-    def __init__(self, memory: int) -> None:
+    def __init__(self, memory: int, directory: str | None = None) -> None:
         self._memory = memory
+        self.directory = directory
 
     def write(self, chunk: bytes) -> None:
         """Append bytes.
@@ -142,3 +147,25 @@ class SpooledBody(BodyBuffer):
             OSError: the temporary file cannot be written.
         """
         self.add(chunk, self._memory)
+
+
+def check_directory(directory: str | None) -> None:
+    """Check that temporary files can be made.
+
+    Args:
+        directory: where, or None for the system's directory.
+
+    Raises:
+        ValueError: they can't.
+    """
+    from tempfile import TemporaryFile  # noqa: PLC0415  # for large bodies alone
+
+    try:
+        with TemporaryFile(dir=directory) as file:
+            file.write(b"x")
+    except OSError as error:
+        raise ValueError(
+            f"large bodies need a directory for temporary files, and none can be written in "
+            f"{directory or 'the default one'}: {error}; set BodyLimits(directory=) or TMPDIR to "
+            f"one that the process may write to"
+        ) from error

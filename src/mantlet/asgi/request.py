@@ -227,9 +227,11 @@ class AsgiRequest(Request):
                 raise BodyTooLarge(limit)
         return body.whole()
 
-    def chunks(self, limit: int, *, memory: int) -> AsyncIterator[bytes]:
+    def chunks(
+        self, limit: int, *, memory: int, directory: str | None = None
+    ) -> AsyncIterator[bytes]:
         """Read the body in chunks; see `Request.chunks()`."""
-        return BodyChunks(self, limit, memory)
+        return BodyChunks(self, limit, memory, directory)
 
     def incoming(self, limit: int, headers: Mapping[str, str] | None = None) -> "AsgiBody":
         """Return the body, to be read.

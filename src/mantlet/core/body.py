@@ -132,11 +132,13 @@ class BodyChunks:
         source: the request.
         limit: the most bytes that the body may have.
         memory: the most bytes of it that are kept in memory.
+        directory: where the rest is kept, or None for the system's directory.
     """
 
-    __slots__ = ("_body", "_limit", "_memory", "_position", "_source")
+    __slots__ = ("_body", "_directory", "_limit", "_memory", "_position", "_source")
 
-    def __init__(self, source: BodySource, limit: int, memory: int) -> None:
+    def __init__(self, source: BodySource, limit: int, memory: int, directory: str | None) -> None:
+        self._directory = directory
         self._source = source
         self._limit = limit
         self._memory = memory
@@ -150,6 +152,7 @@ class BodyChunks:
         body, limit = self._source.incoming(self._limit), self._limit
         if self._body is None:
             self._body = body
+            body.directory = self._directory
         elif self._body is not body:
             raise RuntimeError(REPLACED)
         start = self._position

@@ -288,7 +288,9 @@ class Request:
         """
 
     @abstractmethod
-    def chunks(self, limit: int, *, memory: int) -> AsyncIterator[bytes]:
+    def chunks(
+        self, limit: int, *, memory: int, directory: str | None = None
+    ) -> AsyncIterator[bytes]:
         """Read the body in chunks as they arrive, at most ``limit`` bytes of it.
 
         The app still gets every byte, wherever a policy stops. The bytes read are kept for it:
@@ -301,6 +303,7 @@ class Request:
         Args:
             limit: in bytes.
             memory: in bytes.
+            directory: where the file is made, or None for the system's directory.
 
         Raises:
             BodyTooLarge: the body is larger (a `Problem` with status 413): before anything is read

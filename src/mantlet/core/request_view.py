@@ -141,6 +141,8 @@ class RequestView(Request):
         """Read the whole body; see `Request.body()`."""
         return await self._request.body(limit, headers)
 
-    def chunks(self, limit: int, *, memory: int) -> AsyncIterator[bytes]:
+    def chunks(
+        self, limit: int, *, memory: int, directory: str | None = None
+    ) -> AsyncIterator[bytes]:
         """Read the body in chunks; see `Request.chunks()`."""
-        return self._request.chunks(limit, memory=memory)
+        return self._request.chunks(limit, memory=memory, directory=directory)

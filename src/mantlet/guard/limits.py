@@ -3,8 +3,11 @@
 import re
 from dataclasses import dataclass
 from dataclasses import field as field_of
+from os import PathLike
+from pathlib import Path
 from typing import Any, Final
 
+from mantlet._internal.body_buffer import check_directory
 from mantlet._internal.options import KnowsOptions, check_int
 
 __all__ = ["BodyLimits", "Size", "read_size"]
@@ -67,6 +70,9 @@ class BodyLimits(KnowsOptions):
         ratio: how many times larger than the encoded body a decoded one may be, above 64 KiB.
         memory: bytes of a streamed body, such as a form with files, that are kept in memory; the
             rest is in a temporary file until the exchange ends.
+        directory: where temporary files are made; by default Python's `tempfile.gettempdir()`,
+            which ``TMPDIR`` sets. They have no name there, so that the operating system frees
+            their space also when the process is killed.
         depth: nesting of JSON arrays and objects; at most 200.
         members: members of one JSON object.
         items: items of one JSON array.
@@ -88,13 +94,14 @@ class BodyLimits(KnowsOptions):
             for it. Default: one for each 10 bytes of ``body``.
 
     Raises:
-        ValueError: a bound is less than 1, or too large.
+        ValueError: a bound is less than 1, or too large; or no file can be made in ``directory``.
     """
 
     body: int
     decoded: int
     ratio: int
     memory: int
+    directory: str | None
     depth: int
     members: int
     items: int
@@ -121,6 +128,7 @@ class BodyLimits(KnowsOptions):
         decoded: Size | None = None,
         ratio: int = 100,
         memory: Size = 1_000_000,
+        directory: str | PathLike[str] | None = None,
         depth: int = 32,
         members: int = 1_000,
         items: int = 10_000,
@@ -171,6 +179,10 @@ class BodyLimits(KnowsOptions):
             numbers[option] = read_size(option, size)
         for option, number in numbers.items():
             object.__setattr__(self, option, number)
+        if directory is not None:
+            directory = str(Path(directory).absolute())
+            check_directory(directory)
+        object.__setattr__(self, "directory", directory)
         object.__setattr__(self, "body_is_default", body is None)
 
     @classmethod

@@ -246,9 +246,11 @@ class WsgiRequest(Request):
                 raise BodyTooLarge(limit)
         return body.whole()
 
-    def chunks(self, limit: int, *, memory: int) -> AsyncIterator[bytes]:
+    def chunks(
+        self, limit: int, *, memory: int, directory: str | None = None
+    ) -> AsyncIterator[bytes]:
         """Read the body in chunks; see `Request.chunks()`."""
-        return BodyChunks(self, limit, memory)
+        return BodyChunks(self, limit, memory, directory)
 
     def incoming(self, limit: int) -> "WsgiBody":
         """Return the body, to be read.

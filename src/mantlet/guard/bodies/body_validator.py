@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Mapping
 from typing import Any, Final
 
+from mantlet._internal.body_buffer import check_directory
 from mantlet._internal.coroutines import start_eagerly
 from mantlet.core.body import CONTENT_LENGTH, SpooledBody
 from mantlet.core.request import Request
@@ -86,6 +87,9 @@ class BodyValidator:
         body: the declared body, or None.
         settings: how strictly to treat it.
         method: the operation's method.
+
+    Raises:
+        ValueError: bodies may be too large for memory, and no temporary file can be made.
     """
 
     __slots__ = (
@@ -107,6 +111,8 @@ class BodyValidator:
 
     def __init__(self, body: DeclaredBody | None, settings: OperationSettings, method: str) -> None:
         readers = {} if body is None else body.readers
+        if any(map(_may_spill, readers.values())):
+            check_directory(settings.limits.directory)
         self._exact = {kind: reader for kind, reader in readers.items() if "*" not in kind}
         # The most specific range first: "image/*" before "*/*".
         self._ranges = sorted(
@@ -243,7 +249,7 @@ class BodyValidator:
         new: SpooledBody | None = None
         if canonical or (is_coded and not self._passive):
             # The decoded body, or its canonical form, for the app.
-            new = SpooledBody(self._limits.memory)
+            new = SpooledBody(self._limits.memory, self._limits.directory)
             request.add_cleanup(new.close)
         size = 0
         async for chunk in decode_chunks(request, reader.limits, headers):
@@ -305,6 +311,16 @@ class BodyValidator:
         if media is not None:
             error = ErrorItem("body", "", "media_type", f"Unsupported media type; use {supported}")
         return ValidationFailed(415, [error], {"Accept": supported})
+
+
+def _may_spill(reader: BodyReader) -> bool:
+    """Return whether bodies may be too large for memory."""
+    if isinstance(reader, MediaRangeReader):
+        reader = reader.other
+    if not isinstance(reader, StreamingBodyReader):
+        return False
+    limits = reader.limits
+    return max(limits.body, limits.decoded) > limits.memory
 
 
 def _check_transfer_coding(value: str) -> None:

@@ -74,7 +74,7 @@ def decode_chunks(
 
     Args:
         request: the request.
-        limits: ``body``, ``decoded``, ``ratio`` and ``memory`` apply.
+        limits: ``body``, ``decoded``, ``ratio``, ``memory`` and ``directory`` apply.
         headers: see `decode_body()`.
 
     Raises:
@@ -84,7 +84,7 @@ def decode_chunks(
     """
     found = request.get_headers(_HEADERS) if headers is None else headers
     codings = parse_codings(found[CONTENT_ENCODING]) if CONTENT_ENCODING in found else ()
-    chunks = request.chunks(limits.body, memory=limits.memory)
+    chunks = request.chunks(limits.body, memory=limits.memory, directory=limits.directory)
     return _DecodedChunks(chunks, _Decoding(codings, limits)) if codings else chunks
 
 

@@ -52,16 +52,18 @@ class FileSpool:
 
     Args:
         memory: the total number of bytes to keep in memory.
+        directory: where larger files are made, or None for the system's directory.
     """
 
-    def __init__(self, memory: int) -> None:
+    def __init__(self, memory: int, directory: str | None = None) -> None:
+        self._directory = directory
         self._left = memory
         self._files: dict[SpooledTemporaryFile[bytes], int | None] = {}
 
     def open(self) -> SpooledTemporaryFile[bytes]:
         """Return an empty file to `write()` to."""
         # Without a size it stays in memory until rollover().
-        file: SpooledTemporaryFile[bytes] = SpooledTemporaryFile()  # noqa: SIM115  # close() does
+        file: SpooledTemporaryFile[bytes] = SpooledTemporaryFile(dir=self._directory)  # noqa: SIM115  # close() does
         self._files[file] = 0
         return file
 
