@@ -13,7 +13,7 @@ import pytest
 from pydantic import BaseModel, RootModel
 
 from mantlet import Policy, RateLimiter, Request, keys
-from mantlet.guard import BodyLimits, Contract, RouteOptions, SchemaGuard
+from mantlet.guard import BodyLimits, Contract, File, RouteOptions, SchemaGuard
 from tests.drive import ADAPTERS, Adapter, both_adapters
 from tests.guard.asking import Guarded
 from tests.guard.openapi.documents import api
@@ -128,6 +128,7 @@ def peak_of(
     body: Callable[[], Iterator[bytes]] = pieces,
     length: int | None = None,
     coding: str | None = None,
+    first: bytes = b"{}",
     app: Any = None,
 ) -> tuple[int, Sink]:
     """Return the peak of the memory during one request, and what the app got."""
@@ -138,7 +139,7 @@ def peak_of(
     if coding is not None:
         headers.append(("content-encoding", coding))
     # Imports what is imported at the first use.
-    upload(adapter, stack, b"{}" if coding is None else gzip.compress(b"{}"), headers=headers)
+    upload(adapter, stack, first if coding is None else gzip.compress(first), headers=headers)
     sink.size = sink.checksum = 0
     tracemalloc.start()
     try:
@@ -199,6 +200,33 @@ def test_nor_is_a_coded_one(adapter: Adapter, forward: Any) -> None:
     peak, sink = peak_of(adapter, [contracts(forward=forward)], kind=RAW, body=body, coding="gzip")
     assert (sink.size, sink.checksum) == (SIZE, zlib.crc32(content))
     assert peak < 2 * SPOOLED
+
+
+FORM_HEAD = b'--limit-of-parts\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n'
+
+
+@both_adapters
+@pytest.mark.parametrize("forward", ["original", "canonical"])
+@pytest.mark.parametrize("coding", [None, "gzip"])
+def test_a_form_with_files_is_in_files(adapter: Adapter, forward: Any, coding: str | None) -> None:
+    """The form and its files each have their share of memory, and the app's form too."""
+    content = FORM_HEAD + os.urandom(SIZE) + b"\r\n--limit-of-parts--\r\n"
+    sent = content if coding is None else gzip.compress(content, 1, mtime=0)
+    contract = Contract(files={"file": File(max_size="7 MB", required=False, types=None)})
+    guard = SchemaGuard({"POST /": contract}, limits=LIMITS, forward=forward)
+    peak, sink = peak_of(
+        adapter,
+        [guard],
+        kind="multipart/form-data; boundary=limit-of-parts",
+        body=lambda: (sent[at : at + PIECE] for at in range(0, len(sent), PIECE)),
+        coding=coding,
+        first=FORM_HEAD + b"\r\n--limit-of-parts--\r\n",
+    )
+    if forward == "original":
+        assert (sink.size, sink.checksum) == (len(content), zlib.crc32(content))
+    else:
+        assert sink.size > SIZE
+    assert peak < 3 * 256 * KIB * 9 // 8 + OVERHEAD
 
 
 def note() -> Iterator[bytes]:
