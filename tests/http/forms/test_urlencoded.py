@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from urllib.parse import urlencode
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mantlet.http.forms import MalformedForm, Pairs, decode_text, parse_urlencoded
+from mantlet.http.forms import MalformedForm, Pairs, decode_text, parse_urlencoded, urlencoded
 
 
 def read(body: bytes) -> Pairs:
@@ -69,3 +70,17 @@ def test_octets_are_text_where_all_read_them_so() -> None:
     assert decode_text(bytearray()) == ""
     assert decode_text(b"\xe9") is None
     assert decode_text(b"a\0") is None
+
+
+@given(
+    body=st.lists(
+        st.sampled_from([b"a", b"=", b"%C3", b"%A9", b"%", b"%4", b"%zz", b" ", b"\xff"])
+    ).map(b"".join),
+    size=st.integers(3, 5),
+)
+def test_long_bodies_are_checked_in_slices(body: bytes, size: int) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(urlencoded, "_SLICE", size)
+        assert urlencoded._is_encoded(body) == (
+            re.search(rb"[^!-:<-~]|%(?![0-9A-Fa-f]{2})", body) is None
+        )
