@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from contextvars import ContextVar
 from typing import Any
 
 import pytest
@@ -12,6 +13,8 @@ from mantlet._internal.coroutines import run_sync
 from mantlet._internal.event_loop import checkpoint, run_in_thread
 from mantlet.wsgi.request import WsgiRequest
 from tests.drive import make_environ
+
+PLACE: ContextVar[str] = ContextVar("place", default="nowhere")
 
 
 def test_without_a_loop_nothing_waits() -> None:
@@ -43,6 +46,20 @@ def test_a_thread_takes_work_off_the_loop() -> None:
             await run_in_thread(divmod, 1, 0)
 
     asyncio.run(main())
+
+
+@pytest.mark.parametrize("loop", ["asyncio", "trio"])
+def test_a_thread_has_the_context_of_its_task(loop: str) -> None:
+    async def main() -> None:
+        PLACE.set("task")
+        assert await run_in_thread(PLACE.get) == "task"
+        await run_in_thread(PLACE.set, "thread")
+        assert PLACE.get() == "task"
+
+    if loop == "trio":
+        pytest.importorskip("trio").run(main)
+    else:
+        asyncio.run(main())
 
 
 def test_trio_runs_them_too() -> None:

@@ -6,6 +6,7 @@ Trio is never imported: it runs the current task only if it is loaded already.
 import asyncio
 import sys
 from collections.abc import Callable
+from contextvars import copy_context
 from typing import Any, TypeVar
 
 __all__ = ["checkpoint", "run_in_thread"]
@@ -30,11 +31,13 @@ async def checkpoint() -> None:
 async def run_in_thread(fn: Callable[..., T], *args: Any) -> T:
     """Call a function in a thread of the event loop's own pool, and return its result.
 
-    A task that is canceled does not wait for the function, which ends by itself.
+    It runs in a copy of the task's context (`contextvars`). A task that is canceled does not wait
+    for the function, which ends by itself.
     """
     trio = _running_trio()
     if trio is None:
-        return await asyncio.get_running_loop().run_in_executor(None, fn, *args)
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(None, copy_context().run, fn, *args)
     result: T = await trio.to_thread.run_sync(fn, *args, abandon_on_cancel=True)
     return result
 

@@ -136,8 +136,9 @@ class Request:
     async def run_in_thread(self, fn: Callable[..., T], *args: Any) -> T:
         """Call a function in a thread of the event loop's own pool, and return its result.
 
-        The loop goes on meanwhile only while the function releases the GIL. Under WSGI, which has
-        no event loop, it is called in this thread.
+        It runs in a copy of this task's context (`contextvars`). The loop goes on meanwhile, except
+        during calls of C functions that keep the GIL. Under WSGI, which has no event loop, the
+        function is called in this thread.
 
         Args:
             fn: the function. It must not use the request or the response, which may end before it.
