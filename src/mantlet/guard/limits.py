@@ -73,6 +73,9 @@ class BodyLimits(KnowsOptions):
         directory: where temporary files are made; by default Python's `tempfile.gettempdir()`,
             which ``TMPDIR`` sets. They have no name there, so that the operating system frees
             their space also when the process is killed.
+        in_loop: bytes of a body, or of one item of a sequence of JSON texts, that is validated on
+            the event loop itself; a larger one is validated in a thread of the loop's pool. Under
+            WSGI it has no meaning.
         depth: nesting of JSON arrays and objects; at most 200.
         members: members of one JSON object.
         items: items of one JSON array.
@@ -102,6 +105,7 @@ class BodyLimits(KnowsOptions):
     ratio: int
     memory: int
     directory: str | None
+    in_loop: int
     depth: int
     members: int
     items: int
@@ -129,6 +133,7 @@ class BodyLimits(KnowsOptions):
         ratio: int = 100,
         memory: Size = 1_000_000,
         directory: str | PathLike[str] | None = None,
+        in_loop: Size = 65_536,
         depth: int = 32,
         members: int = 1_000,
         items: int = 10_000,
@@ -152,6 +157,7 @@ class BodyLimits(KnowsOptions):
             "body": given,
             "decoded": given if decoded is None else decoded,
             "memory": memory,
+            "in_loop": in_loop,
             "line": line,
             "query": query,
             "field": field,

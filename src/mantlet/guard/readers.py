@@ -78,6 +78,13 @@ class FullBodyReader(Protocol):
 class BodyParser(Protocol):
     """Parses one body while it is received."""
 
+    def completes(self, chunk: bytes) -> int:
+        """Return the bytes of the item that a chunk of at most 32 KiB would complete; 0 if none.
+
+        Feeding the chunk takes so long.
+        """
+        ...
+
     def feed(self, chunk: bytes) -> None:
         """Take a chunk of the decoded body.
 
@@ -203,6 +210,10 @@ class _RawBodyParser:
 
     def __init__(self, *, checks_text: bool) -> None:
         self._decoder = _Utf8Decoder() if checks_text else None
+
+    def completes(self, chunk: bytes) -> int:
+        """Return 0: there are no items."""
+        return 0
 
     def feed(self, chunk: bytes) -> None:
         """Take a chunk of the body.

@@ -254,6 +254,7 @@ class _MultipartParse:
     """Parses one body while it is received."""
 
     def __init__(self, parse: MultipartParse, schema: _FormSchema) -> None:
+        self.completes: Final = parse.completes
         self.feed: Final = parse.feed
         self.dump: Final = parse.dump
         self.close: Final = parse.close

@@ -1,11 +1,12 @@
 """Validate request bodies: whether one is allowed, its media type, and its content."""
 
-from collections.abc import Awaitable, Mapping
-from typing import Any, Final
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import Any, Final, TypeVar
 
 from mantlet._internal.body_buffer import check_directory
 from mantlet._internal.coroutines import start_eagerly
 from mantlet.core.body import CONTENT_LENGTH, SpooledBody
+from mantlet.core.body_filters import SLICE
 from mantlet.core.request import Request
 from mantlet.guard.bodies.content_decoding import CONTENT_ENCODING, decode_body, decode_chunks
 from mantlet.guard.bodies.forms.fields import Form
@@ -22,6 +23,8 @@ from mantlet.guard.readers import (
 from mantlet.http.media_types import MediaType, read_media_type
 
 __all__ = ["CONTENT_HEADERS", "BodyValidator", "Validated"]
+
+T = TypeVar("T")
 
 _TRANSFER_ENCODING: Final = "Transfer-Encoding"
 #: The headers that describe a body.
@@ -201,9 +204,13 @@ class BodyValidator:
             if not body and media.kind != _URLENCODED:  # in which it is a form without fields
                 self._accept_absence()
                 return
-            value = full.read(body, media)
+            value = (
+                full.read(body, media)
+                if len(body) <= self._limits.in_loop
+                else await request.run_in_thread(full.read, body, media)
+            )
             if self._canonical:
-                request.replace_body(full.dump(value))
+                request.replace_body(await self._run(request, len(body), full.dump, value))
         elif streaming is not None and media is not None:
             value = await self._stream(request, headers, streaming, media)
         else:
@@ -251,21 +258,35 @@ class BodyValidator:
             # The decoded body, or its canonical form, for the app.
             new = SpooledBody(self._limits.memory, self._limits.directory)
             request.add_cleanup(new.close)
-        size = 0
+        size = fed = 0
         async for chunk in decode_chunks(request, reader.limits, headers):
             size += len(chunk)
-            parser.feed(chunk)
+            for piece in _slices(chunk):
+                await self._run(request, parser.completes(piece), parser.feed, piece)
+                fed += len(piece)
+                if fed >= SLICE:
+                    fed = 0
+                    await request.checkpoint()
             if new is not None and not canonical:
                 new.write(chunk)
-        value = parser.finish()
+        value = await self._run(request, size, parser.finish)
         if new is not None:
-            kind = parser.dump(value, new.write) if canonical else None
+            kind = None
+            if canonical:
+                kind = await self._run(request, size, parser.dump, value, new.write)
             request.replace_body(new, content_type=kind)
         elif _TRANSFER_ENCODING in headers or headers.get(CONTENT_LENGTH) != str(size):
             self._state_length(request, 0 if is_coded else size)
         if is_raw and not size:
             self._accept_absence()
         return value
+
+    # Any: the arguments of any function.
+    async def _run(self, request: Request, size: int, fn: Callable[..., T], *args: Any) -> T:
+        """Call a function that works on some bytes of a body: in a thread if they are many."""
+        if size <= self._limits.in_loop:
+            return fn(*args)
+        return await request.run_in_thread(fn, *args)
 
     def _state_length(self, request: Request, size: int) -> None:
         """Have the app get the true length of a body that was sent in chunks or with another one.
@@ -331,6 +352,14 @@ def _check_transfer_coding(value: str) -> None:
     """
     if value.strip().lower() != "chunked":
         raise ValidationFailed(400, [_TRANSFER_CODING])
+
+
+def _slices(chunk: bytes) -> Iterable[bytes]:
+    """Return a chunk in slices, or itself if it is short."""
+    size = len(chunk)
+    if size <= SLICE:
+        return (chunk,)
+    return (chunk[start : start + SLICE] for start in range(0, size, SLICE))
 
 
 async def _is_empty(request: Request) -> bool:

@@ -11,6 +11,7 @@ from functools import cache
 from io import BytesIO
 from typing import Any, Final, Self
 
+from mantlet.core.body_filters import SLICE
 from mantlet.core.request import Request
 from mantlet.guard.errors import ErrorItem, ValidationFailed
 from mantlet.guard.limits import BodyLimits
@@ -174,7 +175,18 @@ def _undecodable() -> ValidationFailed:
 
 
 async def _decode_full(request: Request, limits: BodyLimits, codings: tuple[str, ...]) -> bytes:
-    return decode(await request.body(limits.body), codings, limits)
+    body = await request.body(limits.body)
+    decoding = _Decoding(codings, limits)
+    decoded = []
+    size = 0  # since the event loop has gone on
+    for piece in decoding.pieces(body):
+        decoded.append(piece)
+        size += len(piece)
+        if size >= SLICE:
+            size = 0
+            await request.checkpoint()
+    decoding.finish()
+    return b"".join(decoded)
 
 
 def decode(body: bytes, codings: tuple[str, ...], limits: BodyLimits) -> bytes:

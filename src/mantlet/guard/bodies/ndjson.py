@@ -70,6 +70,10 @@ class _JsonLinesParser:
         self._values: list[Any] = []
         self._errors: list[ErrorItem] = []
 
+    def completes(self, chunk: bytes) -> int:
+        """Return the bytes of the text that a chunk would complete; see `BodyParser`."""
+        return len(self._buffer) if self._reader.delimiter in chunk else 0
+
     def feed(self, chunk: bytes) -> None:
         """Take a chunk of the body.
 

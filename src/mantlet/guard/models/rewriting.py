@@ -12,11 +12,14 @@ have the same hash. A set of such numbers takes quadratic time. Texts are hashed
 hashed (`mantlet.guard.bodies.hash_collisions`). Others, such as a set of tuples, are bounded here,
 unless the model bounds them itself.
 
+**Threads.** Validation is one call of a C function, which keeps the GIL. In a schema for long texts
+each model calls a Python function that does nothing, so that the interpreter can run other threads.
+
 **Decimals.** ``"1e999999999"`` is a valid decimal of a few bytes. An app that converts it to an int
 or writes out its digits needs a gigabyte, so exponents are bounded.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any, Final
 
@@ -40,7 +43,8 @@ MAX_HASHED: Final = 100
 _MAX_POWER: Final = 1_000
 _HASHED: Final = frozenset({"frozenset", "set"})
 _FAIL_FAST: Final = _HASHED | MAPPINGS | {"deque", "generator", "list", "tuple"}
-_MODELS: Final = frozenset({"dataclass", "model", "typed-dict"})
+_CLASSES: Final = frozenset({"dataclass", "model"})
+_MODELS: Final = _CLASSES | {"typed-dict"}
 #: Types of few values, of hashes with a secret, or of hashes that nobody can choose enough of.
 _SAFE: Final = frozenset({
     "bool", "bytes", "date", "datetime", "enum", "literal", "multi-host-url", "none", "str", "time",
@@ -69,22 +73,29 @@ def _needs_bound(node: Node, definitions: Mapping[str, Node]) -> bool:
     return "other" in _hash_kinds(hashed, definitions, frozenset())
 
 
-def rewrite(schema: Any, *, closed: bool, fail_fast: bool) -> Any:
+def rewrite(schema: Any, *, closed: bool, fail_fast: bool, switching: bool = False) -> Any:
     """Return a copy of a core schema with other rules.
 
     Args:
         schema: the core schema.
         closed: whether to forbid undeclared members of models that don't configure ``extra``.
         fail_fast: whether collections stop at their first invalid item.
+        switching: whether other threads run now and then while a value is validated.
     """
-    return _Rewriting(definitions_of(schema), closed=closed, fail_fast=fail_fast).copy(schema)
+    rewriting = _Rewriting(
+        definitions_of(schema), closed=closed, fail_fast=fail_fast, switching=switching
+    )
+    return rewriting.copy(schema)
 
 
 class _Rewriting:
-    def __init__(self, definitions: Mapping[str, Node], *, closed: bool, fail_fast: bool) -> None:
+    def __init__(
+        self, definitions: Mapping[str, Node], *, closed: bool, fail_fast: bool, switching: bool
+    ) -> None:
         self._definitions = definitions
         self._closed = closed
         self._fail_fast = fail_fast
+        self._switching = switching
 
     def copy(self, node: Any) -> Any:
         if isinstance(node, list):
@@ -104,10 +115,26 @@ class _Rewriting:
             copied["fail_fast"] = True
         if _needs_bound(node, self._definitions):
             copied["max_length"] = MAX_HASHED
-        if kind == "decimal":
-            function = {"type": "no-info", "function": _bounded_decimal}
-            return {"type": "function-after", "function": function, "schema": copied}
-        return copied
+        if kind in _CLASSES and self._switching:
+            # Around the fields, so that the errors of a union name the model itself.
+            copied["schema"] = _after(copied["schema"], _switch)
+        return _after(copied, _bounded_decimal) if kind == "decimal" else copied
+
+
+# Any: a value of any type.
+def _after(schema: Node, function: Callable[[Any], Any]) -> Node:
+    """Return a schema whose values are passed through a function."""
+    return {
+        "type": "function-after",
+        "function": {"type": "no-info", "function": function},
+        "schema": schema,
+    }
+
+
+# Any: the values of a model's fields.
+def _switch(values: Any) -> Any:
+    """Let other threads run: at a call of a Python function, the interpreter may switch to one."""
+    return values
 
 
 def _bounded_decimal(value: Decimal) -> Decimal:

@@ -36,6 +36,8 @@ _MAX_ERRORS: Final = 2_000
 _MAX_DESCRIBED: Final = 200
 _TOO_MANY: Final = "Too many invalid values"
 _COLLISIONS: Final = "Contains different numbers of the same hash"
+#: A longer text takes milliseconds, in which other threads must run.
+_LONG: Final = 64 * 1024
 #: A text of at most this many bytes has no more colliding numbers than are harmless.
 _SMALL: Final = 500
 
@@ -75,6 +77,7 @@ class ModelSchema:
         "_load",
         "_python",
         "_small",
+        "_switching",
         "_wording",
         "_work",
         "kind",
@@ -126,6 +129,8 @@ class ModelSchema:
             self._load = partial(every.validate_json, **options)
         #: The validator that stops at the first invalid item, once a larger text has needed it.
         self._first: Callable[[Any], Any] | None = None
+        #: The same for long texts, while which other threads run.
+        self._switching: Callable[[Any], Any] | None = None
         self._errors = errors
         self._wording = ErrorWording(schema, messages)
         self._checks = checks
@@ -171,9 +176,9 @@ class ModelSchema:
         if self._hashes_numbers:
             self._check_collisions(value, place)
         source = value if self._python else text
-        first = self._first
+        first = self._switching if len(text) > _LONG else self._first
         if first is None:
-            first = self._first = self._fail_fast()
+            first = self._fail_fast(switching=len(text) > _LONG)
         try:
             return first(source)
         except ValidationError as error:
@@ -189,18 +194,24 @@ class ModelSchema:
         finally:
             del invalid
 
-    def _fail_fast(self) -> Callable[[Any], Any]:
-        validator = self._rewritten(fail_fast=True)
+    def _fail_fast(self, *, switching: bool) -> Callable[[Any], Any]:
+        validator = self._rewritten(fail_fast=True, switching=switching)
+        first: Callable[[Any], Any] = validator.validate_json
         if self._python:
-            return partial(validator.validate_python, from_attributes=True)
-        return partial(validator.validate_json)
+            first = partial(validator.validate_python, from_attributes=True)
+        if switching:
+            self._switching = first
+        else:
+            self._first = first
+        return first
 
     # Any: mypy doesn't know the option.
-    def _rewritten(self, *, fail_fast: bool) -> Any:
+    def _rewritten(self, *, fail_fast: bool, switching: bool = False) -> Any:
         """Return a validator of other rules; it takes milliseconds to compile."""
         build: Any = partial(SchemaValidator, _use_prebuilt=False)
         schema = self._adapter.core_schema
-        return build(rewrite(schema, closed=self._closed, fail_fast=fail_fast))
+        rules = {"closed": self._closed, "fail_fast": fail_fast, "switching": switching}
+        return build(rewrite(schema, **rules))
 
     def check(self, value: Any, place: Place) -> Any:
         """Return the model of a value, whose texts may stand for numbers and the like.

@@ -135,6 +135,10 @@ class MultipartParse:
         self._memory = 0
         self._sink: PartSink = DiscardSink()
 
+    def completes(self, chunk: bytes) -> int:
+        """Return 0: parts are parsed while they come, and validated at the end."""
+        return 0
+
     def feed(self, chunk: bytes) -> None:
         """Take a chunk of the decoded body.
 
