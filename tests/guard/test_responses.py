@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import gzip
+import json
 import logging
+import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from pydantic import BaseModel
+from pydantic import BaseModel, field_validator
 
 from mantlet import Problem
 from mantlet.guard import BodyLimits, Contract
-from tests.drive import Adapter, both_adapters
+from tests.drive import Adapter, AsgiAdapter, WsgiAdapter, both_adapters
 from tests.guard.asking import Guarded
 
 if TYPE_CHECKING:
@@ -151,3 +153,35 @@ def test_a_share_of_answers_is_looked_at(adapter: Adapter, monkeypatch: pytest.M
     assert app.ask("GET", "/items").status == 200
     monkeypatch.setattr("mantlet.guard.operation_validator.random", lambda: 0.3)
     assert app.ask("GET", "/items").status == 500
+
+
+@pytest.mark.parametrize("coded", [False, True])
+def test_a_long_response_is_validated_in_a_thread(coded: bool) -> None:
+    threads: list[int] = []
+
+    class Noted(BaseModel):
+        text: str
+
+        @field_validator("text")
+        @classmethod
+        def _text(cls, value: str) -> str:
+            threads.append(threading.get_ident())
+            return value
+
+    for adapter in (AsgiAdapter(), WsgiAdapter()):
+        for size in (1_000, 200_000):
+            body = json.dumps({"text": "x" * size}).encode()
+            fields = [("content-type", "application/json")]
+            if coded:
+                body = gzip.compress(body)
+                fields.append(("content-encoding", "gzip"))
+            app = Guarded(
+                adapter,
+                {"GET /": Contract(response=Noted)},
+                responses="enforce",
+                limits=BodyLimits(ratio=1000),
+                answer=(200, fields, body),
+            )
+            assert app.ask().status == 200
+    own = threading.get_ident()
+    assert [thread == own for thread in threads] == [True, False, True, True]

@@ -361,7 +361,7 @@ class SchemaGuard(Policy):
         # A reply of an inner policy is not the app's response.
         if response.reply or request.state._replied:
             return None
-        errors = validator.responses.validate(response)
+        errors = validator.responses.validate(request, response)
         if isinstance(errors, list):
             return self._violations.judge_response(request, response, validator, errors)
         return self._judge_response_later(request, response, validator, errors)

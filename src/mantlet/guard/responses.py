@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Iterator, Mapping
 from typing import Final
 
+from mantlet.core.request import Request
 from mantlet.core.response import Response
 from mantlet.exceptions import ResponseTooLarge
 from mantlet.guard.bodies.content_decoding import decode, parse_codings
@@ -65,7 +66,9 @@ class ResponseValidator:
         self._limits = limits
         self._json = StrictJson(limits)
 
-    def validate(self, response: Response) -> list[ErrorItem] | Awaitable[list[ErrorItem]]:
+    def validate(
+        self, request: Request, response: Response
+    ) -> list[ErrorItem] | Awaitable[list[ErrorItem]]:
         """Return the errors of a response, or an awaitable of them if its body is needed."""
         status = response.status
         shape = (
@@ -92,22 +95,29 @@ class ResponseValidator:
             errors.append(ErrorItem("body", "", "media_type", "Undeclared media type"))
         if schema is None or media is None or not media.is_json:
             return errors
-        return self._validate_body(response, schema, errors)
+        return self._validate_body(request, response, schema, errors)
 
     async def _validate_body(
-        self, response: Response, schema: Schema, errors: list[ErrorItem]
+        self, request: Request, response: Response, schema: Schema, errors: list[ErrorItem]
     ) -> list[ErrorItem]:
         try:
             body = await response.body(self._limits.decoded)
             coding = response.headers.get("content-encoding")
-            text = body if coding is None else decode(body, parse_codings(coding), self._limits)
-            schema.load(text, self._json.parse(text, "body"), "body")
+            if coding is not None:
+                body = await decode(request, body, parse_codings(coding), self._limits)
+            if len(body) <= self._limits.in_loop:
+                self._load(body, schema)
+            else:
+                await request.run_in_thread(self._load, body, schema)
         except ResponseTooLarge:
             errors.append(_UNCHECKED)
         except ValidationFailed as failure:
             too_large = any(error.code in _TOO_LARGE for error in failure.errors)
             errors += [_UNCHECKED] if too_large else failure.errors
         return errors
+
+    def _load(self, text: bytes, schema: Schema) -> None:
+        schema.load(text, self._json.parse(text, "body"), "body")
 
 
 def _schema(shape: DeclaredResponse, kind: str) -> tuple[bool, Schema | None]:

@@ -175,24 +175,16 @@ def _undecodable() -> ValidationFailed:
 
 
 async def _decode_full(request: Request, limits: BodyLimits, codings: tuple[str, ...]) -> bytes:
-    body = await request.body(limits.body)
-    decoding = _Decoding(codings, limits)
-    decoded = []
-    size = 0  # since the event loop has gone on
-    for piece in decoding.pieces(body):
-        decoded.append(piece)
-        size += len(piece)
-        if size >= SLICE:
-            size = 0
-            await request.checkpoint()
-    decoding.finish()
-    return b"".join(decoded)
+    return await decode(request, await request.body(limits.body), codings, limits)
 
 
-def decode(body: bytes, codings: tuple[str, ...], limits: BodyLimits) -> bytes:
-    """Decode a complete body.
+async def decode(
+    request: Request, body: bytes, codings: tuple[str, ...], limits: BodyLimits
+) -> bytes:
+    """Decode a complete body, and let the event loop go on after each 32 KiB.
 
     Args:
+        request: the request.
         body: the encoded body.
         codings: see `parse_codings()`.
         limits: ``decoded`` and ``ratio`` apply.
@@ -203,8 +195,13 @@ def decode(body: bytes, codings: tuple[str, ...], limits: BodyLimits) -> bytes:
     """
     decoding = _Decoding(codings, limits)
     decoded = BytesIO()  # which gives up its bytes without a copy
+    size = 0  # since the event loop has gone on
     for piece in decoding.pieces(body):
         decoded.write(piece)
+        size += len(piece)
+        if size >= SLICE:
+            size = 0
+            await request.checkpoint()
     decoding.finish()
     return decoded.getvalue()
 
