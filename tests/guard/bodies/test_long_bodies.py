@@ -7,11 +7,12 @@ import gzip
 import json
 import threading
 from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
 import pytest
-from pydantic import BaseModel, field_validator
+from pydantic import BaseModel, TypeAdapter, field_validator
 from typing_extensions import TypedDict
 
 import mantlet
@@ -290,18 +291,27 @@ class Point(BaseModel):
 class Pair(TypedDict):
     """Not a class of instances."""
 
-    y: int
+    x: int
+
+
+@dataclass
+class Spot:
+    """A class that is no model."""
+
+    x: int
 
 
 class Shape(BaseModel):
     """Models in models, and in a union."""
 
-    points: list[Point | list[Point] | Pair]
+    points: list[Point | list[Point] | Pair | dict[str, Pair]]
+    more: list[Shape] = []
 
 
 @pytest.mark.parametrize("python", [False, True])
-def test_threads_are_switched_at_each_model_of_a_long_text(
-    python: bool, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("kind", [Point, Spot, Pair, dict[str, int]])
+def test_threads_are_switched_at_each_object_of_a_long_text(
+    kind: Any, python: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     switches = 0
 
@@ -311,17 +321,17 @@ def test_threads_are_switched_at_each_model_of_a_long_text(
         return values
 
     monkeypatch.setattr(rewriting, "_switch", switch)
-    schema = ModelSchema(list[Point], name="points", errors=20, python=python)
+    schema = ModelSchema(list[kind], name="points", errors=20, python=python)
     for count, least in ((1_000, 0), (20_000, 20_000)):
         value = [{"x": at} for at in range(count)]
         loaded = schema.load(json.dumps(value).encode(), value, "body")
-        assert loaded == [Point(x=at) for at in range(count)]
+        assert TypeAdapter(list[kind]).dump_python(loaded) == value
         assert switches == least
 
 
 def test_switching_does_not_change_errors() -> None:
     schema = ModelSchema(Shape, name="shape", errors=20)
-    for wrong in ({"x": "a"}, [{"x": "a"}], {"y": "a"}, {}, 7):
+    for wrong in ({"x": "a"}, [{"x": "a"}], {"y": {"x": "a"}}, {"y": "a"}, [7], 7):
         found = []
         for count in (300, 20_000):
             value = {"points": [{"x": 1}] * count + [wrong]}
@@ -332,3 +342,14 @@ def test_switching_does_not_change_errors() -> None:
                 [one._replace(pointer=one.pointer.replace(str(count), "n")) for one in errors]
             )
         assert found[0] == found[1]
+
+
+def test_switching_does_not_change_values() -> None:
+    schema = ModelSchema(Shape, name="shape", errors=20)
+    last = [{"x": 1}, [{"x": 1}], {"y": {"x": 1}}, {}]
+    found = []
+    for count in (300, 20_000):
+        value = {"points": [{"x": 1}] * count + last, "more": [{"points": last}]}
+        loaded = schema.load(json.dumps(value).encode(), value, "body")
+        found.append((repr(loaded.points[-4:]), repr(loaded.more)))
+    assert found[0] == found[1]

@@ -12,8 +12,9 @@ have the same hash. A set of such numbers takes quadratic time. Texts are hashed
 hashed (`mantlet.guard.bodies.hash_collisions`). Others, such as a set of tuples, are bounded here,
 unless the model bounds them itself.
 
-**Threads.** Validation is one call of a C function, which keeps the GIL. In a schema for long texts
-each model calls a Python function that does nothing, so that the interpreter can run other threads.
+**Threads.** Validation is one call of a C function, which keeps the GIL. With a schema for long
+texts it calls a Python function that does nothing for each object, so that the interpreter can run
+other threads.
 
 **Decimals.** ``"1e999999999"`` is a valid decimal of a few bytes. An app that converts it to an int
 or writes out its digits needs a gigabyte, so exponents are bounded.
@@ -45,6 +46,7 @@ _HASHED: Final = frozenset({"frozenset", "set"})
 _FAIL_FAST: Final = _HASHED | MAPPINGS | {"deque", "generator", "list", "tuple"}
 _CLASSES: Final = frozenset({"dataclass", "model"})
 _MODELS: Final = _CLASSES | {"typed-dict"}
+_PLAIN: Final = MAPPINGS | {"typed-dict"}
 #: Types of few values, of hashes with a secret, or of hashes that nobody can choose enough of.
 _SAFE: Final = frozenset({
     "bool", "bytes", "date", "datetime", "enum", "literal", "multi-host-url", "none", "str", "time",
@@ -118,23 +120,28 @@ class _Rewriting:
         if kind in _CLASSES and self._switching:
             # Around the fields, so that the errors of a union name the model itself.
             copied["schema"] = _after(copied["schema"], _switch)
+        elif kind in _PLAIN and self._switching:
+            return _after(copied, _switch)
         return _after(copied, _bounded_decimal) if kind == "decimal" else copied
 
 
 # Any: a value of any type.
 def _after(schema: Node, function: Callable[[Any], Any]) -> Node:
     """Return a schema whose values are passed through a function."""
-    return {
+    after = {
         "type": "function-after",
         "function": {"type": "no-info", "function": function},
         "schema": schema,
     }
+    if "ref" in schema:  # others refer to the whole
+        after["ref"] = schema.pop("ref")
+    return after
 
 
-# Any: the values of a model's fields.
-def _switch(values: Any) -> Any:
+# Any: an object, or the values of its fields.
+def _switch(value: Any) -> Any:
     """Let other threads run: at a call of a Python function, the interpreter may switch to one."""
-    return values
+    return value
 
 
 def _bounded_decimal(value: Decimal) -> Decimal:
