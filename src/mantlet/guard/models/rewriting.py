@@ -125,8 +125,8 @@ class _Rewriting:
         return _after(copied, _bounded_decimal) if kind == "decimal" else copied
 
 
-# Any: a value of any type.
-def _after(schema: Node, function: Callable[[Any], Any]) -> Node:
+# Any: a core schema, and a value of any type.
+def _after(schema: dict[str, Any], function: Callable[[Any], Any]) -> dict[str, Any]:
     """Return a schema whose values are passed through a function."""
     after = {
         "type": "function-after",
