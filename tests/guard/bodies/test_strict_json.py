@@ -11,6 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from mantlet.guard import BodyLimits
+from mantlet.guard.bodies import strict_json
 from mantlet.guard.bodies.strict_json import StrictJson
 from mantlet.guard.errors import ErrorItem, ValidationFailed
 from tests.guard.bodies.jsonmodel import broken
@@ -42,15 +43,19 @@ def outcome(text: bytes, limits: BodyLimits | None = None) -> Any:
 
 
 def check(text: bytes, limits: BodyLimits) -> None:
-    """See that a text has the outcome that the model says."""
-    found, codes = outcome(text, limits), broken(text, limits)
-    if codes is None:
-        assert isinstance(found, str)
-    elif codes:
-        assert found in codes
-    else:
-        assert found == [json.loads(text)]
-        assert repr(found) == repr([json.loads(text)])
+    """See that a text has the outcome that the model says, also where it counts as a long one."""
+    codes = broken(text, limits)
+    for longest in (64 * 1024, 0):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(strict_json, "_LONG", longest)
+            found = outcome(text, limits)
+        if codes is None:
+            assert isinstance(found, str)
+        elif codes:
+            assert found in codes
+        else:
+            assert found == [json.loads(text)]
+            assert repr(found) == repr([json.loads(text)])
 
 
 @settings(max_examples=120)
@@ -220,3 +225,24 @@ def test_a_message_of_the_parser_that_is_not_known_is_told_as_no_json(
     with pytest.raises(ValidationFailed) as caught:
         StrictJson(BodyLimits()).parse(b"{}")
     assert caught.value.errors == (ErrorItem("body", "", "json_invalid", "Invalid JSON"),)
+
+
+def test_keys_of_a_long_text_are_counted_after_it_was_parsed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The parser keeps the GIL, and takes half as long if it need not look for duplicates."""
+    calls: list[bool] = []
+
+    def from_json(text: bytes, *, catch_duplicate_keys: bool = False, **options: Any) -> Any:
+        calls.append(catch_duplicate_keys)
+        return jiter.from_json(text, catch_duplicate_keys=catch_duplicate_keys, **options)
+
+    parser = StrictJson(BodyLimits())
+    monkeypatch.setattr(parser, "_from_json", from_json)
+    objects = [{"a": {"b:c": '"::"\\'}, "x": [{"d": 1}, "\\"]}] * 3_000
+    long = json.dumps(objects).encode()
+    assert parser.parse(long) == objects
+    assert calls == [False]
+    with pytest.raises(ValidationFailed):
+        parser.parse(long.replace(b'"d": 1', b'"d": 1, "d": 1', 1))
+    assert calls == [False, False, True]

@@ -23,6 +23,7 @@ __all__ = [
     "HUGE",
     "JsonLimits",
     "count_containers",
+    "count_members",
     "hide_escapes",
     "without_strings",
 ]
@@ -228,6 +229,11 @@ def count_containers(text: bytes) -> int:
     """Return the number of arrays and objects in a text passed through `hide_escapes()`."""
     marks = without_strings(text.translate(None, _NO_MARKS).replace(b'""', b""))
     return marks.count(b"[") + marks.count(b"{")
+
+
+def count_members(text: bytes) -> int:
+    """Return the number of members of all objects in a text, of equal names too."""
+    return without_strings(hide_escapes(text)).count(b":")
 
 
 def _has_gap(text: bytes, limit: int) -> bool:

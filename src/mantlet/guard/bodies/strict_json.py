@@ -45,6 +45,8 @@ _MESSAGES: Final = (
 )
 #: A list of objects is recognized if its first object begins within this many bytes.
 _BEGINNING: Final = 64
+#: A longer text is parsed in milliseconds.
+_LONG: Final = 64 * 1024
 _POSITION: Final = re.compile(r" at line (\d+) column (\d+)\Z")
 
 #: Parameters that media types with the suffix +json are registered with and that do not change how
@@ -64,6 +66,7 @@ class StrictJson:
 
     __slots__ = (
         "_certain",
+        "_count_members",
         "_depth",
         "_folding",
         "_from_json",
@@ -78,6 +81,7 @@ class StrictJson:
         from mantlet.guard.bodies import json_limits  # noqa: PLC0415  # it needs jiter too
 
         self._limits = bounds = json_limits.JsonLimits(limits)
+        self._count_members = json_limits.count_members
         self._folding, self._huge = json_limits.FOLDING, json_limits.HUGE
         self._short, self._certain, self._run = bounds.short, bounds.certain, bounds.run
         self._depth = limits.depth
@@ -109,6 +113,8 @@ class StrictJson:
         try:
             # Looking for duplicate keys makes parsing take twice as long. Most texts are an object,
             # or a list of objects, without nested objects; for these it is enough to count colons.
+            if size > _LONG:
+                return self._parse_long(text)
             if size <= self._short:
                 if not text.rpartition(b"{")[0]:
                     value = self._from_json(text, allow_inf_nan=False)
@@ -123,6 +129,22 @@ class StrictJson:
             item = _error_item(str(error), text, place)
         raise ValidationFailed(400, [item])
 
+    # Any: a value of JSON.
+    def _parse_long(self, text: bytes) -> Any:
+        """Return the value of a long text.
+
+        The parser is one call, which keeps the GIL, so duplicate keys are looked for afterwards.
+
+        Raises:
+            ValueError: the parser's.
+        """
+        value = self._from_json(text, allow_inf_nan=False)
+        keys = _count_keys(value)
+        # Each member has a colon, and so may strings.
+        if keys == text.count(b":") or keys == self._count_members(text):
+            return value
+        return self._from_json(text, allow_inf_nan=False, catch_duplicate_keys=True)
+
 
 def _is_list_of_objects(text: bytes) -> bool:
     """Return whether a text is most likely a list of objects without nested objects and colons."""
@@ -132,6 +154,22 @@ def _is_list_of_objects(text: bytes) -> bool:
         and text.find(b"}", start) < text.find(b"{", start + 1)
         and text.count(b":") == text.count(b'":')
     )
+
+
+# Any: a value of JSON.
+def _count_keys(value: Any) -> int:
+    """Return the number of keys of all objects in a value."""
+    count = 0
+    later: list[Iterable[Any]] = [(value,)]
+    while later:
+        for one in later.pop():
+            kind = one.__class__
+            if kind is dict:
+                count += len(one)
+                later.append(one.values())
+            elif kind is list:
+                later.append(one)
+    return count
 
 
 # Any: a value of JSON.
