@@ -160,15 +160,15 @@ def _is_list_of_objects(text: bytes) -> bool:
 def _count_keys(value: Any) -> int:
     """Return the number of keys of all objects in a value."""
     count = 0
-    later: list[Iterable[Any]] = [(value,)]
+    later: list[Any] = [[value]]
     while later:
-        for one in later.pop():
-            kind = one.__class__
-            if kind is dict:
-                count += len(one)
-                later.append(one.values())
-            elif kind is list:
-                later.append(one)
+        container = later.pop()
+        if container.__class__ is dict:
+            count += len(container)
+            container = container.values()
+        for one in container:  # two comparisons take half as long as a list for each container
+            if one.__class__ is dict or one.__class__ is list:
+                later.append(one)  # noqa: PERF401
     return count
 
 
