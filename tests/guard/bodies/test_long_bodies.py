@@ -132,7 +132,7 @@ class Exchange:
         self._scope = make_scope(
             "POST", path, headers=[*headers, ("Content-Length", str(len(body)))]
         )
-        self._events = [
+        self.events = [
             {
                 "type": "http.request",
                 "body": body[at : at + piece],
@@ -155,7 +155,7 @@ class Exchange:
         await asyncio.sleep(0)
         self.turns = 0
         try:
-            await ask_asgi(self._app, self._scope, self._events, self.answer)
+            await ask_asgi(self._app, self._scope, self.events, self.answer)
         finally:
             ticker.cancel()
 
@@ -276,6 +276,23 @@ def test_a_canceled_request_does_not_wait_for_its_validation(
         gate.opened.set()
 
     asyncio.run(main())  # waits for the threads of its pool
+    assert caplog.records == []
+
+
+@pytest.mark.parametrize("path", ["/json", "/lines", "/form", "/parts"])
+@pytest.mark.parametrize("whole", [False, True])
+def test_a_client_may_leave_while_its_body_is_validated(
+    path: str, whole: bool, gate: Gate, caplog: pytest.LogCaptureFixture
+) -> None:
+    body, headers = body_of(path, 200_000)
+    exchange = Exchange(path, body, headers, piece=100_000)
+    if not whole:
+        exchange.events.pop()
+    exchange.events.append({"type": "http.disconnect"})
+    asyncio.run(exchange.run())
+    assert len(gate.threads) == whole
+    assert b"".join(one["body"] for one in exchange.received) == (body if whole else b"")
+    assert exchange.answer.status == (200 if whole else 400)  # which nobody gets
     assert caplog.records == []
 
 
