@@ -385,7 +385,8 @@ def test_a_limit_that_is_hit_names_itself(
 ) -> None:
     """Its option and its value, also if it is that of a route, and in every shape."""
     named = f"the limit is BodyLimits({option}={value})"
-    limits = BodyLimits(**{option: value})
+    chosen: dict[str, Any] = {option: value}
+    limits = BodyLimits(**chosen)
     for options in (
         {"limits": limits},
         {"routes": {"* /*": RouteOptions(limits=limits)}},

@@ -223,7 +223,7 @@ def test_a_bomb_is_refused_while_it_is_decoded(
 ) -> None:
     """By its size or by its ratio; in bounded memory, and the app is never called."""
     body = bomb(coding)
-    generous = {"body": 10 * MIB, "memory": PIECE}
+    generous: dict[str, Any] = {"body": 10 * MIB, "memory": PIECE}
     limits = (
         BodyLimits(decoded=MIB, ratio=10**9, **generous)
         if by == "decoded"

@@ -107,7 +107,7 @@ def test_a_name_that_comes_twice_is_found_in_every_shape_of_text(
             check(text, limits)
 
 
-def limit(**options: int) -> BodyLimits:
+def limit(**options: Any) -> BodyLimits:
     return BodyLimits(**options)
 
 
