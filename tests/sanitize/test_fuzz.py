@@ -101,7 +101,10 @@ def test_no_answer_makes_the_policy_raise(
         sorted((n.lower(), v) for n, v in got if n.lower() not in ignored)
         for got in (asgi_fields, wsgi_fields)
     ]
-    assert kept[0] == kept[1]
+    # Of several chunks, WSGI does not tell that the first one with content is the whole body, by
+    # which the type of JSON sent as HTML is fixed.
+    if sum(map(bool, chunks)) > 1 or len(chunks) == 1 or not whole:
+        assert kept[0] == kept[1]
     sent = b"".join(asgi)
     if not any(name == "content-encoding" for name, _ in fields):
         assert policy is POLICIES[0] or SECRETS[0].encode() not in sent or is_opaque(fields)
