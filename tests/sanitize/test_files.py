@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from wsgiref.util import FileWrapper
 
@@ -51,37 +52,27 @@ def ask_wrapped(
     return drive_wsgi(stack, method, "/uploads/x", environ=environ)
 
 
-def ask_pathsend(
-    file: Path, media: str, policy: Policy, method: str = "GET", **kwargs: Any
+def ask_asgi(
+    kind: str, file: Path, media: str, policy: Policy, method: str = "GET", **kwargs: Any
 ) -> Answer:
-    """``http.response.pathsend``."""
+    """An extension of ASGI by which the server reads a file."""
     fields = [(name.lower().encode(), value.encode()) for name, value in kwargs.get("fields", ())]
-
     length = str(file.stat().st_size).encode()
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         head = [(b"content-type", media.encode()), (b"content-length", length), *fields]
         await send({"type": "http.response.start", "status": 200, "headers": head})
-        await send({"type": "http.response.pathsend", "path": str(file)})
-
-    return drive(app, policy, method, extension="http.response.pathsend")
-
-
-def ask_zerocopy(
-    file: Path, media: str, policy: Policy, method: str = "GET", **kwargs: Any
-) -> Answer:
-    """``http.response.zerocopysend``."""
-    fields = [(name.lower().encode(), value.encode()) for name, value in kwargs.get("fields", ())]
-
-    length = str(file.stat().st_size).encode()
-
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        head = [(b"content-type", media.encode()), (b"content-length", length), *fields]
-        await send({"type": "http.response.start", "status": 200, "headers": head})
+        if kind == "http.response.pathsend":
+            await send({"type": kind, "path": str(file)})
+            return
         with file.open("rb") as opened:
-            await send({"type": "http.response.zerocopysend", "file": opened, "offset": 0})
+            await send({"type": kind, "file": opened, "offset": 0})
 
-    return drive(app, policy, method, extension="http.response.zerocopysend")
+    return drive(app, policy, method, extension=kind)
+
+
+ask_pathsend = partial(ask_asgi, "http.response.pathsend")
+ask_zerocopy = partial(ask_asgi, "http.response.zerocopysend")
 
 
 def drive(app: Any, policy: Policy, method: str, *, extension: str) -> Answer:
