@@ -15,7 +15,7 @@ from mantlet.core.response import ChunkFilter, Filter, Filtered
 __all__ = ["SLICE", "apply_filters", "filter_in_slices", "join_pieces"]
 
 #: Maximum number of bytes that are filtered before other tasks of the event loop run.
-SLICE: Final = 32 * 1024
+SLICE: Final = 64 * 1024
 #: Maximum number of bytes that are copied before they do.
 _COPY_SIZE: Final = 1024 * 1024
 

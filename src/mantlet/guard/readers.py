@@ -79,7 +79,7 @@ class BodyParser(Protocol):
     """Parses one body while it is received."""
 
     def completes(self, chunk: bytes) -> int:
-        """Return the bytes of the item that a chunk of at most 32 KiB would complete; 0 if none.
+        """Return the bytes of the item that a chunk of at most 64 KiB would complete; 0 if none.
 
         Feeding the chunk takes so long.
         """

@@ -28,7 +28,7 @@ LINES = [("Content-Type", "application/x-ndjson")]
 PARTS = [("Content-Type", "multipart/form-data; boundary=b")]
 LIMITS = BodyLimits(body="4 MB", line="2 MB")
 #: What the event loop has filtered or decoded before it goes on.
-SLICE = 32 * 1024
+SLICE = 64 * 1024
 
 
 class Gate:

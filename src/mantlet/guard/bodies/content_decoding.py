@@ -181,7 +181,7 @@ async def _decode_full(request: Request, limits: BodyLimits, codings: tuple[str,
 async def decode(
     request: Request, body: bytes, codings: tuple[str, ...], limits: BodyLimits
 ) -> bytes:
-    """Decode a complete body, and let the event loop go on after each 32 KiB.
+    """Decode a complete body, and let the event loop go on after each 64 KiB.
 
     Args:
         request: the request.
