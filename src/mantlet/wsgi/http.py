@@ -1,6 +1,7 @@
 """One HTTP exchange under WSGI (PEP 3333)."""
 
 from collections.abc import Callable, Iterable, Iterator
+from operator import length_hint
 from types import TracebackType
 from typing import Any
 from wsgiref.types import StartResponse
@@ -239,7 +240,9 @@ class WsgiExchange(Exchange):
             if self._starts_unobserved(chunk):
                 self._out.append(chunk)
             else:
-                run_sync(self.receive_chunk(chunk, True))
+                # A list tells which chunk is its last, as `more_body` does under ASGI.
+                more = type(self._iterable) is not list or length_hint(self._chunks()) > 0
+                run_sync(self.receive_chunk(chunk, more))
 
     def _chunks(self) -> Iterator[bytes]:
         if self._iterator is None:

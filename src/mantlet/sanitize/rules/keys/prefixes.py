@@ -84,7 +84,8 @@ FORMS: Final = (
     # clouds
     KeyForm("aws-mws-key", "amzn.mws.", UUID, 36, 36, "GH"),
     KeyForm("google-oauth-secret", "GOCSPX-", DASHED, 28, 28, "GH"),
-    KeyForm("google-oauth-token", "ya29.", DASHED, 20, 1000, "developers.google.com/identity"),
+    KeyForm("google-oauth-token", "ya29.", DASHED, 20, 1000, "developers.google.com/identity",
+            is_random_in_both_cases),
     KeyForm("google-refresh-token", "1//0 1\\/\\/0", DASHED, 40, 200, "GH"),
     KeyForm("alibaba-access-key", "LTAI", ALNUM, 12, 20, "GH"),
     KeyForm("digitalocean-token", "dop_v1_ doo_v1_ dor_v1_", HEX, 64, 64,
