@@ -24,7 +24,7 @@ _CHARS: Final = (8, 6, 5, 4, 3)
 #: The number of encodings by two encoders that counts as few, and up to which all encoders encode
 #: them once more.
 _MAX_ENCODED: Final = 300
-_MAX_AGAIN: Final = 100
+_MAX_AGAIN: Final = 300
 #: If there are more literals than ``_MANY``, those that share their beginning with at least
 #: ``_CROWD`` others are cut, to the first length that makes them few enough.
 _MANY: Final = 70
