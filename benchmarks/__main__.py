@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from benchmarks import environment, over_http
+from benchmarks import environment, over_http, scale_page
 from benchmarks.charts import draw
 from benchmarks.figures import Results
 from benchmarks.hostile import __main__ as hostile
@@ -126,6 +126,7 @@ def main() -> None:
     parser.add_argument("--leaks", action="store_true", help="only the page of error leaks")
     parser.add_argument("--holes", action="store_true", help="only the page of validation holes")
     parser.add_argument("--hostile", action="store_true", help="only what hostile inputs cost")
+    parser.add_argument("--scale", action="store_true", help="only the page of several hosts")
     options = parser.parse_args()
     if options.leaks:
         _run(_peers(), "leaks")
@@ -137,6 +138,11 @@ def main() -> None:
         return
     usual = environment.HOME / "quick" if options.quick else environment.ROOT / "docs/benchmarks"
     directory = options.output or usual
+    rounds = 1 if options.quick else 2
+    scaled = None if options.redraw else _run(_peers(), "scale", rounds=rounds, seconds=1.5)
+    scale_page.write(scaled, directory)
+    if options.scale:
+        return
     if options.redraw:
         results = json.loads((directory / "results.json").read_text())
     else:
