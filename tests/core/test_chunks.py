@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 import mantlet
 from mantlet import BodyTooLarge, ClientDisconnected, MalformedRequest, Policy, Request
 from mantlet.asgi.request import AsgiRequest
+from mantlet.core.temporary_files import NoSpace
 from mantlet.wsgi.request import WsgiRequest
 from tests.drive import ADAPTERS, Adapter, both_adapters, make_environ, make_scope
 from tests.uploads import PIECE, App, Body, upload
@@ -599,33 +600,31 @@ def test_an_app_that_reads_when_all_is_over_hears_that_the_client_has_gone() -> 
 
 
 @both_adapters
-def test_a_disk_that_is_full_fails_closed(
+def test_a_disk_that_is_full_is_a_problem_and_the_body_is_complete_all_the_same(
     adapter: Adapter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The app is not called; where a policy catches the error, the app gets no part of the body."""
+    """The app is not called; where a policy catches the problem, the app gets every byte."""
 
     class Full(io.BytesIO):
+        """A file with space for 35 bytes."""
+
         def __init__(self, **_options: Any) -> None:
             super().__init__()
 
         def write(self, data: Any) -> int:
-            raise OSError("no space left")
+            if self.tell() == 35:
+                raise OSError("no space left")
+            return super().write(data[: 35 - self.tell()])
 
     monkeypatch.setattr("tempfile.TemporaryFile", Full)
     app = App()
-    answer = upload(adapter, app.behind(adapter, Reads(1000, memory=10)), cut(b"x" * 100, 20))
-    assert isinstance(answer.error, OSError)
-    assert app.calls == 0
+    answer = upload(adapter, app.behind(adapter, Demands(1000, memory=10)), cut(b"x" * 100, 20))
+    assert (answer.status, answer.error, app.calls) == (503, None, 0)
 
-    class Catches(Reads):
-        async def on_request(self, request: Request) -> None:
-            with suppress(OSError):
-                await super().on_request(request)
-
-    app = App()
-    upload(adapter, app.behind(adapter, Catches(1000, memory=30)), cut(b"x" * 100, 20))
-    assert app.body == b""
-    assert not app.ended
+    body, app, reads = bytes(range(100)), App(), [Reads(1000, memory=10), Reads(1000, memory=10)]
+    upload(adapter, app.behind(adapter, *reads), cut(body, 20))
+    assert [type(one.error) for one in reads] == [NoSpace, NoSpace]
+    assert (app.body, app.ended) == (body, True)
 
 
 def test_no_file_is_made_where_memory_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -228,10 +228,10 @@ class AsgiRequest(Request):
         return body.whole()
 
     def chunks(
-        self, limit: int, *, memory: int, directory: str | None = None
+        self, limit: int, *, memory: int, directory: str | None = None, disk: int | None = None
     ) -> AsyncIterator[bytes]:
         """Read the body in chunks; see `Request.chunks()`."""
-        return BodyChunks(self, limit, memory, directory)
+        return BodyChunks(self, limit, memory, directory, disk)
 
     def incoming(self, limit: int, headers: Mapping[str, str] | None = None) -> "AsgiBody":
         """Return the body, to be read.
@@ -291,7 +291,7 @@ class AsgiRequest(Request):
             with suppress(TimeoutError):
                 async with timeout(seconds):
                     while not body.complete and not body.size:
-                        await body.pull(sys.maxsize, CHUNK_SIZE)
+                        await body.pull(sys.maxsize, sys.maxsize)
                     if body.complete and (await body.receive())["type"] == "http.disconnect":
                         raise ClientDisconnected("the client disconnected while it was delayed")
         await sleep(end - loop.time())
@@ -429,13 +429,13 @@ class AsgiBody(IncomingBody):
         chunk = message.get("body", b"")
         if type(chunk) is not bytes:
             chunk = bytes(chunk)
+        if not message.get("more_body", False):
+            self.complete = True
         if not self.size and len(chunk) <= memory:  # the usual case, without a call
             self._head = chunk
             self.size = len(chunk)
         else:
             self.add(chunk, memory)
-        if not message.get("more_body", False):
-            self.complete = True
         return chunk
 
     async def replay(self) -> AsgiMessage:

@@ -6,7 +6,6 @@ from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from urllib.parse import urlparse
 
-from mantlet._internal.body_buffer import SpooledBody
 from mantlet.core.context import KEY, carried_state
 from mantlet.core.response import Response
 from mantlet.core.state import State
@@ -14,6 +13,7 @@ from mantlet.http.headers import HeaderNames, Headers
 from mantlet.http.routing.root_paths import NO_ROOT_PATHS, RootPaths
 
 if TYPE_CHECKING:
+    from mantlet.core.body import SpooledBody
     from mantlet.core.lifecycle import Lifecycle
 
 __all__ = ["Request", "origin_path", "request_class"]
@@ -290,7 +290,7 @@ class Request:
 
     @abstractmethod
     def chunks(
-        self, limit: int, *, memory: int, directory: str | None = None
+        self, limit: int, *, memory: int, directory: str | None = None, disk: int | None = None
     ) -> AsyncIterator[bytes]:
         """Read the body in chunks as they arrive, at most ``limit`` bytes of it.
 
@@ -305,6 +305,8 @@ class Request:
             limit: in bytes.
             memory: in bytes.
             directory: where the file is made, or None for the system's directory.
+            disk: the most bytes that all temporary files of this process may have at once, also
+                those of other policies and apps; or None.
 
         Raises:
             BodyTooLarge: the body is larger (a `Problem` with status 413): before anything is read
@@ -312,11 +314,12 @@ class Request:
             MalformedRequest: its Content-Length is not a number, or it ended early (a 400).
             ClientDisconnected: the client disconnected before it was complete.
             RuntimeError: the app has the request already.
-            OSError: the temporary file cannot be written. Nobody gets the body then.
+            NoSpace: the temporary file can't be written, or ``disk`` is reached (a `Problem` with
+                status 503). No policy can read the body then.
         """
 
     @abstractmethod
-    def replace_body(self, body: bytes | SpooledBody, *, content_type: str | None = None) -> None:
+    def replace_body(self, body: "bytes | SpooledBody", *, content_type: str | None = None) -> None:
         """Give the app, and the inner policies, another body.
 
         ``Content-Length`` is set, and headers that describe the original bytes are dropped:

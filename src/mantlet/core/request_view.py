@@ -142,7 +142,7 @@ class RequestView(Request):
         return await self._request.body(limit, headers)
 
     def chunks(
-        self, limit: int, *, memory: int, directory: str | None = None
+        self, limit: int, *, memory: int, directory: str | None = None, disk: int | None = None
     ) -> AsyncIterator[bytes]:
         """Read the body in chunks; see `Request.chunks()`."""
-        return self._request.chunks(limit, memory=memory, directory=directory)
+        return self._request.chunks(limit, memory=memory, directory=directory, disk=disk)

@@ -7,8 +7,8 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, Final
 
-from mantlet._internal.body_buffer import check_directory
 from mantlet._internal.options import KnowsOptions, check_int
+from mantlet.core.temporary_files import check_directory
 
 __all__ = ["BodyLimits", "Size", "read_size"]
 
@@ -31,6 +31,8 @@ MAX_DEPTH: Final = 200
 MAX_DIGITS: Final = 4300
 #: Bytes of a body without files.
 _BODY: Final = 1_000_000
+#: Bytes of all temporary files, unless one request may need more.
+_DISK: Final = 2_000_000_000
 _MAXIMA: Final = {"depth": MAX_DEPTH, "digits": MAX_DIGITS}
 
 
@@ -58,6 +60,11 @@ def read_size(option: str, value: Size) -> int:
     return int(size)
 
 
+def _default_disk(largest: int) -> int:
+    """Return the default of ``disk``: a form may be there coded, decoded, and as its files."""
+    return max(_DISK, 3 * largest)
+
+
 @dataclass(frozen=True, init=False)
 class BodyLimits(KnowsOptions):
     """Bounds on the size and structure of a request, each checked while it is read.
@@ -73,6 +80,9 @@ class BodyLimits(KnowsOptions):
         directory: where temporary files are made; by default Python's `tempfile.gettempdir()`,
             which ``TMPDIR`` sets. They have no name there, so that the operating system frees
             their space also when the process is killed.
+        disk: bytes that all temporary files of this process may have at once, also those of other
+            guards. A request that needs more is refused with 503. Default: 2 GB, or three times
+            ``body`` or ``decoded`` if that is more: one request needs no more than that.
         in_loop: bytes of a body, or of one item of a sequence of JSON texts, that is validated on
             the event loop itself; a larger one is validated in a thread of the loop's pool. Under
             WSGI it has no meaning.
@@ -97,7 +107,8 @@ class BodyLimits(KnowsOptions):
             for it. Default: one for each 10 bytes of ``body``.
 
     Raises:
-        ValueError: a bound is less than 1, or too large; or no file can be made in ``directory``.
+        ValueError: a bound is less than 1, or too large; ``disk`` is less than ``body`` or
+            ``decoded``; or no file can be made in ``directory``.
     """
 
     body: int
@@ -105,6 +116,7 @@ class BodyLimits(KnowsOptions):
     ratio: int
     memory: int
     directory: str | None
+    disk: int
     in_loop: int
     depth: int
     members: int
@@ -133,6 +145,7 @@ class BodyLimits(KnowsOptions):
         ratio: int = 100,
         memory: Size = 1_000_000,
         directory: str | PathLike[str] | None = None,
+        disk: Size | None = None,
         in_loop: Size = 65_536,
         depth: int = 32,
         members: int = 1_000,
@@ -183,6 +196,13 @@ class BodyLimits(KnowsOptions):
             check_int(option, number, most=_MAXIMA.get(option))
         for option, size in sizes.items():
             numbers[option] = read_size(option, size)
+        least = max(numbers["body"], numbers["decoded"])
+        numbers["disk"] = _default_disk(least) if disk is None else read_size("disk", disk)
+        if numbers["disk"] < least:
+            raise ValueError(
+                f"disk must be at least {least} bytes, the largest body, not {disk!r}: no request "
+                f"with such a body could pass"
+            )
         for option, number in numbers.items():
             object.__setattr__(self, option, number)
         if directory is not None:
@@ -195,12 +215,15 @@ class BodyLimits(KnowsOptions):
     def of(cls, limits: "BodyLimits", **others: Size) -> "BodyLimits":
         """Return a copy of limits with some of them changed.
 
-        A limit of decoded bodies that is the same as that of others stays the same.
+        A limit of decoded bodies that is the same as that of others stays the same, and one of the
+        disk stays the default.
         """
         # Any: the constructor checks each of them.
         values: dict[str, Any] = {**vars(limits), **others}
         if "decoded" not in others and limits.decoded == limits.body:
             values["decoded"] = values["body"]
+        if "disk" not in others and limits.disk == _default_disk(max(limits.body, limits.decoded)):
+            values["disk"] = None
         if values.pop("body_is_default") and "body" not in others:
             values["body"] = None
         return cls(**values)

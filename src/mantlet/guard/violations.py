@@ -9,6 +9,7 @@ from mantlet.core.policy import Close, Message
 from mantlet.core.problem import BodyTooLarge, Problem
 from mantlet.core.request import Request
 from mantlet.core.response import Reply, Response
+from mantlet.core.temporary_files import NoSpace
 from mantlet.guard.errors import ErrorItem, ValidationFailed
 from mantlet.guard.findings.reports import ViolationReports
 from mantlet.guard.operation_validator import OperationValidator, is_method_replaced
@@ -66,6 +67,10 @@ class Violations:
             mode = "enforce" if "enforce" in modes else mode
         if mode == "off":
             return None
+        if isinstance(error, NoSpace):  # nothing that the client did; it is logged where it arose
+            return (
+                self._refusals.reply(error, request, settings.limits) if mode == "enforce" else None
+            )
         failure = name_limits(to_failure(error), settings.limits)
         refused = mode == "enforce"
         self._reports.record(

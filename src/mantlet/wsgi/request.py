@@ -247,10 +247,10 @@ class WsgiRequest(Request):
         return body.whole()
 
     def chunks(
-        self, limit: int, *, memory: int, directory: str | None = None
+        self, limit: int, *, memory: int, directory: str | None = None, disk: int | None = None
     ) -> AsyncIterator[bytes]:
         """Read the body in chunks; see `Request.chunks()`."""
-        return BodyChunks(self, limit, memory, directory)
+        return BodyChunks(self, limit, memory, directory, disk)
 
     def incoming(self, limit: int) -> "WsgiBody":
         """Return the body, to be read.

@@ -84,7 +84,7 @@ def test_files_are_in_the_directory_and_have_no_name(
 
 KILLED = """
 import os, signal, sys
-from mantlet._internal.body_buffer import BodyBuffer
+from mantlet.core.body import BodyBuffer
 from mantlet.guard.bodies.forms.uploads import FileSpool
 
 buffer, spool = BodyBuffer(), FileSpool(0, sys.argv[1])

@@ -3,11 +3,11 @@
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, Final, TypeVar
 
-from mantlet._internal.body_buffer import check_directory
 from mantlet._internal.coroutines import start_eagerly
 from mantlet.core.body import CONTENT_LENGTH, SpooledBody
 from mantlet.core.body_filters import SLICE
 from mantlet.core.request import Request
+from mantlet.core.temporary_files import check_directory
 from mantlet.guard.bodies.content_decoding import CONTENT_ENCODING, decode_body, decode_chunks
 from mantlet.guard.bodies.forms.fields import Form
 from mantlet.guard.errors import ErrorItem, ValidationFailed
@@ -256,7 +256,7 @@ class BodyValidator:
         new: SpooledBody | None = None
         if canonical or (is_coded and not self._passive):
             # The decoded body, or its canonical form, for the app.
-            new = SpooledBody(self._limits.memory, self._limits.directory)
+            new = SpooledBody(self._limits.memory, self._limits.directory, self._limits.disk)
             request.add_cleanup(new.close)
         size = fed = 0
         async for chunk in decode_chunks(request, reader.limits, headers):
@@ -363,7 +363,8 @@ def _slices(chunk: bytes) -> Iterable[bytes]:
 
 
 async def _is_empty(request: Request) -> bool:
-    async for chunk in request.chunks(1 << 40, memory=1 << 16):
+    # The first chunk is in memory anyway, since the server has handed it out.
+    async for chunk in request.chunks(1 << 40, memory=1 << 40):
         if chunk:
             return False
     return True

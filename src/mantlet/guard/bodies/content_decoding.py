@@ -75,7 +75,7 @@ def decode_chunks(
 
     Args:
         request: the request.
-        limits: ``body``, ``decoded``, ``ratio``, ``memory`` and ``directory`` apply.
+        limits: ``body``, ``decoded``, ``ratio``, ``memory``, ``directory`` and ``disk`` apply.
         headers: see `decode_body()`.
 
     Raises:
@@ -85,7 +85,9 @@ def decode_chunks(
     """
     found = request.get_headers(_HEADERS) if headers is None else headers
     codings = parse_codings(found[CONTENT_ENCODING]) if CONTENT_ENCODING in found else ()
-    chunks = request.chunks(limits.body, memory=limits.memory, directory=limits.directory)
+    chunks = request.chunks(
+        limits.body, memory=limits.memory, directory=limits.directory, disk=limits.disk
+    )
     return _DecodedChunks(chunks, _Decoding(codings, limits)) if codings else chunks
 
 

@@ -117,7 +117,7 @@ class MultipartParse:
         self._parts = MultipartParser(
             boundary, max_head_size=limits.part_headers, max_name_size=limits.name
         )
-        self._spool = FileSpool(self._max_memory, limits.directory)
+        self._spool = FileSpool(self._max_memory, limits.directory, limits.disk)
         self._errors: list[ErrorItem] = []
         self._pairs: Pairs = []
         self._kept: dict[str, list[UploadedFile]] = {}

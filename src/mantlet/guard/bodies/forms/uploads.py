@@ -1,7 +1,10 @@
 """Uploaded files: in memory up to a limit, and on disk beyond it."""
 
+from contextlib import suppress
 from tempfile import SpooledTemporaryFile
 from typing import IO, Final
+
+from mantlet.core.temporary_files import TemporarySpace
 
 __all__ = ["FileSpool", "UploadedFile"]
 
@@ -53,39 +56,60 @@ class FileSpool:
     Args:
         memory: the total number of bytes to keep in memory.
         directory: where larger files are made, or None for the system's directory.
+        disk: the most bytes that all temporary files of the process may have, or None.
     """
 
-    def __init__(self, memory: int, directory: str | None = None) -> None:
+    def __init__(self, memory: int, directory: str | None = None, disk: int | None = None) -> None:
         self._directory = directory
         self._left = memory
-        self._files: dict[SpooledTemporaryFile[bytes], int | None] = {}
+        self._space = TemporarySpace(directory, disk)
+        #: The size of each file, and whether it is on the disk.
+        self._files: dict[SpooledTemporaryFile[bytes], tuple[int, bool]] = {}
 
     def open(self) -> SpooledTemporaryFile[bytes]:
         """Return an empty file to `write()` to."""
         # Without a size it stays in memory until rollover().
         file: SpooledTemporaryFile[bytes] = SpooledTemporaryFile(dir=self._directory)  # noqa: SIM115  # close() does
-        self._files[file] = 0
+        self._files[file] = 0, False
         return file
 
     def write(self, file: SpooledTemporaryFile[bytes], data: bytes) -> None:
-        """Append to a file that `open()` returned."""
-        held = self._files[file]
-        if held is not None:
-            if len(data) <= self._left:
-                self._left -= len(data)
-                self._files[file] = held + len(data)
-            else:
+        """Append to a file that `open()` returned.
+
+        Raises:
+            NoSpace: there is no space for it on the disk.
+        """
+        size, on_disk = self._files[file]
+        new = size + len(data)
+        if not on_disk and len(data) <= self._left:
+            file.write(data)
+            self._left -= len(data)
+            self._files[file] = new, False
+            return
+        self._space.reserve(len(data) if on_disk else new)
+        try:
+            if not on_disk:
                 file.rollover()
-                self._left += held
-                self._files[file] = None
-        file.write(data)
+            file.write(data)
+            file.flush()  # so that nothing is left to be written when the app reads it
+        except OSError as error:
+            raise self._space.refused(error) from error
+        if not on_disk:
+            self._left += size
+        self._files[file] = new, True
 
     def drop(self, file: SpooledTemporaryFile[bytes]) -> None:
         """Discard one file."""
-        self._left += self._files.pop(file) or 0
+        size, on_disk = self._files.pop(file)
         file.close()
+        if on_disk:
+            self._space.give_back(size)
+        else:
+            self._left += size
 
     def close(self) -> None:
         """Close all files."""
         for file in self._files:
-            file.close()
+            with suppress(OSError):  # a full disk raises once more
+                file.close()
+        self._space.close()

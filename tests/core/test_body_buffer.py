@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mantlet._internal.body_buffer import BodyBuffer
+from mantlet.core.body import BodyBuffer
 
 
 @given(
