@@ -47,6 +47,8 @@ _environments: WeakValueDictionary[Path, "LmdbEnvironment"] = WeakValueDictionar
 MIN_SIZE = 16 << 20
 #: How many processes may have a file open at once.
 _MAX_PROCESSES = 4096
+#: Bytes of LMDB's lock file: 64 for each process, and its head.
+_LOCKS_SIZE = 64 * _MAX_PROCESSES + 4096
 #: How often a transaction is tried. A fault is repaired before the next try; there is rarely more
 #: than one.
 _TRIES = 8
@@ -283,29 +285,35 @@ class LmdbEnvironment:
 
     def _open_file(self, path: Path) -> lmdb.Environment:
         self._close_fd()
+        is_shared = path.exists() and _is_in_use(path)
         self._fd, self._path = open_shared(path), path
         self._close_fd = finalize(self, os.close, self._fd)
         size = os.fstat(self._fd).st_size
-        # LMDB truncates the file to the given size, even while others have mapped more of it.
-        opened = lmdb.open(
-            str(path),
-            map_size=max(size, MIN_SIZE),
-            subdir=False,
-            mode=0o600,
-            sync=False,
-            metasync=False,
-            writemap=True,
-            max_readers=_MAX_PROCESSES,
-        )
+        opened = None
         try:
+            if not is_shared:
+                _allocate_locks(lock_path(path))
+            # LMDB truncates the file to the given size, even while others have mapped more of it.
+            opened = lmdb.open(
+                str(path),
+                map_size=max(size, MIN_SIZE),
+                subdir=False,
+                mode=0o600,
+                sync=False,
+                metasync=False,
+                writemap=True,
+                max_readers=_MAX_PROCESSES,
+            )
             used = (opened.info()["last_pgno"] + 1) * opened.stat()["psize"]
             if 0 < size < used:
                 raise lmdb.CorruptedError(f"{path} is truncated")
             opened.reader_check()
-            if size < MIN_SIZE:
-                _allocate(self._fd, size, MIN_SIZE)
+            # All of it, since a file that was copied, or whose process was killed, may have holes.
+            _allocate(self._fd, size if is_shared else 0, max(size, MIN_SIZE))
         except Exception:
-            opened.close()
+            if opened is not None:
+                opened.close()
+            os.ftruncate(self._fd, size)
             if size == 0:
                 lock_path(path).unlink(missing_ok=True)
                 path.unlink()
@@ -337,7 +345,11 @@ class LmdbEnvironment:
             if grow and size <= opened.info()["map_size"]:
                 if size >= self._max_size:
                     raise OSError("it has reached its maximum size")
-                _allocate(self._fd, size, 2 * size)
+                try:
+                    _allocate(self._fd, size, 2 * size)
+                except OSError:
+                    os.ftruncate(self._fd, size)
+                    raise
                 size *= 2
             opened.set_mapsize(size)
 
@@ -364,16 +376,27 @@ class LmdbEnvironment:
             log.warning("Rate limits were reset: %s", reason, extra=extra)
 
 
-def _allocate(fd: int, size: int, wanted: int) -> None:
-    """Reserve disk space: running out of it while writing to a mapped file kills the process."""
-    if sys.platform != "darwin":
+def _allocate(fd: int, start: int, end: int) -> None:
+    """Reserve disk space: running out of it while writing to a mapped file kills the process.
+
+    Raises:
+        OSError: there is not enough. The file may have grown all the same.
+    """
+    if sys.platform != "darwin" and start < end:
         try:
-            os.posix_fallocate(fd, size, wanted - size)
+            os.posix_fallocate(fd, start, end - start)
         except OSError as error:
-            if error.errno in (errno.EINVAL, errno.EOPNOTSUPP):
-                return  # not supported by this file system
-            os.ftruncate(fd, size)
-            raise
+            if error.errno not in (errno.EINVAL, errno.EOPNOTSUPP):  # not supported here
+                raise
+
+
+def _allocate_locks(path: Path) -> None:
+    """Reserve disk space for LMDB's lock file, which is mapped too, while no process uses it."""
+    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+    try:
+        _allocate(fd, 0, _LOCKS_SIZE)
+    finally:
+        os.close(fd)
 
 
 def _before_fork() -> None:
