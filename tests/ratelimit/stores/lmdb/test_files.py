@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from hashlib import shake_128
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -295,14 +295,22 @@ def test_a_file_that_is_damaged_while_it_is_used_is_set_aside_by_all_who_use_it(
         assert store.take_one("api:0", YEARLY, 1) == (BURST - 3) * YEARLY.interval
 
 
+@pytest.mark.parametrize("was_used", [True, False])
 def test_an_empty_file_is_a_new_one(
-    path: Path, open_store: OpenStore, caplog: pytest.LogCaptureFixture
+    path: Path, open_store: OpenStore, caplog: pytest.LogCaptureFixture, *, was_used: bool
 ) -> None:
-    """A process may have been killed just after creating it."""
+    """Somebody has emptied it, which is a reset, or a process was killed just after creating it."""
     open_store()
-    file_in(path).write_bytes(b"")
-    assert admitted(open_store(), range(1), BURST) == BURST
-    assert not caplog.records
+    file = file_in(path)
+    file.write_bytes(b"")
+    if not was_used:
+        environment.lock_path(file).unlink()
+    store = open_store()
+    assert admitted(store, range(1), BURST) == BURST
+    records: list[Any] = caplog.records
+    expected = [f"their file {file} was emptied or removed"] if was_used else []
+    assert [one.reason for one in records if one.event == "reset"] == expected
+    assert len(records) == len(expected)
 
 
 def test_noise_in_the_locks_of_a_file_is_not_heeded(path: Path, open_store: OpenStore) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import resource
 import sys
+from contextlib import suppress
 from threading import Thread
 from typing import TYPE_CHECKING
 
@@ -169,10 +170,27 @@ def run_out_of_space(store: LmdbStore) -> int:
     return 0
 
 
+def fill_disk(store: LmdbStore, first: str) -> int:
+    """Take from new keys until the disk is full, from known ones, and from new ones once it is not.
+
+    Returns:
+        How many known keys, and how many of the new ones, could be counted: 100 of each.
+    """
+    wait()
+    start = int(first)
+    known = admitted(store, range(start, start + 100))
+    with suppress(StoreOutage):
+        admitted(store, range(start + 100, start + 1_000_000))
+    known = admitted(store, range(start, start + 100))
+    wait()
+    return known + admitted(store, range(start + 1_000_000, start + 1_000_100))
+
+
 COMMANDS: dict[str, Callable[..., object]] = {
     command.__name__: command
     for command in (
         fill,
+        fill_disk,
         fork,
         run_out_of_space,
         sit,

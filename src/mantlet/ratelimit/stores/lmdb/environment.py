@@ -188,10 +188,12 @@ class LmdbEnvironment:
 
     Attributes:
         opened: the open environment, or None. Only to be used while `LOCK` is held.
+        is_full: whether the file could not grow the last time. Some keys can be added all the same.
     """
 
     def __init__(self, directory: StoreDirectory) -> None:
         self.opened: lmdb.Environment | None = None
+        self.is_full = False
         self._max_size = MIN_SIZE
         self._directory = directory
         self._path = directory.path
@@ -290,9 +292,12 @@ class LmdbEnvironment:
         self._close_fd = finalize(self, os.close, self._fd)
         size = os.fstat(self._fd).st_size
         opened = None
+        locks = lock_path(path)
+        if size == 0 and locks.exists() and not self._resets:
+            self._resets.append(f"their file {path} was emptied or removed")
         try:
             if not is_shared:
-                _allocate_locks(lock_path(path))
+                _allocate_locks(locks)
             # LMDB truncates the file to the given size, even while others have mapped more of it.
             opened = lmdb.open(
                 str(path),
@@ -315,7 +320,7 @@ class LmdbEnvironment:
                 opened.close()
             os.ftruncate(self._fd, size)
             if size == 0:
-                lock_path(path).unlink(missing_ok=True)
+                locks.unlink(missing_ok=True)
                 path.unlink()
             raise
         self.opened = opened
@@ -340,6 +345,7 @@ class LmdbEnvironment:
 
     def _remap(self, opened: lmdb.Environment, *, grow: bool) -> None:
         """Map the whole file, enlarging it first if necessary."""
+        self.is_full = True
         with self._directory.exclusive():
             size = os.fstat(self._fd).st_size
             if grow and size <= opened.info()["map_size"]:
@@ -352,6 +358,7 @@ class LmdbEnvironment:
                     raise
                 size *= 2
             opened.set_mapsize(size)
+        self.is_full = False
 
     def _is_in_place(self) -> bool:
         try:

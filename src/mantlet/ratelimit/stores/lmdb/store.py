@@ -62,6 +62,9 @@ _BATCH = 1000
 #: Nanoseconds for which an expired record is kept while there is room: reusing a record takes a
 #: third of the time that adding one takes.
 _GRACE = 60 * _SECOND
+#: Nanoseconds without a failure after which a file that could not grow is in order again. Until
+#: then most keys, but not all, find room in it.
+_FULL = 60 * _SECOND
 #: Nanoseconds after which a call counts as slow.
 _LONG = 10_000_000
 #: Bytes of the file per record, including everything else that LMDB stores.
@@ -86,7 +89,15 @@ class LmdbStore(LocalStore):
         StoreError: the file can't be used.
     """
 
-    __slots__ = ("_check_at", "_clock", "_environment", "_outages", "_slow", "max_keys")
+    __slots__ = (
+        "_check_at",
+        "_clock",
+        "_environment",
+        "_failed_at",
+        "_outages",
+        "_slow",
+        "max_keys",
+    )
 
     def __init__(
         self,
@@ -102,7 +113,7 @@ class LmdbStore(LocalStore):
         self.max_keys = check_int("max_keys", max_keys, unit="clients")
         self._clock = clock or monotonic_ns
         #: When to check next that the file has not been replaced.
-        self._check_at = self._clock()
+        self._check_at = self._failed_at = self._clock()
         self._outages = OutageLog()
         #: How many calls took longer than `_LONG`.
         self._slow = 0
@@ -295,12 +306,13 @@ class LmdbStore(LocalStore):
         try:
             result = self._environment.run(work)
         except StoreOutage as error:
-            self._check_at = now  # so that the next call comes here as well
+            self._check_at = self._failed_at = now  # so that the next call comes here as well
             self._outages.failed(f"lmdb://{self._environment.path}", error)
             raise
         if self._outages.is_lost:
             self._check_at = now
-            self._outages.responded(f"lmdb://{self._environment.path}")
+            if not self._environment.is_full or now - self._failed_at > _FULL:
+                self._outages.responded(f"lmdb://{self._environment.path}")
         if self._clock() - now > _LONG:
             self._slow += 1
         return result
