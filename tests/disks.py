@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 import pytest
@@ -25,6 +26,16 @@ def small_disk(directory: Path, size: int) -> Iterator[Path]:
     finally:
         # Lazily, since an LMDB file of the test may still be mapped.
         subprocess.run(["/bin/umount", "--lazy", str(directory)], check=True)
+
+
+def fill(directory: Path, left: int = 0) -> Path:
+    """Write a file that leaves this many bytes of a file system, and return it."""
+    ballast = directory / "ballast"
+    with suppress(OSError), ballast.open("wb", buffering=0) as file:
+        while file.write(bytes(4096)):
+            pass
+    os.truncate(ballast, ballast.stat().st_size - left)
+    return ballast
 
 
 def resize(directory: Path, size: int) -> None:

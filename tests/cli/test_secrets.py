@@ -16,6 +16,7 @@ from coverage import Coverage
 from mantlet.cli.scan import scan_files
 from mantlet.redact.variants import encoded_variants
 from mantlet.secrets import Environment, Secret, SecretLoader, SecretModel
+from tests.disks import fill, small_disk
 from tests.secrets.sources.test_local import write
 
 #: The interpreter's own paths.
@@ -288,6 +289,16 @@ def test_example_writes_names_and_what_is_asked_of_them(project: Path) -> None:
     assert run(project, "example", "shop:AppSecrets", "--output", "-").stdout.startswith(
         "# Identifies"
     )
+
+
+def test_example_leaves_nothing_on_a_full_disk(project: Path) -> None:
+    """Neither a part of the file, nor an empty one."""
+    with small_disk(project / "disk", 64 * 1024) as disk:
+        fill(disk)
+        done = run(project, "example", "shop:AppSecrets", "--output", "disk/example")
+        assert done.returncode == 2
+        assert "disk/example can't be written: No space left on device" in done.stderr
+        assert [path.name for path in disk.iterdir()] == ["ballast"]
 
 
 def test_scan_finds_values_in_all_forms(project: Path) -> None:

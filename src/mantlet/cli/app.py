@@ -1,5 +1,6 @@
 """The commands and their options."""
 
+import errno
 import json
 import sys
 from collections.abc import Callable
@@ -120,6 +121,8 @@ def example(
     except FileExistsError:
         raise UsageError(f"{output} exists; use --force to overwrite it") from None
     except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT) and not force:
+            output.unlink(missing_ok=True)  # half of it
         raise UsageError(f"{output} can't be written: {error.strerror}") from None
     typer.echo(f"written to {escape_unprintable(str(output))}")
     return 0

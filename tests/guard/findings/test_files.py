@@ -21,6 +21,7 @@ import mantlet
 from mantlet import SchemaGuard
 from mantlet.guard.findings import files
 from mantlet.guard.findings.files import read_findings
+from tests.disks import fill, small_disk
 from tests.drive import WsgiAdapter, both_adapters
 from tests.guard.asking import Guarded
 from tests.guard.findings.test_findings import CONTRACTS, finding
@@ -177,6 +178,30 @@ def test_a_failure_is_logged_once_and_fails_no_request(
     clock[0] += 6
     app.ask("GET", "/orders/7")
     assert written(directory) == [("GET /none", 3)]
+
+
+@both_adapters
+def test_a_full_disk_is_logged_once_and_so_is_its_end(
+    adapter: Adapter, tmp_path: Path, clock: list[float], caplog: pytest.LogCaptureFixture
+) -> None:
+    """The last file that was complete stays as it is."""
+    with small_disk(tmp_path / "disk", 64 * 1024) as disk:
+        app = Guarded(adapter, CONTRACTS, mode="report", findings=disk / "findings")
+        app.ask("GET", "/none")
+        for _ in range(2):
+            ballast = fill(disk)
+            for _ in range(3):
+                clock[0] += 6
+                assert app.ask("GET", "/none").status == 200
+            (path,) = (disk / "findings").iterdir()
+            assert json.loads(path.read_bytes())["version"] == 1
+            ballast.unlink()
+            clock[0] += 6
+            app.ask("GET", "/none")
+        assert written(disk / "findings") == [("GET /none", 9)]
+    records = [one for one in caplog.records if "findings" in one.getMessage()]
+    assert [one.levelno for one in records] == [logging.ERROR, logging.WARNING] * 2
+    assert "No space left on device" in records[0].getMessage()
 
 
 @pytest.mark.parametrize("content", ["file", "missing"])

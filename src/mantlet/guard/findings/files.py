@@ -94,7 +94,7 @@ class FindingFile:
             self.write()
 
     def write(self) -> None:
-        """Write new findings. A failure is logged, once."""
+        """Write new findings. The first of several failures is logged, and the end of them."""
         with self._lock.hold(waits=False) as is_held:
             if not is_held:
                 return  # another thread is writing
@@ -119,6 +119,9 @@ class FindingFile:
                     )
             else:
                 self._written = version
+                if self._has_failed:
+                    self._has_failed = False
+                    _log.warning("SchemaGuard: findings are written to %s again", self._directory)
 
     def _replace(self, findings: list[Finding]) -> None:
         _write(self._directory / self._name, findings, [])

@@ -12,7 +12,7 @@ import pytest
 from mantlet import RateLimiter
 from mantlet.exceptions import StoreOutage
 from mantlet.ratelimit.stores.lmdb import LmdbStore, environment
-from tests.disks import small_disk
+from tests.disks import fill, small_disk
 from tests.drive import Adapter, both_adapters, hello
 from tests.ratelimit.processes import ROOT
 from tests.ratelimit.stores.lmdb.processes import workers
@@ -44,14 +44,6 @@ def path(disk: Path) -> Path:
 @pytest.fixture(autouse=True)
 def _small_files(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(environment, "MIN_SIZE", 1 << 20)
-
-
-def fill(disk: Path, left: int = 0) -> Path:
-    """Write a file that leaves this many bytes of a disk, and return it."""
-    free = os.statvfs(disk)
-    ballast = disk / "ballast"
-    ballast.write_bytes(bytes(free.f_bavail * free.f_bsize - left))
-    return ballast
 
 
 OPENED = """
