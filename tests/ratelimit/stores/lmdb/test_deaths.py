@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from threading import Thread
 from time import monotonic
@@ -131,3 +132,18 @@ def test_a_reader_that_lives_may_fill_the_file_but_not_the_disk(
         worker.go()
         assert worker.result() == "None"
         assert admitted(store, range(1)) == 1
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGBUS"), reason="there is no such signal")
+def test_a_file_that_is_truncated_while_it_is_used_kills_its_processes_and_is_a_reset(
+    path: Path, open_store: OpenStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The only trace of it that the next process can leave."""
+    with workers(path, ("stay_open",)) as (worker,):
+        (file,) = path.glob("*.mdb")
+        os.truncate(file, 0)
+        worker.go()
+        assert worker.process.wait(30) == -signal.SIGBUS
+    store = open_store()
+    assert admitted(store, range(1), BURST) == BURST
+    assert f"Rate limits were reset: their file {file} was emptied or removed" in caplog.text

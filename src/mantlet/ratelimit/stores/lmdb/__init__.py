@@ -18,11 +18,13 @@ Behaviour on failures:
   can't be detected, they are discarded as soon as no worker is left.
 - A file found to be damaged is moved to ``limits.broken``, replacing an earlier one, and counting
   starts anew; a warning is logged. LMDB detects most damage when it reads it, but not all.
-  Truncating the file while it is in use kills the processes that use it, as does a failing disk.
+  Truncating the file while it is in use kills the processes that use it (``SIGBUS``), as does a
+  failing disk. A full disk does not: the file's space is reserved when it is opened and enlarged.
 - If the file is removed, this is noticed within a second, and all workers go on with a new one.
-- The file grows as needed, from 16 MiB to at most 256 bytes for each of ``max_keys``. If the disk
-  is full, known clients are counted as before. A request that can't be counted is an outage, to
-  which ``on_outage`` applies.
+- The file begins with 16 MiB and doubles when it is full, until it has 256 bytes for each of
+  ``max_keys``. If the disk is full, known clients are counted as before, and new ones as long as
+  there is room for them. A request that can't be counted is an outage, to which ``on_outage``
+  applies.
 - Changes of the system time have no effect: times are those of the monotonic clock.
 - Processes may fork, before the first request and after it.
 - A worker that is stopped during a decision (``SIGSTOP``, a debugger) blocks all others, as does
@@ -30,7 +32,7 @@ Behaviour on failures:
 - Network file systems are not supported, nor are directories shared by several hosts or virtual
   machines.
 
-A bucket takes about 90 bytes. A flood of new clients never exceeds ``max_keys``; see `LmdbStore`.
+A bucket takes about 105 bytes. A flood of new clients never exceeds ``max_keys``; see `LmdbStore`.
 Keys are stored as hashes, and other users of the host cannot read or write the file.
 """
 
