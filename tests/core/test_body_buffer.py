@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from errno import ENOSPC
+from io import BytesIO
 from typing import Any
 
 import pytest
@@ -9,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mantlet.core.body import BodyBuffer
+from mantlet.core.temporary_files import NoSpace, TemporarySpace
 
 
 @given(
@@ -36,6 +39,54 @@ def test_what_was_added_can_be_read_anywhere_at_any_time(steps: list[tuple[Any, 
         assert spool.whole() == kept
     finally:
         spool.close()
+
+
+class _SmallFile(BytesIO):
+    """A file with space for some bytes."""
+
+    def __init__(self, space: int) -> None:
+        super().__init__()
+        self.space = space
+
+    def write(self, data: Any) -> int:
+        left = self.space - self.tell()
+        if left <= 0:
+            raise OSError(ENOSPC, "No space left on device")
+        return super().write(data[:left])
+
+
+@given(
+    st.lists(st.binary(max_size=9), max_size=9),
+    st.integers(0, 20),
+    st.integers(0, 30),
+    st.integers(0, 60),
+)
+def test_nothing_is_lost_when_there_is_no_space(
+    chunks: list[bytes], memory: int, space: int, disk: int
+) -> None:
+    """The chunk that found none is kept as well, and no more is taken after it."""
+    spool, kept = BodyBuffer(), b""
+    spool.disk = disk
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(TemporarySpace, "open", lambda _self: _SmallFile(space))
+        for chunk in chunks:
+            kept += chunk
+            try:
+                spool.add(chunk, memory)
+            except NoSpace:
+                break
+            assert len(kept) <= memory + min(space, disk)
+    assert spool.size == len(kept)
+    for start in range(len(kept)):
+        got = spool.read(start, 5)
+        assert got
+        assert kept[start : start + 5].startswith(got)
+    assert spool.whole() == kept
+    if spool.refused is not None:
+        with pytest.raises(NoSpace):
+            spool.add(b"x", memory=0)
+        assert spool.whole() == kept
+    spool.close()
 
 
 def test_a_file_is_made_only_for_what_does_not_fit() -> None:

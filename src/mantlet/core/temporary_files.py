@@ -12,10 +12,10 @@ repeat the request by itself (RFC 4918, 11.5).
 import logging
 import os
 from collections import deque
-from threading import Lock
 from time import monotonic
 from typing import IO, Final
 
+from mantlet._internal.locks import ForkSafeLock
 from mantlet._internal.log_throttle import LogThrottle
 from mantlet._internal.printable import printable
 from mantlet.core.problem import Problem
@@ -63,7 +63,7 @@ class _Usage:
     """
 
     def __init__(self) -> None:
-        self.lock = Lock()
+        self.lock = ForkSafeLock()
         self.size = 0
         self.dropped: deque[int] = deque()
         self.outages: dict[tuple[str | None, int | None], _Outage] = {}
@@ -110,7 +110,7 @@ class TemporarySpace:
             ValueError: the space was given up: the exchange has ended.
         """
         usage = self._usage
-        with usage.lock:
+        with usage.lock.hold():
             if self._closed:
                 raise ValueError("the exchange has ended, and its temporary files are closed")
             while usage.dropped:
@@ -127,7 +127,7 @@ class TemporarySpace:
 
     def give_back(self, size: int) -> None:
         """Give up some bytes."""
-        with self._usage.lock:
+        with self._usage.lock.hold():
             if not self._closed:
                 self._usage.size -= size
                 self._size -= size
@@ -135,7 +135,7 @@ class TemporarySpace:
     def close(self) -> None:
         """Give up all bytes. If nothing was refused since the first of them, no outage lasts."""
         usage = self._usage
-        with usage.lock:
+        with usage.lock.hold():
             if self._closed:
                 return
             self._closed = True
@@ -155,7 +155,7 @@ class TemporarySpace:
             reason: why it can't be written.
         """
         now, usage, key = monotonic(), self._usage, (self._directory, self._disk)
-        with usage.lock:
+        with usage.lock.hold():
             outage = usage.outages.get(key)
             is_new = outage is None and len(usage.outages) < _MAX_OUTAGES
             if is_new:
@@ -175,7 +175,7 @@ class TemporarySpace:
 
     def _recover(self) -> None:
         now, usage, key = monotonic(), self._usage, (self._directory, self._disk)
-        with usage.lock:
+        with usage.lock.hold():
             outage = usage.outages.get(key)
             if outage is None or outage.failed_at > min(self._began, now - _RECOVERY_SECONDS):
                 return
