@@ -97,6 +97,7 @@ def serve(
     directory: Path = EXAMPLES,
     env: Mapping[str, str] | None = None,
     workers: int = 1,
+    options: Sequence[str] = (),
 ) -> Iterator[Server]:
     """Start a server on a free port; stop it in the end.
 
@@ -106,11 +107,12 @@ def serve(
         directory: where the module is.
         env: environment variables beside those that the tests run with.
         workers: how many processes it has.
+        options: more of its arguments, in place of equal ones of `COMMANDS`.
     """
     with TemporaryFile() as output:
         port = free_port()
         process = subprocess.Popen(
-            command(name, app, port, workers),
+            [*command(name, app, port, workers), *options],
             cwd=directory,
             env={**os.environ, "PYTHONUNBUFFERED": "1", **(env or {})},
             stdout=output,

@@ -14,7 +14,6 @@ and no timer.
 import asyncio
 import logging
 import os
-import signal
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from hashlib import blake2b
 from importlib import import_module
@@ -37,6 +36,7 @@ from mantlet.secrets.model import SecretModel, specs
 from mantlet.secrets.report import SecretsError, SecretStatus
 from mantlet.secrets.resolve import ResolveOptions, SourceReader, resolve
 from mantlet.secrets.secret import as_bytes
+from mantlet.secrets.sighup import hangups
 from mantlet.secrets.sources.dotenv import read_example_values
 from mantlet.secrets.sources.environment import Environment
 from mantlet.secrets.sources.source import SecretSource
@@ -82,7 +82,8 @@ class SecretLoader(Policy, Generic[M]):
             ``.env.example`` next to a ``.env`` source is read as well.
         on_change: one or several functions, called with the names of the changed secrets after each
             change. Their exceptions are logged.
-        reload_on_sighup: read all sources again after a ``SIGHUP``.
+        reload_on_sighup: read all sources again after a ``SIGHUP``, and in each process that is
+            forked, such as by ``gunicorn --preload``.
         fingerprint_key: the key of the fingerprints, 16 bytes or more; by default that in the
             environment variable ``MANTLET_FINGERPRINT_KEY``, or else a random one.
         ignore_names: names of variables and files that resemble a secret's on purpose.
@@ -101,7 +102,8 @@ class SecretLoader(Policy, Generic[M]):
     Raises:
         SecretsError: secrets are missing or invalid; the message lists all problems.
         TypeError: the model, a source or the mode has the wrong type.
-        ValueError: an option is invalid; the message names it.
+        ValueError: an option is invalid, or ``reload_on_sighup`` is set in another thread than the
+            main one; the message names it.
     """
 
     secret_masker: Masker
@@ -173,7 +175,7 @@ class SecretLoader(Policy, Generic[M]):
         if not self._has_remote:
             self.disabled_hooks = frozenset({"on_finish"})
         if reload_on_sighup:
-            self._handle_sighup()
+            hangups.add(self._request_reload)
 
     # -- the API ----------------------------------------------------------------------------------
 
@@ -332,6 +334,7 @@ class SecretLoader(Policy, Generic[M]):
         changed: frozenset[str] = frozenset()
         with self._lock.hold(waits=False) as is_held:
             if is_held:
+                hangups.restore()
                 self._on_poll()
                 changed = self._load_changes(share)
         self._notify(changed)
@@ -385,16 +388,6 @@ class SecretLoader(Policy, Generic[M]):
         """Have the next reader read all sources again."""
         self._reload_requested = True
         self._next_poll_at = -inf
-
-    def _handle_sighup(self) -> None:
-        before = signal.getsignal(signal.SIGHUP)
-
-        def handle(number: int, frame: Any) -> None:
-            self._request_reload()
-            if callable(before):
-                before(number, frame)
-
-        signal.signal(signal.SIGHUP, handle)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._model.__name__})"
