@@ -39,6 +39,7 @@ from mantlet.secrets.secret import as_bytes
 from mantlet.secrets.sighup import hangups
 from mantlet.secrets.sources.dotenv import read_example_values
 from mantlet.secrets.sources.environment import Environment
+from mantlet.secrets.sources.read import SETTLING_SECONDS
 from mantlet.secrets.sources.source import SecretSource
 from mantlet.secrets.unread import UnreadSnapshot, reads_nothing
 
@@ -150,7 +151,9 @@ class SecretLoader(Policy, Generic[M]):
         self._checks: Mode = checks if isinstance(checks, str) else "enforce"
         self._model = model
         self._specs = specs(model)
-        self._readers = tuple(SourceReader(source, clock) for source in given)
+        self._readers = tuple(
+            SourceReader(source, clock, min(poll_interval, SETTLING_SECONDS)) for source in given
+        )
         self._example_files = (
             *([example_file] if example_file else []),
             *(path for source in given for path in source.example_files),
@@ -321,7 +324,9 @@ class SecretLoader(Policy, Generic[M]):
 
     def _schedule(self) -> None:
         """Set the times of the next poll and of the next refresh."""
-        self._next_poll_at = self._clock() + self._poll_interval
+        is_unsettled = any(reader.is_unsettled for reader in self._readers)
+        pause = min(self._poll_interval, SETTLING_SECONDS) if is_unsettled else self._poll_interval
+        self._next_poll_at = self._clock() + pause
         self._next_refresh_at = min((reader.due_at for reader in self._readers), default=inf)
 
     def _update(self, share: float) -> None:
@@ -342,14 +347,10 @@ class SecretLoader(Policy, Generic[M]):
     def _load_changes(self, share: float) -> frozenset[str]:
         try:
             reload = self._reload_requested and (share < inf or not self._has_remote)
-            stale = {
-                reader
-                for reader in self._readers
-                if reload or reader.has_changed() or reader.is_due(share)
-            }
-            if stale or self._reload_requested:
+            due = {reader for reader in self._readers if reload or reader.is_due(share)}
+            if due or self._reload_requested or any(one.has_changed() for one in self._readers):
                 self._reload_requested = self._reload_requested and not reload
-                return self._load(stale.__contains__)
+                return self._load(due.__contains__)
             self._schedule()
         except SecretsError as error:
             self._log_error(error)

@@ -10,6 +10,7 @@ from mantlet.secrets.model import SecretSpec
 from mantlet.secrets.parsing import find_broken_rule, parse, searchable_values
 from mantlet.secrets.report import SecretState, SecretStatus
 from mantlet.secrets.secret import InvalidSecret, Secret, as_bytes
+from mantlet.secrets.sources.read import is_settled
 from mantlet.secrets.sources.source import (
     RejectedValue,
     SecretField,
@@ -23,6 +24,8 @@ __all__ = ["Resolution", "ResolveOptions", "SourceReader", "resolve"]
 
 #: Seconds until a remote source that failed is read again.
 _RETRY_DELAY: Final = 15.0
+#: Seconds after which files are read even if they keep changing.
+_MAX_SETTLING: Final = 10.0
 
 
 class SourceReader:
@@ -31,11 +34,19 @@ class SourceReader:
     Args:
         source: the source.
         clock: a monotonic clock, in seconds.
+        settling: seconds for which changed files of a local source have to be left alone before
+            they are read, for at most `_MAX_SETTLING`.
     """
 
-    def __init__(self, source: SecretSource, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, source: SecretSource, clock: Callable[[], float], settling: float = 0.0
+    ) -> None:
         self.source = source
         self._clock = clock
+        self._settling = settling
+        self._waits_since = inf
+        #: Whether files have just changed, so that they have to be checked again soon.
+        self.is_unsettled = False
         self._fields: Sequence[SecretField] = ()
         self._results: Mapping[str, SourceResult] | None = None
         self._read_at = 0.0
@@ -47,22 +58,38 @@ class SourceReader:
 
         Args:
             fields: the secrets that no earlier source has.
-            refresh: read a remote source again, even if its last result has all the fields.
+            refresh: read the source, even if the last result of a remote one has all the fields, or
+                files of a local one have just changed.
 
         Raises:
             SourceError: the source can't be read.
         """
-        is_known = self._results is not None and set(fields) <= set(self._fields)
-        if is_known and self.source.is_remote and not refresh:
-            return self._results or {}
+        known = self._results if set(fields) <= set(self._fields) else None
+        if known is not None and self.source.is_remote and not refresh:
+            return known
         token = None if self.source.is_remote else self.source.change_token(fields)
+        may_wait = known is not None and not refresh and self._may_wait()
+        if known is not None and may_wait and not is_settled(token, self._settling):
+            return known
         # Marked as failed until it succeeds; the last result stays, if it suffices.
         self._failed_at = self._clock()
         results = self.source.read(fields) if fields else {}
         self._failed_at = None
+        if known is not None and may_wait and self.source.change_token(fields) != token:
+            return known
         self._read_at = self._clock()
-        self._results, self._fields, self._change_token = results, tuple(fields), token
+        self._results, self._fields = results, tuple(fields)
+        self.is_unsettled = not is_settled(token)
+        # The next change may have the same time, so the files are read once more.
+        self._change_token = object() if self.is_unsettled else token
+        self._waits_since = inf
         return results
+
+    def _may_wait(self) -> bool:
+        """Return whether to keep the last result of a local source while its files change."""
+        self.is_unsettled = True
+        self._waits_since = min(self._waits_since, self._clock())
+        return self._clock() < self._waits_since + _MAX_SETTLING
 
     def has_changed(self) -> bool:
         """Return whether a local source may have changed since it was read."""

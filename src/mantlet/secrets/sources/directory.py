@@ -3,7 +3,7 @@
 import errno
 import os
 import stat
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
@@ -11,6 +11,7 @@ from typing import Final
 from mantlet.secrets.sources.read import (
     OPEN_FLAGS,
     file_identity,
+    note_separate_files,
     os_message,
     read_consistently,
     read_file,
@@ -43,7 +44,8 @@ class SecretFiles(SecretSource):
     """A directory with one file per secret, as mounted by Docker and Kubernetes.
 
     All files are read in one consistent state: if Kubernetes replaces them meanwhile, all are old
-    or all are new. Links are only followed within the directory.
+    or all are new. Files that are replaced one by one are read again once none of them has changed
+    for two seconds. Links are only followed within the directory.
 
     Args:
         directory: the directory. A missing one has no secrets.
@@ -55,6 +57,9 @@ class SecretFiles(SecretSource):
     Raises:
         ValueError: ``separator`` is empty.
     """
+
+    #: Whether the files change together, however they are replaced.
+    _changes_together = False
 
     def __init__(
         self,
@@ -84,7 +89,8 @@ class SecretFiles(SecretSource):
                     if value is not None:
                         found[wanted.name] = value
                         break
-        return found
+            is_swapped = self._changes_together or _has_kubernetes_link(root)
+        return found if is_swapped else note_separate_files(found)
 
     def _read_file(self, root: int, name: str) -> SourceResult | None:
         path = self._path(name)
@@ -116,13 +122,17 @@ class SecretFiles(SecretSource):
         with _open_directory(self._directory) as root:
             if root is None:
                 return None
-            return (file_identity(root), *(self._file_token(root, field) for field in fields))
+            # Files that are replaced at once need not settle: their identities are plain tuples.
+            identify = _plain_identity if _has_kubernetes_link(root) else file_identity
+            return (identify(root), *(self._file_token(root, one, identify) for one in fields))
 
-    def _file_token(self, root: int, field: SecretField) -> Hashable:
+    def _file_token(
+        self, root: int, field: SecretField, identify: Callable[[int], Hashable]
+    ) -> Hashable:
         for name in (field.key, field.env):
             with suppress(UnreadableFile), _open_within(root, self._parts(name), self.name) as file:
                 if file is not None:
-                    return name, file_identity(file)
+                    return name, identify(file)
         return None
 
     def similar_names(self, fields: Sequence[SecretField]) -> Iterable[tuple[str, str]]:
@@ -140,6 +150,8 @@ class SystemdCredentials(SecretFiles):
         directory: the directory; ``$CREDENTIALS_DIRECTORY`` by default. Without either there are no
             secrets.
     """
+
+    _changes_together = True
 
     def __init__(self, directory: str | os.PathLike[str] | None = None) -> None:
         found = os.environ.get("CREDENTIALS_DIRECTORY") if directory is None else directory
@@ -215,6 +227,14 @@ def _enter_kubernetes_link(here: int, path: str) -> int:
     except OSError:
         return here
     return _replace_descriptor(here, inner)
+
+
+def _has_kubernetes_link(here: int) -> bool:
+    return _is_link(_KUBERNETES_LINK, here)
+
+
+def _plain_identity(file: int) -> Hashable:
+    return tuple(file_identity(file))
 
 
 def _list_names(root: int) -> list[str]:

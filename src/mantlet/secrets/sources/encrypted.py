@@ -17,6 +17,7 @@ from mantlet.secrets.sources.read import (
     MAX_BYTES,
     UnreadableFile,
     file_identity,
+    is_settled,
     open_file,
     read_file,
 )
@@ -81,7 +82,8 @@ class _EncryptedFile(RemoteSource):
                 if self._decrypted is None or self._decrypted[0] != identity:
                     os.lseek(file, 0, os.SEEK_SET)
                     content = Secret(self._decrypt(file, deadline))
-                    self._decrypted = identity, content, changed_at or 0.0
+                    known = identity if is_settled(identity) else object()
+                    self._decrypted = known, content, changed_at or 0.0
         except FileNotFoundError:
             self._decrypted = None
             return {}

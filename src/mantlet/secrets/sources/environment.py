@@ -7,6 +7,7 @@ from typing import Final
 from mantlet.secrets.sources.read import (
     UnreadableFile,
     file_identity,
+    note_separate_files,
     open_file,
     read_consistently,
     read_file,
@@ -48,7 +49,7 @@ class Environment(SecretSource):
 
     def _read(self, fields: Sequence[SecretField]) -> Mapping[str, SourceResult]:
         found = ((field.name, self._read_variable(field.env)) for field in fields)
-        return {name: value for name, value in found if value is not None}
+        return note_separate_files({name: value for name, value in found if value is not None})
 
     def _read_variable(self, env: str) -> SourceResult | None:
         path = self._environ.get(env + _FILE)

@@ -2,18 +2,24 @@
 
 import os
 import stat
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import closing, contextmanager
-from typing import Final, TypeVar
+from dataclasses import replace
+from time import time
+from typing import Final, NamedTuple, TypeVar
 
-from mantlet.secrets.sources.source import SourceError, SourceValue
+from mantlet.secrets.sources.source import SourceError, SourceResult, SourceValue
 from mantlet.secrets.sources.trusted_paths import UnreadableFile, open_trusted, writers
 
 __all__ = [
     "MAX_BYTES",
     "OPEN_FLAGS",
+    "SETTLING_SECONDS",
+    "FileIdentity",
     "UnreadableFile",
     "file_identity",
+    "is_settled",
+    "note_separate_files",
     "open_file",
     "os_message",
     "read_consistently",
@@ -26,7 +32,12 @@ T = TypeVar("T")
 MAX_BYTES: Final = 1024 * 1024
 #: Opening must not block, as it would for a FIFO or a terminal.
 OPEN_FLAGS: Final = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+_SEPARATE_FILES: Final = (
+    "is one of several files, which only change together for certain if their directory is swapped"
+)
 _BYTE_ORDER_MARKS: Final = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
+#: Seconds after which the next change of a file certainly has another time.
+SETTLING_SECONDS: Final = 2.0
 #: The maximum number of attempts to read an unchanged state.
 _ATTEMPTS: Final = 5
 
@@ -95,16 +106,60 @@ def open_file(path: str) -> Iterator[int]:
         os.close(file)
 
 
-def file_identity(file: int) -> Hashable:
-    """Return a value that differs for another file or directory, and after each change."""
+class FileIdentity(NamedTuple):
+    """Differs for another file or directory, and after each change that the clock can tell apart.
+
+    Attributes:
+        changed_at: the time of the last change, in nanoseconds since 1970; unlike ``modified_at``,
+            no program can set it.
+    """
+
+    device: int
+    inode: int
+    size: int
+    modified_at: int
+    changed_at: int
+
+
+def file_identity(file: int) -> FileIdentity:
+    """Return the identity of an open file or directory."""
     status = os.fstat(file)
-    return (
+    return FileIdentity(
         status.st_dev,
         status.st_ino,
         status.st_size,
         status.st_mtime_ns,
         status.st_ctime_ns,
     )
+
+
+def is_settled(token: Hashable, seconds: float = SETTLING_SECONDS) -> bool:
+    """Return whether each file of a change token has been left alone for a while.
+
+    The next change of a file that has just changed may have the same time: the clocks of file
+    systems advance by up to two seconds. And whoever replaces several files, or writes one in
+    several steps, may not have finished.
+
+    Args:
+        token: the identity of a file, or a tuple with several at any depth.
+        seconds: how long the files have to be unchanged.
+    """
+    if isinstance(token, FileIdentity):
+        return time() - token.changed_at / 1e9 >= seconds
+    return not isinstance(token, tuple) or all(is_settled(one, seconds) for one in token)
+
+
+def note_separate_files(found: Mapping[str, SourceResult]) -> Mapping[str, SourceResult]:
+    """Return the values of a source, with a note at each if several are from files."""
+    files = {name: one for name, one in found.items() if getattr(one, "changed_at", None)}
+    if len(files) < 2:
+        return found
+    noted = {
+        name: replace(one, note="; ".join(filter(None, (one.note, _SEPARATE_FILES))))
+        for name, one in files.items()
+        if isinstance(one, SourceValue)
+    }
+    return {**found, **noted}
 
 
 def os_message(error: OSError | ValueError) -> str:
