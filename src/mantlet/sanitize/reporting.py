@@ -44,8 +44,8 @@ FindingListener = Callable[[Finding, Request], object]
 class FindingReporter:
     """Report findings: as log records on ``mantlet.sanitize``, and to a listener.
 
-    Log records are throttled: for each rule and value, ten are written per minute, then the 100th,
-    the 1,000th and so on.
+    Log records are throttled: for each rule, value and place, such as the body or a header, ten are
+    written per minute, then the 100th, the 1,000th and so on.
 
     Args:
         listener: called with each finding. Exceptions that it raises are logged.
@@ -88,7 +88,8 @@ class FindingReporter:
                 )
 
     def _log(self, request: Request, finding: Finding) -> None:
-        kind = f"{finding.rule} {finding.fingerprint}"
+        place = finding.place.partition(",")[0]  # without the offset
+        kind = f"{finding.rule} {finding.fingerprint} {place}"
         suppressed = self._throttle.suppressed(kind, [finding.rule])
         if suppressed is None:
             return
