@@ -567,5 +567,7 @@ def _disabled_hooks(table: RuleTable, store: Store) -> frozenset[str]:
     if not table.has_messages:
         disabled.add("on_message")
     if isinstance(store, LocalStore):
-        disabled |= {"startup", "shutdown"}
+        disabled.add("startup")
+    if type(store).close is Store.close:
+        disabled.add("shutdown")
     return frozenset(disabled)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import re
 import stat
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from hashlib import shake_128
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from mantlet import RateLimiter
+from mantlet.core.lifecycle import Lifecycle
 from mantlet.exceptions import StoreError, StoreOutage
 from mantlet.ratelimit.stores.lmdb import LmdbStore, environment
 from mantlet.ratelimit.stores.lmdb import environment as directory
@@ -385,3 +388,17 @@ def test_what_can_not_be_opened_later_is_an_outage(path: Path, open_store: OpenS
         store.take_one("api:0", YEARLY, 1)
     path.chmod(0o700)
     assert admitted(store, range(1)) == 1
+
+
+# -- how it is closed -----------------------------------------------------------------------------
+
+
+def test_the_file_is_closed_when_the_limiter_stops(path: Path) -> None:
+    """As a server stops its app; a later request opens it again."""
+    limiter = RateLimiter("100/minute", store=f"lmdb://{path}")
+    shared = environment.LmdbEnvironment.of(directory.StoreDirectory(path))
+    for _ in range(2):
+        assert limiter.check("key").allowed
+        assert shared.opened is not None
+        asyncio.run(Lifecycle([limiter], nullcontext).stop())
+        assert shared.opened is None
