@@ -249,12 +249,6 @@ class WsgiExchange(Exchange):
             self._iterator = iter(self._iterable)
         return self._iterator
 
-    def __len__(self) -> int:
-        """Return the number of chunks where the app's iterable knows it, as servers may ask."""
-        if self._has_filters() or self._inward or (self.response and self.response.reply):
-            raise TypeError("the number of chunks is not known")
-        return len(self._iterable)  # type: ignore[arg-type]  # servers expect the TypeError
-
     def _is_unobserved(self) -> bool:
         """Return whether no policy looks at the app's response."""
         return (
