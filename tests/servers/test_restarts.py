@@ -41,7 +41,7 @@ HANGS = 120
 GUNICORN = ("gunicorn", "--bind", f"{HOST}:PORT", "--no-control-socket")
 UVICORN = ("uvicorn", "--host", HOST, "--port", "PORT", "--timeout-worker-healthcheck", "15")
 GRANIAN = ("granian", "--host", HOST, "--port", "PORT", "--respawn-interval", "3", "--interface")
-AFTER_REQUESTS = ("--max-requests", "25")
+AFTER_REQUESTS = ("--max-requests", "50")
 AFTER_GROWTH = ("--workers-max-rss", "300", "--rss-sample-interval", "1")
 COMPLAINT = re.compile(r"^(?:[\w.]*(?:Error|Exception)\b|.*\b(?:ERROR|CRITICAL)\b).*", re.MULTILINE)
 
@@ -97,7 +97,7 @@ SERVERS: Mapping[str, Kind] = {
         (*UVICORN, "--workers", "2"),
         "asgi",
         "--timeout-graceful-shutdown",
-        ("--limit-max-requests", "25"),
+        ("--limit-max-requests", "50"),
         ("HUP", "TTIN", "TTOU"),
     ),
     # With several workers it ends the others as soon as one has ended.
@@ -185,7 +185,7 @@ class Run:
             clients = [pool.submit(send) for _ in range(2)]
             try:
                 yield
-                poll(lambda: self.statuses.total() > 4 * QUOTA, "responses", seconds=HANGS)
+                poll(lambda: self.statuses.total() > 3 * QUOTA, "responses", seconds=HANGS)
             finally:
                 ended.set()
             for client in clients:
