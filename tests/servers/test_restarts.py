@@ -292,6 +292,7 @@ def started(
         run = Run(kind, process, port)
         try:
             poll(lambda: run.ask("/") == 200 or process.poll() is not None, "it", seconds=HANGS)
+            assert process.poll() is None, os.pread(output.fileno(), 10_000, 0).decode()
             yield run, output.fileno()
         finally:
             stop(process)
