@@ -16,7 +16,7 @@ def main() -> None:
     """Run the code, and print the response to a request and the version."""
     code = README.read_text().split("```python\n")[1].partition("```")[0]
     namespace: dict[str, object] = {}
-    exec(compile(code, str(README), "exec"), namespace)  # noqa: S102  # the project's own page
+    exec(compile(code, str(README), "exec"), namespace)
     app, mantlet = namespace["app"], sys.modules["mantlet"]
     environ: dict[str, object] = {}
     setup_testing_defaults(environ)

@@ -156,13 +156,13 @@ def test_a_name_is_the_one_that_type_checkers_see() -> None:
             for alias in node.names:
                 code = f"from {node.module} import {alias.name} as found"
                 namespace: dict[str, object] = {}
-                exec(code, namespace)  # noqa: S102  # its own imports
+                exec(code, namespace)
                 assert getattr(mantlet, alias.name) is namespace["found"], code
 
 
 def test_an_unknown_name_is_an_attribute_error() -> None:
     """As with any module."""
     with pytest.raises(AttributeError, match="module 'mantlet' has no attribute 'RateLimitter'"):
-        mantlet.RateLimitter  # type: ignore[attr-defined]  # noqa: B018  # what is tested
+        mantlet.RateLimitter  # type: ignore[attr-defined]
     with pytest.raises(ImportError, match="cannot import name 'RateLimitter'"):
-        from mantlet import RateLimitter  # type: ignore[attr-defined]  # noqa: F401, PLC0415
+        from mantlet import RateLimitter  # type: ignore[attr-defined]  # noqa: F401  # it raises

@@ -174,7 +174,7 @@ if not TYPE_CHECKING:  # a type checker would take it for any name
 
     def __getattr__(name: str) -> object:
         """Import a public name when it is first used."""
-        from importlib import import_module  # noqa: PLC0415  # not loaded before it is needed
+        from importlib import import_module  # not loaded before it is needed
 
         if name in _MODULES:
             value = import_module(_MODULES[name])

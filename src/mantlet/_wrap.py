@@ -84,7 +84,7 @@ def install(
             `Policy`.
         ValueError: ``startup`` is unknown.
     """
-    from mantlet.integrations.install import Wrappers, install_stack  # noqa: PLC0415  # for install() alone
+    from mantlet.integrations.install import Wrappers, install_stack  # for install() alone
 
     install_stack(
         app,
@@ -99,7 +99,7 @@ def install(
 def _wrap_asgi(
     app: Any, policies: tuple[Policy, ...], *, baseline: bool, startup: Startup
 ) -> "asgi.Stack":
-    from mantlet import asgi  # noqa: PLC0415  # for apps of its protocol
+    from mantlet import asgi  # for apps of its protocol
 
     return asgi.wrap(app, *policies, baseline=baseline, startup=startup)
 
@@ -107,7 +107,7 @@ def _wrap_asgi(
 def _wrap_wsgi(
     app: Any, policies: tuple[Policy, ...], *, baseline: bool, startup: Startup
 ) -> "wsgi.Stack":
-    from mantlet import wsgi  # noqa: PLC0415  # for apps of its protocol
+    from mantlet import wsgi  # for apps of its protocol
 
     return wsgi.wrap(app, *policies, baseline=baseline, startup=startup)
 
@@ -137,7 +137,7 @@ def _protocol(app: Any, depth: int = 8) -> bool | None:
             return False
         if two and three and (named := _by_parameters(candidate)) is not None:
             return named
-    from mantlet.integrations.app_search import held_apps  # noqa: PLC0415  # for wrappers alone
+    from mantlet.integrations.app_search import held_apps  # for wrappers alone
 
     found = {_protocol(one, depth - 1) for one in held_apps(app)} if depth else set()
     return found.pop() if len(found) == 1 else None

@@ -86,7 +86,7 @@ def _identities(policies: Iterable[Policy]) -> set[int]:
 
 
 def _default_classes() -> tuple[type[Policy], ...]:
-    from mantlet.errors import ErrorEnvelope  # noqa: PLC0415  # for the baseline alone
-    from mantlet.sanitize import OutputSanitizer  # noqa: PLC0415  # the same
+    from mantlet.errors import ErrorEnvelope  # for the baseline alone
+    from mantlet.sanitize import OutputSanitizer  # the same
 
     return OutputSanitizer, ErrorEnvelope

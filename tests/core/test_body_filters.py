@@ -11,7 +11,7 @@ import pytest
 import mantlet
 from mantlet import Policy, Problem, Request, Response
 from mantlet.core.body_filters import SLICE, filter_in_slices
-from tests.drive import both_adapters
+from tests.drive import Said, both_adapters
 from tests.turns import app_of, count_turns, take_turns
 
 SIZE = 20 * SLICE
@@ -78,6 +78,11 @@ class Looks(Policy):
 
 def same(chunk: bytes, more: bool) -> bytes:
     return chunk
+
+
+def whole(_carrier: Any) -> Said:
+    """Respond with all of the body at once."""
+    return 200, [("content-length", str(SIZE))], BODY
 
 
 def shout(chunk: bytes, more: bool) -> bytes:
@@ -172,8 +177,7 @@ def test_both_protocols_send_the_same(
 @pytest.mark.parametrize("make", [Sliced, Waiting])
 def test_the_next_policy_sees_the_filtered_body(adapter: Any, make: Callable[[Fn], Policy]) -> None:
     body, looks = Body(), Looks()
-    handler = lambda _: (200, [("content-length", str(SIZE))], BODY)  # noqa: E731
-    answer = adapter.drive(adapter.wrap(handler, body, looks, Sliced(same), make(shout)))
+    answer = adapter.drive(adapter.wrap(whole, body, looks, Sliced(same), make(shout)))
     assert answer.error is None
     assert body.seen == [SHOUTED]
     assert looks.seen == [SHOUTED]
@@ -183,8 +187,7 @@ def test_the_next_policy_sees_the_filtered_body(adapter: Any, make: Callable[[Fn
 
 @both_adapters
 def test_a_problem_in_the_last_slice_replaces_the_response(adapter: Any) -> None:
-    handler = lambda _: (200, [("content-length", str(SIZE))], BODY)  # noqa: E731
-    answer = adapter.drive(adapter.wrap(handler, Sliced(fail)))
+    answer = adapter.drive(adapter.wrap(whole, Sliced(fail)))
     assert answer.status == 503
     assert BODY[:100] not in answer.body
 
@@ -196,8 +199,7 @@ def test_report_mode_changes_nothing(
 ) -> None:
     policy = Sliced(fn)
     policy.mode = "report"
-    handler = lambda _: (200, [("content-length", str(SIZE))], BODY)  # noqa: E731
-    answer = adapter.drive(adapter.wrap(handler, policy))
+    answer = adapter.drive(adapter.wrap(whole, policy))
     assert answer.body == BODY
     assert len(answer.chunks) == 1
     assert "Sliced would have" in caplog.text

@@ -31,6 +31,10 @@ class Finishes(Opens):
         self.heard.append("on_finish")
 
 
+def ignore(*_: Any) -> Any:
+    """Take the place of a server's ``start_response``."""
+
+
 @both_adapters
 @pytest.mark.parametrize("then", [None, Reply(400), LookupError("x")], ids=repr)
 @pytest.mark.parametrize("kind", [Opens, Finishes])
@@ -121,7 +125,6 @@ def test_a_list_that_is_all_of_the_answer_does_not_go_out_alone() -> None:
         return [b"hello"]
 
     policy = Answers()
-    ignore: Any = lambda *_: None  # noqa: E731  # a start_response of any type
     result: Any = mantlet.wsgi.wrap(app, policy, baseline=False)(make_environ(), ignore)
     assert list(result) == [b"hello"]
     assert policy.heard == []
@@ -142,5 +145,4 @@ def test_nothing_is_there_that_costs_anything_where_nobody_asks() -> None:
             await request.body(10)
 
     stack = mantlet.wsgi.wrap(app, Passes(), baseline=False)
-    ignore: Any = lambda *_: None  # noqa: E731  # a start_response of any type
     assert stack(make_environ(), ignore) is answer

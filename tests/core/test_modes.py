@@ -312,6 +312,6 @@ def test_a_stack_hands_unknown_attributes_on_to_the_app(adapter: Adapter) -> Non
     stack.app.routes = ["/"]
     assert stack.routes == ["/"]
     with pytest.raises(AttributeError, match="no_such_attribute"):
-        stack.no_such_attribute  # noqa: B018  # it is looked up
+        stack.no_such_attribute
     with pytest.raises(AttributeError, match="__length_hint__"):
-        stack.__length_hint__  # noqa: B018  # it is looked up
+        stack.__length_hint__

@@ -174,7 +174,7 @@ def test_the_packages_own_problems_say_what_they_are() -> None:
 
 
 def repickled(value: Any) -> Any:
-    return pickle.loads(pickle.dumps(value))  # noqa: S301  # our own bytes
+    return pickle.loads(pickle.dumps(value))
 
 
 @pytest.mark.parametrize(

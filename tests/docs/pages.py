@@ -33,7 +33,7 @@ def run(page: str, *text: str, **names: Any) -> dict[str, Any]:
         # Not with the annotations of this module, which are text.
         flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
         code = compile(block, f"docs/{page}", "exec", flags=flags, dont_inherit=True)
-        result = eval(code, names)  # noqa: S307  # our own text
+        result = eval(code, names)
         if inspect.iscoroutine(result):
             asyncio.run(result)
     return names

@@ -57,7 +57,7 @@ def block(needle: str) -> str:
 @pytest.mark.parametrize("stream", [False, True])
 def test_flask(stream: bool) -> None:
     """In a template, also while it streams, and in a macro by the global."""
-    from flask import Flask, render_template_string, stream_template_string  # noqa: PLC0415
+    from flask import Flask, render_template_string, stream_template_string
 
     app = Flask(__name__)
     run(PAGE, block("Flask and Quart"), mantlet=mantlet, app=app)
@@ -74,7 +74,7 @@ def test_flask(stream: bool) -> None:
 
 def test_quart() -> None:
     """The same example."""
-    from quart import Quart, render_template_string  # noqa: PLC0415  # slow to import
+    from quart import Quart, render_template_string
 
     app = Quart(__name__)
     run(PAGE, block("Flask and Quart"), mantlet=mantlet, app=app)
@@ -92,9 +92,9 @@ def test_starlette(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, framework: str, is_async: bool
 ) -> None:
     """In endpoints in a thread too."""
-    from fastapi import FastAPI  # noqa: PLC0415  # slow to import
-    from starlette.applications import Starlette  # noqa: PLC0415
-    from starlette.templating import Jinja2Templates  # noqa: PLC0415
+    from fastapi import FastAPI
+    from starlette.applications import Starlette
+    from starlette.templating import Jinja2Templates
 
     (tmp_path / "templates").mkdir()
     (tmp_path / "templates" / "page.html").write_text(SCRIPT)
@@ -120,10 +120,10 @@ def test_starlette(
 @pytest.mark.parametrize("protocol", ["wsgi", "asgi"])
 def test_django(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, protocol: str) -> None:
     """By the settings of the page."""
-    from django.conf import settings  # noqa: PLC0415  # slow to import
-    from django.shortcuts import render  # noqa: PLC0415
-    from django.test.utils import override_settings  # noqa: PLC0415
-    from django.urls import path  # noqa: PLC0415
+    from django.conf import settings
+    from django.shortcuts import render
+    from django.test.utils import override_settings
+    from django.urls import path
 
     if not settings.configured:
         settings.configure(SECRET_KEY="of a test", USE_TZ=True)
@@ -136,8 +136,8 @@ def test_django(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, protocol: str) 
         urlpatterns = (path("", lambda request: render(request, "page.html")),)
 
     with override_settings(TEMPLATES=templates, ROOT_URLCONF=Urls, ALLOWED_HOSTS=["*"]):
-        from django.core.asgi import get_asgi_application  # noqa: PLC0415
-        from django.core.wsgi import get_wsgi_application  # noqa: PLC0415
+        from django.core.asgi import get_asgi_application
+        from django.core.wsgi import get_wsgi_application
 
         if protocol == "wsgi":
             check_both(get_wsgi_application(), drive_wsgi)
@@ -147,10 +147,10 @@ def test_django(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, protocol: str) 
 
 def test_litestar(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """By a global of its engine."""
-    from litestar import Litestar, get  # noqa: PLC0415  # slow to import
-    from litestar.plugins.jinja import JinjaTemplateEngine  # noqa: PLC0415
-    from litestar.response import Template  # noqa: PLC0415
-    from litestar.template import TemplateConfig  # noqa: PLC0415
+    from litestar import Litestar, get
+    from litestar.plugins.jinja import JinjaTemplateEngine
+    from litestar.response import Template
+    from litestar.template import TemplateConfig
 
     (tmp_path / "templates").mkdir()
     (tmp_path / "templates" / "page.html").write_text(CALL)
@@ -173,7 +173,7 @@ def test_litestar(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_other_examples_run() -> None:
     """As they are written."""
-    from mantlet.sanitize import SecurityHeaders  # noqa: PLC0415  # as in the page
+    from mantlet.sanitize import SecurityHeaders
 
     code = block("clear_site_data(").replace("SecurityHeaders(...)", "SecurityHeaders()")
     names = run(PAGE, code, OutputSanitizer=OutputSanitizer)

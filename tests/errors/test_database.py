@@ -516,7 +516,7 @@ def test_what_is_no_databases_is_left_alone(error: BaseException) -> None:
     "make",
     [
         lambda: sqlalchemy.exc.IntegrityError(
-            f"INSERT INTO users VALUES ('{SECRET}')",  # noqa: S608  # what must not get out
+            f"INSERT INTO users VALUES ('{SECRET}')",
             (SECRET,),
             psycopg.errors.UniqueViolation(f"Key (email)=({SECRET}) already exists."),
         ),

@@ -58,7 +58,7 @@ def test_a_class_is_named_without_being_imported(adapter: Adapter) -> None:
     assert status(adapter, SoldError(), {f"{__name__}.MissingError": 404}) == 404
     assert status(adapter, ZeroDivisionError(), {"ZeroDivisionError": 422}) == 422
     assert status(adapter, OSError(), {"builtins.OSError": 503}) == 503
-    import json  # noqa: PLC0415  # its decoder defines the class that it exports
+    import json
 
     assert status(adapter, json.JSONDecodeError("", "", 0), {"json.JSONDecodeError": 400}) == 400
 
@@ -134,9 +134,9 @@ def test_a_function_that_fails_gives_a_clean_500(
 @both_adapters
 def test_an_entry_for_exception_holds_where_nothing_else_does(adapter: Adapter) -> None:
     """Not for problems, nor for what frameworks and databases say."""
-    from sqlite3 import IntegrityError  # noqa: PLC0415  # named where it is used
+    from sqlite3 import IntegrityError
 
-    from starlette.exceptions import HTTPException  # noqa: PLC0415
+    from starlette.exceptions import HTTPException
 
     entries = {Exception: 418}
     assert status(adapter, LookupError(), entries) == 418
@@ -148,7 +148,7 @@ def test_an_entry_for_exception_holds_where_nothing_else_does(adapter: Adapter) 
 @both_adapters
 def test_an_entry_for_a_problem_or_a_frameworks_exception_takes_its_place(adapter: Adapter) -> None:
     """What is more derived counts, whoever has said it."""
-    from starlette.exceptions import HTTPException  # noqa: PLC0415
+    from starlette.exceptions import HTTPException
 
     class Teapot(Problem):
         pass

@@ -453,7 +453,7 @@ def test_several_fields_are_one_list(
 @pytest.mark.parametrize("raw", [b"\xff", b"\xc3\xa9/*", b"\x00", b"text/html\x85"], ids=ascii)
 def test_bytes_that_are_no_text_are_no_error(raw: bytes) -> None:
     """Whatever an ASGI server passes on."""
-    from tests.drive import AsgiAdapter  # noqa: PLC0415  # beside its one use
+    from tests.drive import AsgiAdapter
 
     stack = AsgiAdapter().wrap(raising(Problem(404)), ErrorEnvelope())
     answer = drive_asgi(stack, scope={"headers": [(b"accept", raw)]})

@@ -82,7 +82,7 @@ def log() -> Iterator[logging.Logger]:
     before = logger.level, logger.parent, logger.filters[:], logger.handlers[:]
     logger.setLevel(logging.DEBUG)
     # pytest has a handler on every logger that propagates nothing, and it writes each record out.
-    logger.parent = logging.Logger("apart")  # noqa: LOG001  # it is not to be found
+    logger.parent = logging.Logger("apart")
     logger.parent.addHandler(logging.NullHandler())
     yield logger
     logger.setLevel(before[0])
@@ -246,7 +246,7 @@ def test_the_level_says_whose_business_it_is(
 @both_adapters
 def test_a_databases_error_below_500_is_a_warning(adapter: Adapter, heard: Collector) -> None:
     """Nobody raised it for the client."""
-    from sqlite3 import IntegrityError  # noqa: PLC0415  # named where it is used
+    from sqlite3 import IntegrityError
 
     adapter.drive(adapter.wrap(raising(IntegrityError(SECRET)), enveloped()))
     assert (heard.only.levelno, heard.only.status) == (logging.WARNING, 409)
@@ -396,7 +396,7 @@ def caused(kind, value, cause):
 def module(file: str, *, name: str = "shop", before: str = "") -> dict[str, Any]:
     """Return the functions of `SOURCE`, as they are in some file."""
     found: dict[str, Any] = {"__name__": name}
-    exec(compile(before + SOURCE, file, "exec"), found)  # noqa: S102  # our own text
+    exec(compile(before + SOURCE, file, "exec"), found)
     return found
 
 
@@ -805,7 +805,7 @@ def _broken_filter(log: logging.Logger) -> None:
 def _taken_attribute(log: logging.Logger) -> None:
     class Unwritable(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
-            record.status.no_such_attribute  # type: ignore[attr-defined]  # noqa: B018  # raises
+            record.status.no_such_attribute  # type: ignore[attr-defined]
 
     log.addHandler(Unwritable())
 
@@ -924,7 +924,7 @@ def test_they_are_told_of_whatever_was_not_made_for_the_client(
 @pytest.mark.usefixtures("log")
 def test_they_are_told_of_a_databases_error_and_of_a_late_one(adapter: Adapter) -> None:
     """And of the latter as the server sees it."""
-    from sqlite3 import IntegrityError, OperationalError  # noqa: PLC0415  # beside their use
+    from sqlite3 import IntegrityError, OperationalError
 
     for error in (IntegrityError(), OperationalError()):
         listener = Listener()

@@ -122,7 +122,7 @@ def test_id_bytes_that_are_no_ascii_are_replaced(raw: bytes) -> None:
 
 
 def _asgi_hello() -> Any:
-    from tests.drive import AsgiAdapter  # noqa: PLC0415  # beside its one use
+    from tests.drive import AsgiAdapter
 
     return AsgiAdapter().app(hello)
 

@@ -532,7 +532,7 @@ def test_outside_of_a_span_there_is_no_trace(adapter: Adapter) -> None:
 
 def test_opentelemetrys_own_middleware_gives_the_trace() -> None:
     """Around the stack, as an app is instrumented that is wrapped first."""
-    from opentelemetry.instrumentation.asgi import OpenTelemetryMiddleware  # noqa: PLC0415
+    from opentelemetry.instrumentation.asgi import OpenTelemetryMiddleware
 
     found: list[str] = []
 

@@ -45,7 +45,7 @@ class RandomChance:
     """Decides by random numbers."""
 
     def __init__(self, seed: int) -> None:
-        self._random = Random(seed)  # noqa: S311  # for a test
+        self._random = Random(seed)
 
     def below(self, most: int) -> int:
         return self._random.randrange(most)
@@ -231,7 +231,7 @@ def main(seconds: str = "60", seed: str = "0") -> None:
     try:
         atheris = import_module("atheris")
     except ImportError:
-        print(dict(sorted(flood(float(seconds), int(seed)).items())))  # noqa: T201
+        print(dict(sorted(flood(float(seconds), int(seed)).items())))  # noqa: T201  # its result
         return
     apps = guards()
     atheris.instrument_all()

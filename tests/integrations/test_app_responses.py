@@ -261,7 +261,7 @@ def django_app(
         override_settings(CORS_ALLOWED_ORIGINS=["https://web.example"]),
     ):
         if page:
-            from django.conf import settings  # noqa: PLC0415  # configured by now
+            from django.conf import settings
 
             urls: ModuleType = settings.ROOT_URLCONF
             urls.__dict__["handler500"] = handler500

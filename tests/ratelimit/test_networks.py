@@ -541,7 +541,7 @@ def test_a_lookup_does_not_grow_with_the_number_of_networks(tmp_path: Path) -> N
 
 def steps(function: Any) -> int:
     """Return how many lines a call runs."""
-    import sys  # noqa: PLC0415
+    import sys
 
     lines = 0
 

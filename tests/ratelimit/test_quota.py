@@ -295,7 +295,7 @@ def test_a_quota_cannot_be_changed() -> None:
 
 
 def repickled(value: Any) -> Any:
-    return pickle.loads(pickle.dumps(value))  # noqa: S301  # our own bytes
+    return pickle.loads(pickle.dumps(value))
 
 
 @pytest.mark.parametrize("again", [copy.copy, copy.deepcopy, repickled])
@@ -311,7 +311,7 @@ def test_a_quotas_repr_says_how_to_make_it() -> None:
     """Derived numbers are left out."""
     quota = Quota("90/minute", burst=5)
     assert repr(quota) == "Quota(rate='90/minute', burst=5, name='default', window=None)"
-    assert eval(repr(quota)) == quota  # noqa: S307  # our own text
+    assert eval(repr(quota)) == quota
 
 
 # -- several in one text --------------------------------------------------------------------------

@@ -6,7 +6,7 @@ import io
 import json
 import re
 from binascii import b2a_qp
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from email.header import Header
 from http.cookies import SimpleCookie
 from urllib.parse import quote, quote_plus, urlencode
@@ -160,7 +160,7 @@ def scanner_of(secret: str | bytes) -> Scanner:
     return Scanner((variant.pattern, variant) for variant in Registry([secret]).variants)
 
 
-def masked(scanner: Scanner, data: bytes, sizes: list[int] = []) -> bytes:  # noqa: B006
+def masked(scanner: Scanner, data: bytes, sizes: Sequence[int] = ()) -> bytes:
     """Return the data as a stream in pieces of some sizes is masked."""
     scan = StreamScan(scanner, lambda *_: None)
     out, at = b"", 0

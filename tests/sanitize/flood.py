@@ -49,7 +49,7 @@ SCRAPS = [
 
 def flood(count: int, seed: int) -> None:
     """Send random answers through policies on both adapters, and look at what comes out."""
-    chance = Random(seed)  # noqa: S311  # for a test
+    chance = Random(seed)
     for number in range(count):
         clean = number % 2 == 0
         body = b"".join(chance.choices(CLEAN if clean else SCRAPS, k=chance.randrange(12)))

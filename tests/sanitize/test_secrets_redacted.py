@@ -84,7 +84,7 @@ def test_no_form_gets_out_of_an_encoded_body(
 @pytest.mark.parametrize("coded", [False, True], ids=["plain", "gzip"])
 def test_no_form_gets_out_of_a_long_body(play: Callable[..., Any], coded: bool) -> None:
     """All forms in a body of some 200 KB, cut at random."""
-    chance = random.Random(5)  # noqa: S311  # for a test's cuts
+    chance = random.Random(5)
     text = b"lorem ipsum dolor sit amet, " * 40
     body = b"".join(part for form in FORMS for part in (text, form))
     expected = b"".join(part for form in FORMS for part in (text, b"*" * len(form)))

@@ -74,7 +74,7 @@ def test_a_flask_view_finds_the_secrets(loader: SecretLoader[App]) -> None:
 
     @app.get("/")
     def read() -> dict[str, bool]:
-        from flask import request  # noqa: PLC0415  # the proxy of this request
+        from flask import request
 
         kept = mantlet.state(request).secrets
         return {"same": kept is current_app.extensions["mantlet_secrets"].current}

@@ -173,7 +173,7 @@ def written(
     handler.setFormatter(formatter)
     for one in filters:
         handler.addFilter(one)
-    logger = logging.Logger("app")  # noqa: LOG001  # of no other test's
+    logger = logging.Logger("app")
     logger.addHandler(handler)
     log(logger, loader)
     return out.getvalue()

@@ -78,7 +78,7 @@ KINDS: dict[str, Callable[[random.Random], str]] = {
 @pytest.mark.parametrize("kind", KINDS)
 def test_no_random_value_is_refused_or_left_out_of_masking(kind: str) -> None:
     """Of two thousand, for each way in which values are generated."""
-    source = random.Random(f"a seed for {kind}")  # noqa: S311  # not for cryptography
+    source = random.Random(f"a seed for {kind}")
     values = [KINDS[kind](source) for _ in range(2000)]
     assert [one for one in values if is_placeholder(one)] == []
     assert [one for one in values if weak_reason(one.encode()) is not None] == []

@@ -131,7 +131,7 @@ def test_locals_in_a_rich_traceback_show_none() -> None:
     password = Secret(VALUE)
     out = io.StringIO()
     try:
-        Holder(password).missing  # type: ignore[attr-defined]  # noqa: B018  # to have it raise
+        Holder(password).missing  # type: ignore[attr-defined]
     except AttributeError:
         shown = rich.traceback.Traceback(show_locals=True)
         rich.console.Console(file=out, width=200).print(shown)

@@ -65,7 +65,7 @@ def flask_app(log: logging.Logger) -> Any:
     app = Flask(__name__)
 
     def kept() -> App:
-        from flask import request  # noqa: PLC0415  # the proxy of this request
+        from flask import request
 
         found: App = mantlet.state(request).secrets
         say(found, log)
@@ -182,7 +182,7 @@ def test_no_form_of_a_secret_gets_out(
     out = io.StringIO()
     handler = logging.StreamHandler(out)
     handler.setFormatter(formatter())
-    log = logging.Logger("app")  # noqa: LOG001  # of no other test's
+    log = logging.Logger("app")
     log.addHandler(handler)
     roots = [logging.getLogger(name) for name in ("mantlet", "tests.secrets.test_seeded")]
     environ = {"TOKEN": TOKEN, "DATABASE_URL": URL}
@@ -207,7 +207,7 @@ def test_these_apps_would_let_them_out() -> None:
     """Otherwise the test above would prove nothing."""
     loader = SecretLoader(App, sources=[Environment({"TOKEN": TOKEN, "DATABASE_URL": URL})])
     for make in (flask_app, fastapi_app):
-        app = mantlet.wrap(make(logging.Logger("app")), loader, baseline=False)  # noqa: LOG001  # as above
+        app = mantlet.wrap(make(logging.Logger("app")), loader, baseline=False)
         # Without an envelope, frameworks answer the others with pages of their own.
         paths = [path for path in PATHS if path not in ("/crash", "/problem")]
         got = list(answers(app, paths, "text/html"))

@@ -41,7 +41,7 @@ def noting(app: WSGIApplication) -> WSGIApplication:
     def noted(environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         result = app(environ, start_response)
         kind = type(result)
-        print(f"the server gets {kind.__module__}.{kind.__name__}", file=sys.stderr)  # noqa: T201
+        print(f"the server gets {kind.__module__}.{kind.__name__}", file=sys.stderr)  # noqa: T201  # read by the test
         return result
 
     return noted

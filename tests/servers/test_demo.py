@@ -64,7 +64,7 @@ def test_interrupted_demo_leaves_nothing_running() -> None:
         stderr=subprocess.PIPE,
         text=True,
         # Whoever runs the tests in the background may have it ignored.
-        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509  # no threads
     )
     with demo:
         poll(lambda: running(mark) >= 5, "the demo and its four servers", seconds=15)

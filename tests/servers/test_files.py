@@ -34,7 +34,7 @@ APPS = [
 def large_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A file larger than every buffer on the way, of a size that is no round number."""
     path = tmp_path_factory.mktemp("files") / "large.bin"
-    path.write_bytes(Random(9110).randbytes(SIZE))  # noqa: S311  # it is no secret
+    path.write_bytes(Random(9110).randbytes(SIZE))
     return path
 
 

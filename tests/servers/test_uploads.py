@@ -29,7 +29,7 @@ SERVERS = [
 def test_the_documented_upload_arrives(server: str, app: str) -> None:
     """A photo of 4 MB passes as ``max_size="5 MB"`` promises, one of 6 MB is refused."""
     head = b"\x89PNG\r\n\x1a\n"
-    small = head + Random(1).randbytes(4_000_000)  # noqa: S311  # it is no secret
+    small = head + Random(1).randbytes(4_000_000)
     large = head + bytes(6_000_000)
     environ = {"PYTHONPATH": f"{HERE.parents[1] / 'src'}:{HERE.parents[1]}"}
     with serve(server, f"uploading:{app}", directory=HERE, env=environ) as started:

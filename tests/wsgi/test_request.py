@@ -555,7 +555,7 @@ def test_a_body_that_was_handed_over_can_no_longer_be_read(early: bool, app_read
 
 def test_a_policy_that_waits_for_an_event_loop_is_told_so() -> None:
     """Under WSGI there is none."""
-    import asyncio  # noqa: PLC0415  # beside its one use
+    import asyncio
 
     class Sleeps(Policy):
         async def on_request(self, request: Request) -> None:

@@ -51,7 +51,7 @@ def _by_keyword(kind: type, first: str) -> TypeError:
 
 
 def _unknown(kind: type, name: str, known: tuple[str, ...]) -> TypeError:
-    from difflib import get_close_matches  # noqa: PLC0415  # for a mistake alone
+    from difflib import get_close_matches  # for a mistake alone
 
     near = get_close_matches(name, known, 1)
     hint = f"did you mean {near[0]!r}?" if near else f"its options are {', '.join(known)}"

@@ -12,7 +12,7 @@ __all__ = ["main"]
 def main() -> None:
     """Run the command line with the arguments of the process."""
     try:
-        from mantlet.cli.app import app  # noqa: PLC0415  # requires an extra
+        from mantlet.cli.app import app  # requires an extra
     except ModuleNotFoundError as error:
         if error.name not in ("typer", "rich"):
             raise

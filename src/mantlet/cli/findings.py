@@ -39,8 +39,8 @@ def load_findings(directory: Path) -> FoundFindings:
         import_extra("jiter", "guard")
     except ImportError as error:
         raise UsageError(str(error)) from None
-    from mantlet.guard.findings.files import read_findings  # noqa: PLC0415  # requires an extra
-    from mantlet.guard.findings.finding import merge  # noqa: PLC0415  # requires an extra
+    from mantlet.guard.findings.files import read_findings  # requires an extra
+    from mantlet.guard.findings.finding import merge  # requires an extra
 
     result = FoundFindings()
     found: list[Finding] = []

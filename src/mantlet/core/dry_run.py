@@ -102,7 +102,7 @@ class ReportOnly(_Wrapped):
         view = self._view(request)
         try:
             result = self._policy.on_message(view, message)
-        except Exception as error:  # noqa: BLE001  # a policy that only reports fails nothing
+        except Exception as error:
             self._log_failure(view, error)
             return message
         if result is None or isinstance(result, (Message, Close, tuple)):
@@ -115,7 +115,7 @@ class ReportOnly(_Wrapped):
     ) -> Message:
         try:
             self._report_message(view, message, await waiting)
-        except Exception as error:  # noqa: BLE001  # a policy that only reports fails nothing
+        except Exception as error:
             self._log_failure(view, error)
         return message
 
@@ -133,7 +133,7 @@ class ReportOnly(_Wrapped):
         """Let the policy end its messages, which have been sent."""
         try:
             self._policy.on_close(self._view(request))
-        except Exception as error:  # noqa: BLE001  # a policy that only reports fails nothing
+        except Exception as error:
             self._log_failure(request, error)
         return ()
 
@@ -142,7 +142,7 @@ class ReportOnly(_Wrapped):
         view = self._view(request)
         try:
             result = self._policy.on_text(view, text, place)
-        except Exception as error:  # noqa: BLE001  # a policy that only reports fails nothing
+        except Exception as error:
             self._log_failure(view, error)
             return text
         if result != text:
@@ -153,7 +153,7 @@ class ReportOnly(_Wrapped):
         """Let the policy clean up."""
         try:
             waiting = self._policy.on_finish(self._view(request))
-        except Exception as error:  # noqa: BLE001  # a policy that only reports fails nothing
+        except Exception as error:
             self._log_failure(request, error)
             return None
         return None if waiting is None else self._finish_later(request, waiting)
@@ -161,7 +161,7 @@ class ReportOnly(_Wrapped):
     async def _finish_later(self, request: Request, waiting: Awaitable[None]) -> None:
         try:
             await waiting
-        except Exception as error:  # noqa: BLE001  # a policy that only reports fails nothing
+        except Exception as error:
             self._log_failure(request, error)
 
     def _view(self, request: Request) -> RequestView:
@@ -179,7 +179,7 @@ class ReportOnly(_Wrapped):
             reply = hook(*args)
         except Problem as problem:
             reply = problem.reply(view)
-        except Exception as error:  # noqa: BLE001  # a policy that only reports fails nothing
+        except Exception as error:
             self._log_failure(view, error)
             reply = None
         if reply is None or isinstance(reply, (Reply, Response)):
@@ -194,7 +194,7 @@ class ReportOnly(_Wrapped):
             reply = await waiting
         except Problem as problem:
             reply = problem.reply(view)
-        except Exception as error:  # noqa: BLE001  # a policy that only reports fails nothing
+        except Exception as error:
             self._log_failure(view, error)
             reply = None
         self._replied(view, reply)
@@ -267,7 +267,7 @@ class _WatchedFilters:
         """Run the filters on a chunk; return the chunk as it is."""
         try:
             result = apply_filters(self._filters, chunk, more)
-        except Exception as error:  # noqa: BLE001  # a policy that only reports fails nothing
+        except Exception as error:
             return self._stop(chunk, error)
         if not isinstance(result, bytes):
             return self._wait(chunk, result)
@@ -276,7 +276,7 @@ class _WatchedFilters:
     async def _wait(self, chunk: bytes, waiting: Awaitable[Filtered]) -> bytes:
         try:
             result = await waiting
-        except Exception as error:  # noqa: BLE001  # as above
+        except Exception as error:
             return self._stop(chunk, error)
         return self._compare(chunk, result)
 

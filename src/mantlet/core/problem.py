@@ -229,7 +229,7 @@ def as_uuid(request_id: str) -> str:
     match = _UUID.fullmatch(request_id)
     if match is not None:  # the usual case, quicker than a UUID object
         return "-".join(match.groups())
-    from uuid import NAMESPACE_URL, UUID, uuid5  # noqa: PLC0415  # for other ids alone
+    from uuid import NAMESPACE_URL, UUID, uuid5  # for other ids alone
 
     try:
         return str(UUID(request_id))

@@ -107,7 +107,7 @@ def debug_reply(request: Request, error: BaseException, status: int) -> Reply | 
     given = request.get_headers(ACCEPT)
     if not _is_local(request) or negotiate(given.get("accept")) != HTML:
         return None
-    from markupsafe import Markup  # noqa: PLC0415  # for pages alone
+    from markupsafe import Markup  # for pages alone
 
     title = f"{status} {type(error).__qualname__}"
     text = "".join(format_exception(error))[-_MAX_TEXT:]

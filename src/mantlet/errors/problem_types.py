@@ -180,7 +180,7 @@ class Catalogue(KnowsOptions):
             path: the request's whole decoded path: `Request.path`.
         """
         if path == self.path:
-            from markupsafe import Markup  # noqa: PLC0415  # for pages alone
+            from markupsafe import Markup  # for pages alone
 
             content = Markup("\n").join(
                 Markup('<h2><a href="{}">{}</a></h2>\n{}').format(
@@ -203,7 +203,7 @@ def _response(kind: ProblemType) -> dict[str, Any]:
 
 
 def _about(kind: ProblemType) -> "Markup":
-    from markupsafe import Markup  # noqa: PLC0415  # for pages alone
+    from markupsafe import Markup  # for pages alone
 
     parts = [Markup("<p>{}</p>").format(kind.description)] if kind.description else []
     parts.append(
@@ -219,7 +219,7 @@ def _about(kind: ProblemType) -> "Markup":
 
 
 def _page(title: str, content: "Markup") -> Reply:
-    from markupsafe import Markup  # noqa: PLC0415  # for pages alone
+    from markupsafe import Markup  # for pages alone
 
     body = html_document(title, Markup("<h1>{}</h1>\n{}").format(title, content))
     return Reply(200, {"Content-Type": "text/html; charset=utf-8"}, body)

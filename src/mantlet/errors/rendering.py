@@ -243,7 +243,7 @@ def _elements(value: Any, depth: int) -> str:
         return "true" if value else "false"
     if value is None or isinstance(value, (dict, list)):
         return ""
-    from markupsafe import escape  # noqa: PLC0415  # for XML alone
+    from markupsafe import escape  # for XML alone
 
     return str(escape(str(value).translate(_NOT_XML)))
 
@@ -281,14 +281,14 @@ pre {{ font-size: .8125rem; line-height: 1.5; white-space: pre-wrap; overflow-wr
 
 def html_document(title: str, content: "Markup") -> str:
     """Return a plain, accessible page: one landmark, readable in any color scheme and width."""
-    from markupsafe import Markup  # noqa: PLC0415  # for pages alone
+    from markupsafe import Markup  # for pages alone
 
     return str(Markup(_PAGE).format(title=title, content=content))  # noqa: S704  # a constant
 
 
 def problem_page(problem: Problem, request: Request) -> str:
     """Return the page for a problem."""
-    from markupsafe import Markup  # noqa: PLC0415  # for pages alone
+    from markupsafe import Markup  # for pages alone
 
     members = problem.members(request)
     title = members["title"]

@@ -101,8 +101,8 @@ def _create_windows(
 ) -> "tuple[WindowLimiter, FallbackWindows | None]":
     """Create the limiter that counts windows, and the fallback for a shared storage."""
     # Importing them is slow.
-    from mantlet.ratelimit.window_fallback import FallbackWindows  # noqa: PLC0415
-    from mantlet.ratelimit.window_strategy import WindowLimiter  # noqa: PLC0415
+    from mantlet.ratelimit.window_fallback import FallbackWindows
+    from mantlet.ratelimit.window_strategy import WindowLimiter
 
     windows = WindowLimiter(uri, max_keys=max_keys, timeout=timeout)
     return windows, None if windows.is_local else FallbackWindows(workers, max_keys, timeout)
@@ -121,7 +121,7 @@ def create_store(uri: str, options: StoreOptions) -> Store | None:
     if scheme.partition("+")[0] in _NETWORK_SCHEMES:
         if options.clock is not None:
             raise TypeError("clock applies to stores on this host only; a server has its own clock")
-        from mantlet.ratelimit.stores.redis.store import RedisStore  # noqa: PLC0415  # an extra
+        from mantlet.ratelimit.stores.redis.store import RedisStore  # an extra
 
         return RedisStore(
             uri, timeout=options.timeout, prefetch=options.prefetch, max_keys=max_keys
@@ -129,7 +129,7 @@ def create_store(uri: str, options: StoreOptions) -> Store | None:
     if options.prefetch is not None:
         raise TypeError("prefetch applies to stores on the network only, such as redis://")
     if scheme == "lmdb":
-        from mantlet.ratelimit.stores.lmdb import open_lmdb  # noqa: PLC0415  # an extra
+        from mantlet.ratelimit.stores.lmdb import open_lmdb  # an extra
 
         return open_lmdb(uri, max_keys=options.max_keys, clock=options.clock)
     if uri == "memory://":

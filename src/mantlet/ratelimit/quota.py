@@ -248,7 +248,7 @@ def _parse_rate(rate: str) -> tuple[int, int, int | None]:
     """Return the amount, the period in seconds, and the burst (None if it has none) of a rate."""
     if not isinstance(rate, str):
         raise TypeError(f'rate must be a string such as "100/minute", not {rate!r}')
-    from limits import parse_many  # noqa: PLC0415  # slow to import
+    from limits import parse_many  # slow to import
 
     match = _BURST.fullmatch(rate)
     plain, burst = (rate, None) if match is None else (match[1], int(match[2]))

@@ -312,7 +312,7 @@ def _decoded(group: int, text: bytes) -> int:
 
 @cache
 def _entities() -> dict[str, str]:
-    from html.entities import html5  # noqa: PLC0415  # a large table, and rarely needed
+    from html.entities import html5  # a large table, and rarely needed
 
     return html5
 

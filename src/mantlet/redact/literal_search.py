@@ -44,7 +44,7 @@ def build_test(
             case.
     """
     # Libraries are not loaded before the first search.
-    from ahocorasick_rs import (  # noqa: PLC0415  # for searches alone
+    from ahocorasick_rs import (  # for searches alone
         BytesAhoCorasick,
         Implementation,
         MatchKind,
@@ -157,7 +157,7 @@ class LiteralSearch:
             return []
         find_all = self._find_all
         if find_all is None:  # built on first use, since nearly all responses are clean
-            from ahocorasick_rs import BytesAhoCorasick, MatchKind  # noqa: PLC0415  # the same
+            from ahocorasick_rs import BytesAhoCorasick, MatchKind  # the same
 
             find_all = self._find_all = BytesAhoCorasick(
                 self._patterns, MatchKind.Standard

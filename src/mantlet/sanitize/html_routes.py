@@ -71,7 +71,7 @@ class HtmlRoutes:
 
 def charset_of(content_type: str | None) -> str:
     """Return the charset that a ``Content-Type`` declares, or an empty text."""
-    from email.message import Message  # noqa: PLC0415  # slow to import
+    from email.message import Message  # slow to import
 
     message = Message()
     message["Content-Type"] = content_type or "text/html"

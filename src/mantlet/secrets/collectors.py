@@ -115,8 +115,8 @@ class MaskingSpanProcessor(_MaskingProcessor):
 
     def on_end(self, span: Any) -> None:
         """Give a masked copy of a span to the other processor."""
-        from opentelemetry.sdk.trace import Event, ReadableSpan  # noqa: PLC0415  # optional
-        from opentelemetry.trace import Link, Status  # noqa: PLC0415  # optional
+        from opentelemetry.sdk.trace import Event, ReadableSpan  # optional
+        from opentelemetry.trace import Link, Status  # optional
 
         value, text = self._masker.value, self._masker.text
         description = span.status.description

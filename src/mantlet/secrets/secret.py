@@ -105,7 +105,7 @@ class Secret(Immutable, Generic[T], metaclass=_SecretType):
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
         """Let pydantic models have secrets: validate plain values, and serialize a mask."""
-        from pydantic_core import core_schema  # noqa: PLC0415  # the caller has imported it
+        from pydantic_core import core_schema  # the caller has imported it
 
         inner = handler.generate_schema(next(iter(get_args(source)), Any))
 

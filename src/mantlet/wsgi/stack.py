@@ -110,7 +110,7 @@ def _run_off_loop(start: Callable[[], Coroutine[Any, Any, None]]) -> None:
     if asyncio is None or asyncio._get_running_loop() is None:
         run_sync(start())
         return
-    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415  # seldom needed
+    from concurrent.futures import ThreadPoolExecutor  # seldom needed
 
     with ThreadPoolExecutor(1) as pool:
         pool.submit(lambda: run_sync(start())).result()

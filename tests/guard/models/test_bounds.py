@@ -333,7 +333,7 @@ def test_numbers_of_one_hash_are_refused(value: Any) -> None:
 @pytest.mark.parametrize("name", ["integers", "frozen", "anything", "optional", "lists"])
 def test_other_large_numbers_are_accepted(name: str) -> None:
     """Such as random ones of 64 bits, and a number that is repeated."""
-    rng = random.Random(1)  # noqa: S311  # of a test
+    rng = random.Random(1)
     value = {name: [rng.getrandbits(64) for _ in range(5_000)] + [2**70] * 4_000}
     assert codes(Numbers, value) == []
     assert codes(Numbers, {name: list(range(9_000))}) == []

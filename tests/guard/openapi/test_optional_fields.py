@@ -124,8 +124,8 @@ def test_forms_of_fastapi() -> None:
         f: UploadFile | None = None,
         fs: list[UploadFile] | None = None,
         b: Annotated[bytes | None, FastApiFile(max_length=5)] = None,
-        s: Annotated[set[bytes], FastApiFile()] = set(),  # noqa: B006
-        few: Annotated[list[UploadFile], FastApiFile(min_length=2, max_length=3)] = [],  # noqa: B006
+        s: Annotated[set[bytes], FastApiFile()] = set(),  # noqa: B006  # FastAPI copies it
+        few: Annotated[list[UploadFile], FastApiFile(min_length=2, max_length=3)] = [],  # noqa: B006  # the same
         n: Annotated[int | None, FastApiForm()] = 3,
         text: Annotated[str, FastApiForm(max_length=20)] = "",
     ) -> None: ...
@@ -168,7 +168,7 @@ def test_a_form_that_is_a_file(adapter: Adapter) -> None:
 
 
 def _fits_framework(root: Any) -> None:
-    from tests.drive import ADAPTERS  # noqa: PLC0415
+    from tests.drive import ADAPTERS
 
     for adapter in ADAPTERS:
         guarded = Form(adapter, root)

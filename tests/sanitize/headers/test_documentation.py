@@ -54,8 +54,8 @@ def assert_works(answer: Answer) -> None:
 @pytest.mark.parametrize("compressed", [False, True], ids=["plain", "gzip"])
 def test_the_pages_of_fastapi_work(path: str, mounted: bool, compressed: bool) -> None:
     """As they come, mounted in another app, and compressed by the app."""
-    from fastapi import FastAPI  # noqa: PLC0415  # slow to import
-    from starlette.middleware.gzip import GZipMiddleware  # noqa: PLC0415
+    from fastapi import FastAPI
+    from starlette.middleware.gzip import GZipMiddleware
 
     app = FastAPI()
     if compressed:
@@ -77,9 +77,9 @@ def test_the_pages_of_fastapi_work(path: str, mounted: bool, compressed: bool) -
 @pytest.mark.parametrize("path", ["", "/swagger", "/redoc", "/elements", "/rapidoc", "/scalar"])
 def test_the_pages_of_litestar_work(path: str) -> None:
     """All that it offers."""
-    from litestar import Litestar, get  # noqa: PLC0415  # slow to import
-    from litestar.openapi import OpenAPIConfig  # noqa: PLC0415
-    from litestar.openapi.plugins import (  # noqa: PLC0415
+    from litestar import Litestar, get
+    from litestar.openapi import OpenAPIConfig
+    from litestar.openapi.plugins import (
         RapidocRenderPlugin,
         RedocRenderPlugin,
         ScalarRenderPlugin,
@@ -103,8 +103,8 @@ def test_the_pages_of_litestar_work(path: str) -> None:
 @pytest.mark.parametrize("path", ["/swagger-ui", "/redoc", "/rapidoc"])
 def test_the_pages_of_flask_smorest_work(path: str) -> None:
     """Under the paths of its documentation."""
-    from flask import Flask  # noqa: PLC0415  # slow to import
-    from flask_smorest import Api  # noqa: PLC0415
+    from flask import Flask
+    from flask_smorest import Api
 
     app = Flask(__name__)
     app.config.update(
@@ -222,7 +222,7 @@ def test_pages_begin_in_several_ways(adapter: Adapter, body: bytes) -> None:
 @pytest.mark.parametrize("root_path", ["/api", "/files/x"])
 def test_pages_under_a_root_path_work(root_path: str) -> None:
     """By each path that the app may take the request's for."""
-    from fastapi import FastAPI  # noqa: PLC0415  # slow to import
+    from fastapi import FastAPI
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # FastAPI advises against root_path

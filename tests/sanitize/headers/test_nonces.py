@@ -218,7 +218,7 @@ def test_exchanges_at_the_same_time_have_their_own() -> None:
         async def send(_message: Any) -> None:
             await asyncio.sleep(0)
 
-        from tests.drive import make_scope  # noqa: PLC0415  # beside its only use
+        from tests.drive import make_scope
 
         await asyncio.gather(*(wrapped(make_scope(), receive, send) for _ in range(5)))
         assert csp_nonce() == ""
@@ -232,7 +232,7 @@ def test_exchanges_at_the_same_time_have_their_own() -> None:
 @both_adapters
 def test_it_is_no_request_id(adapter: Adapter) -> None:
     """The context of a nonce alone has none."""
-    from mantlet.core.context import current_request_id  # noqa: PLC0415  # beside its only use
+    from mantlet.core.context import current_request_id
 
     seen: list[str | None] = []
 

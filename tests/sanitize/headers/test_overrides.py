@@ -72,9 +72,9 @@ def test_flask_s_own_setting_is_overridden_and_named(
     caplog: pytest.LogCaptureFixture, http_only: bool
 ) -> None:
     """As with SESSION_COOKIE_HTTPONLY=False."""
-    from flask import Flask, session  # noqa: PLC0415  # slow to import
+    from flask import Flask, session
 
-    import mantlet  # noqa: PLC0415  # the same
+    import mantlet
 
     app = Flask(__name__)
     app.config.update(SECRET_KEY="x" * 16, SESSION_COOKIE_HTTPONLY=http_only)

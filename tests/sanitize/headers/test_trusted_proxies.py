@@ -104,7 +104,7 @@ def test_nobody_else_is_believed(adapter: Adapter, headers: dict[str, str]) -> N
 
 def test_a_proxy_may_be_on_a_unix_socket() -> None:
     """Under ASGI it has no address."""
-    from tests.drive import ADAPTERS  # noqa: PLC0415  # beside its only use
+    from tests.drive import ADAPTERS
 
     headers = {"X-Forwarded-Proto": "https"}
     assert is_secure(asked(ADAPTERS[0], headers, trusted=["unix"], client=None))

@@ -37,7 +37,7 @@ LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 
 def letters(count: int, chars: str = LETTERS) -> str:
     """Return letters that look random, the same in each run."""
-    return "".join(Random(count).choices(chars, k=count))  # noqa: S311  # nothing is kept by it
+    return "".join(Random(count).choices(chars, k=count))
 
 
 def plain() -> str:
@@ -104,8 +104,8 @@ def starlette(accept: str) -> str:
 
 def django(path: str, accept: str) -> str:
     """Return Django's debug page."""
-    from django.test import RequestFactory, override_settings  # noqa: PLC0415  # it needs settings
-    from django.views import debug  # noqa: PLC0415  # the same
+    from django.test import RequestFactory, override_settings
+    from django.views import debug
 
     request = RequestFactory().get(path, headers={"accept": accept})
     with override_settings(DEBUG=True, ROOT_URLCONF=types.ModuleType("urls")):

@@ -79,7 +79,7 @@ def test_an_error_is_masked_alike_over_any_cut(name: str) -> None:
     whole, _ = scanned(body, media)
     if len(body) < 3000:
         assert streamed([body[at : at + 1] for at in range(len(body))], media) == whole
-    chance = Random(3)  # noqa: S311  # for a test's cuts
+    chance = Random(3)
     for _ in range(10):
         edges = [0, *sorted(chance.choices(range(len(body)), k=12)), len(body)]
         assert streamed([body[a:b] for a, b in pairwise(edges)], media) == whole

@@ -73,7 +73,7 @@ def _args() -> NoReturn:
 
 
 def _sql() -> None:
-    statement = sqlalchemy.text(f"SELECT name FROM lost WHERE name = :name -- {seeded('sql')}")  # noqa: S608
+    statement = sqlalchemy.text(f"SELECT name FROM lost WHERE name = :name -- {seeded('sql')}")
     with sqlalchemy.create_engine("sqlite://").begin() as connection:
         connection.execute(statement, {"name": f"a parameter {CORE}"})
 

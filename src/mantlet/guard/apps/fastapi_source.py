@@ -131,7 +131,7 @@ class FastApiSource:
         """Return the declared responses, which only the generated document has."""
         if all(one.responses == "off" for one in settings.values()):
             return {}
-        from mantlet.guard.openapi.document import DocumentSource  # noqa: PLC0415  # an extra
+        from mantlet.guard.openapi.document import DocumentSource  # an extra
 
         templates = {
             route.template.replace(":path}", "}"): route.template for route in self._routes

@@ -131,7 +131,7 @@ class _Compiler:
         if isinstance(kind, JsonRpc):
             return self._rpc(kind)
         if isinstance(kind, GraphQL):
-            from mantlet.guard.graphql.requests import GraphQLRequestSchema  # noqa: PLC0415  # an extra
+            from mantlet.guard.graphql.requests import GraphQLRequestSchema  # an extra
 
             return GraphQLRequestSchema(
                 kind,
@@ -171,7 +171,7 @@ class _Compiler:
 
     def query(self, method: str, contract: Contract) -> ParameterGroup | None:
         if method == "GET" and isinstance(contract.body, GraphQL):
-            from mantlet.guard.graphql.requests import graphql_query_parameters  # noqa: PLC0415  # an extra
+            from mantlet.guard.graphql.requests import graphql_query_parameters  # an extra
 
             return graphql_query_parameters(contract.body, self._limits)
         return self.group("query", contract.query)

@@ -105,7 +105,7 @@ class HtmlPolicy(KnowsOptions):
 
         A fragment that would take a parser far longer than others of its size is returned as text.
         """
-        from markupsafe import Markup, escape  # noqa: PLC0415  # for HTML routes alone
+        from markupsafe import Markup, escape  # for HTML routes alone
 
         if is_too_complex(fragment):
             return escape(fragment)
@@ -122,7 +122,7 @@ class HtmlPolicy(KnowsOptions):
         schemes: frozenset[str],
     ) -> "nh3.Cleaner":
         try:
-            import nh3  # noqa: PLC0415  # an optional extra
+            import nh3  # an optional extra
         except ImportError as error:
             raise ImportError(
                 'HTML is cleaned by nh3, which is not installed: pip install "mantlet[html]"'

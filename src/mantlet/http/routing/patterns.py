@@ -284,7 +284,7 @@ def _corrected_method(name: str, known: Collection[str]) -> str:
         return upper
     if upper in _ALIASES:
         return _ALIASES[upper]
-    from difflib import get_close_matches  # noqa: PLC0415  # for a mistake alone
+    from difflib import get_close_matches  # for a mistake alone
 
     near = get_close_matches(upper, sorted(known), n=1, cutoff=_ALIKE)
     return near[0] if near else "*"

@@ -200,7 +200,7 @@ class Store:
             fallback: learns the results, so that it can go on from there in an outage; None if
                 there is no fallback.
         """
-        from mantlet.ratelimit.stores.observed import ObservedStore  # noqa: PLC0415  # seldom used
+        from mantlet.ratelimit.stores.observed import ObservedStore  # seldom used
 
         return ObservedStore(self, outages, fallback)
 

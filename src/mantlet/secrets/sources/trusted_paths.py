@@ -139,7 +139,7 @@ def open_trusted(path: str, flags: int) -> int:
     if not path:
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
     # Without `os.path.abspath()`, which removes ".." after a link.
-    absolute = path if path.startswith("/") else f"{os.getcwd()}/{path}"  # noqa: PTH109
+    absolute = path if path.startswith("/") else f"{os.getcwd()}/{path}"  # noqa: PTH109  # text
     return _Walk(flags).run(absolute)
 
 

@@ -32,7 +32,7 @@ SLOTS = 16384
 def quiet_port() -> int:
     """Return a free port that the system does not assign to clients either."""
     while True:
-        port = random.randrange(10_000, 30_000)  # noqa: S311  # no secret
+        port = random.randrange(10_000, 30_000)
         with socket.socket() as probe, suppress(OSError):
             probe.bind((HOST, port))
             return port

@@ -129,7 +129,7 @@ def test_errors_are_those_that_every_store_raises() -> None:
     for error in (CommandError("ODD", "text"), ServerUnavailable("text"), ConnectionLost("text")):
         assert isinstance(error, StoreError)
         assert isinstance(error, StoreOutage) == isinstance(error, ServerUnavailable)
-        for twin in (copy.copy(error), pickle.loads(pickle.dumps(error))):  # noqa: S301  # its own
+        for twin in (copy.copy(error), pickle.loads(pickle.dumps(error))):
             assert (type(twin), str(twin)) == (type(error), "text")
             assert getattr(twin, "code", None) == getattr(error, "code", None)
 

@@ -80,7 +80,7 @@ class Fleet:
         def asked() -> bool:
             before = self.local
             for worker in range(len(self.limiters)):
-                self.admits(worker, f"198.51.100.{random.randrange(250)}")  # noqa: S311
+                self.admits(worker, f"198.51.100.{random.randrange(250)}")
             return self.local == before
 
         poll(asked, "a server that is asked again", seconds=30)
@@ -189,7 +189,7 @@ def test_any_number_of_outages_gives_at_most_the_quota_once_more(
     """Besides what the server admits: its bucket, and once more for each time that it lost it."""
     workers, outages = 3, 3
     quota = Quota("120/minute", burst=BURST)
-    choose = random.Random(1)  # noqa: S311  # no secret
+    choose = random.Random(1)
     with Proxy(own_valkey) as proxy, ExitStack() as stack:
         made = stack.enter_context(fleet(adapter, proxy.place, quota, workers))
         began = time.monotonic()

@@ -79,7 +79,7 @@ def session() -> boto3.Session:
 def aws(monkeypatch: pytest.MonkeyPatch, moto: str, session: boto3.Session) -> boto3.Session:
     """Use the services of moto, emptied."""
     monkeypatch.setenv("AWS_ENDPOINT_URL", moto)
-    with urlopen(Request(f"{moto}/moto-api/reset", method="POST")):  # noqa: S310  # moto's own
+    with urlopen(Request(f"{moto}/moto-api/reset", method="POST")):
         return session
 
 

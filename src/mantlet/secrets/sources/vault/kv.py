@@ -95,7 +95,7 @@ class Vault(RemoteSource):
                 f"not {type(auth).__name__}"
             )
         self._hvac = import_extra("hvac", "vault")
-        from mantlet.secrets.sources.vault import http  # noqa: PLC0415  # requires the extra
+        from mantlet.secrets.sources.vault import http  # requires the extra
 
         self._http = http
         self._version = version
