@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING, Any, Literal
 from wsgiref.util import FileWrapper
 
 import brotli
-from backports import zstd
 
 from tests.conformance.checkers import check_asgi, check_wsgi
 from tests.drive import Answer, drive_asgi, make_environ
 from tests.drive import ask_wsgi as drive_wsgi
+from tests.zstandard import zstd
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 import brotli
 import pytest
-from backports import zstd
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mantlet.http.content_encoding import PIECE, DecodeError, decoders
+from tests.zstandard import zstd
 
 if TYPE_CHECKING:
     from collections.abc import Callable

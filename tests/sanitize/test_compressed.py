@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator
 
 import brotli
 import pytest
-from backports import zstd
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -23,6 +22,8 @@ from mantlet.sanitize.compressed import (
     supported_codings,
 )
 from tests.sanitize.streams import at_once, gunzip, play_wsgi
+from tests.zstandard import NAME as ZSTD
+from tests.zstandard import zstd
 
 pytestmark = pytest.mark.slow
 
@@ -274,7 +275,7 @@ def test_any_bytes_in_any_chunks(data: bytes, cuts: list[int], coding: str) -> N
     assert heard.data == data
 
 
-@pytest.mark.parametrize(("module", "coding"), [("brotli", "br"), ("backports.zstd", "zstd")])
+@pytest.mark.parametrize(("module", "coding"), [("brotli", "br"), (ZSTD, "zstd")])
 def test_without_its_package_a_coding_is_unknown(
     monkeypatch: pytest.MonkeyPatch, module: str, coding: str
 ) -> None:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 import brotli
 import pytest
-from backports import zstd
 
 import mantlet
 from mantlet import BodyTooLarge, ClientDisconnected, MalformedRequest, Policy, Request
@@ -25,6 +24,7 @@ from mantlet.guard.limits import BodyLimits
 from mantlet.http.headers import HeaderNames
 from tests.drive import Adapter, both_adapters
 from tests.uploads import PIECE, App, Body, upload
+from tests.zstandard import zstd
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

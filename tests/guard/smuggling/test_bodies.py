@@ -11,7 +11,6 @@ from urllib.parse import urlencode
 
 import brotli
 import pytest
-from backports import zstd
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel
@@ -19,6 +18,7 @@ from pydantic import BaseModel
 from mantlet.guard import BodyLimits, Contract, File, SchemaGuard
 from tests.guard.smuggling.body_readers import BODY_READERS, BodyReader, Read
 from tests.integrations.django_site import lower_case
+from tests.zstandard import zstd
 
 if TYPE_CHECKING:
     from tests.drive import Answer
