@@ -46,7 +46,7 @@ def report(results: Results) -> str:
         "![The search beside others, and time that the policy adds to a response](sanitizer.svg)",
         _search_ratios(results),
         *(_head_ratios(results, title) for title in names.HEADS),
-        "### What the leak rules find",
+        "### Precision of the leak rules",
         _PRECISION,
         precision_table(results["precision"]),
         "### Validated requests",
@@ -117,53 +117,53 @@ def target_table(results: Results) -> str:
 
 _HEAD = """# Benchmarks
 
-The cost of Mantlet per request: in process around a bare app, beside other rate limiters around the
-same app, and over HTTP. `make bench` writes this page, its charts and
+The cost of Mantlet per request: in process around a bare app, compared with other rate limiters
+around the same app, and over HTTP. `make bench` writes this page, its charts and
 [`results.json`](results.json), which holds every round."""
 
 _TARGETS = """The two policies are `ErrorEnvelope` and `RateLimiter`, fused. All figures are medians
-of this one run; no check passes or fails by them."""
+of this one run; no test depends on them."""
 
 _PEERS = """Same app, same 100-byte JSON request, same process. "Adds" is the time on top of the
-bare app's; 1 is the time that Mantlet's two policies add, which respond to errors, give each
-request an id and send the remaining quota in every response. A peer without "header fields"
-sends no quota. Around a framework everything adds more than around the plain apps below, whose
-few lines leave the processor's caches free."""
+bare app's, relative to Mantlet's two policies, which respond to errors, give each request an id and
+send the remaining quota in every response. Only the peers with "header fields" send a quota.
+Everything adds more around a framework than around the plain apps below, which are so small that
+they leave the processor's caches free."""
 
-_ERRORS = """An endpoint raises, and an exception that reaches the server is caught. The bare
-app responds with Starlette's own page of a few words, all others with a problem. When one error
-repeats, Mantlet logs a few records and counts the rest; "each" stands for errors a minute
-apart. A record is formatted with its traceback, and discarded. starlette-problem logs nothing.
-A separate page shows the data that each [leaks](../error-leaks.md)."""
+_ERRORS = """An endpoint raises an exception; if it reaches the server, the benchmark catches it
+there. The bare app responds with Starlette's own short page, all others with a problem. If an error
+repeats, Mantlet logs a few records and counts the rest; "one log record per error" is for errors a
+minute apart. Records are formatted with their tracebacks, and discarded. starlette-problem logs
+nothing. A separate page shows the data that each [leaks](../error-leaks.md)."""
 
-_SANITIZED = """Security headers, cookies, JSON made safe, and the search for all that is searched
-for by default; then with ten secrets in all their encodings, and fields masked. The search alone,
-for a number of patterns, is compared with simple code for the same task. The peers
-set security headers only, and are compared with a policy that does only that, with the preset
-`"api"`."""
+_SANITIZED = """Security headers, cookies, JSON made safe, and the default search for leaks; then
+also ten secrets in all their encodings, and masked fields. The search by itself, for a number of
+patterns, is compared with simple code for the same task. The peers only set security headers, and
+are compared with a policy that does only that, with the preset `"api"`."""
 
-_PRECISION = """Innocent files are made of bar codes, ids of 9 to 16 digits, phone numbers, SVG
-paths, image names, hashes, prices, coordinates, versions, timestamps, UUIDs and tracking numbers:
-ten of one kind in each, as JSON, HTML, CSV or text. Files with personal data have one random value
-of a group each. Precision and recall are those over both. The files of packages are text files of
-the packages in this environment; what is found there is mostly e-mail addresses of authors."""
+_PRECISION = """The innocent files are generated: bar codes, ids of 9 to 16 digits, phone numbers,
+SVG paths, image names, hashes, prices, coordinates, versions, timestamps, UUIDs and tracking
+numbers, ten of one kind in each file, as JSON, HTML, CSV or text. The files with personal data have
+one random value of a group each. Precision and recall are measured over both. The files of packages
+are text files of the packages in this environment; most findings there are e-mail addresses of
+authors."""
 
-_SECRETS = """50 secrets in a directory of files. A start reads and checks them, and computes all
-encodings that are searched for. A rotation replaces all of them, and prepares a sanitizer that
-searches for them and for its own rules. `SecretLoader.current` checks whether the files are due to
-be read again; the secrets of an exchange are already loaded."""
+_SECRETS = """50 secrets in a directory of files. A start reads and checks them, and computes the
+encodings to search for. A rotation replaces all of them, and prepares a sanitizer that searches for
+them and for its own rules. `SecretLoader.current` checks whether it is time to read the files
+again; the secrets of an exchange are already loaded."""
 
-_VALIDATED = """The same 100-byte body against the same schema, around a bare app and around an
-app of a framework, which parses the body again unless it uses the validated model. FastAPI,
-spectree, connexion and flask-openapi3 pass their apps the parsed body, and save the time that
-the bare app spends on parsing. connexion and openapi-core read OpenAPI, the other peers models.
-A separate page shows the requests that each [lets through](../schema-guard/validation-holes.md)."""
+_VALIDATED = """The same 100-byte body against the same schema, around a bare app and around a
+framework's app, which parses the body again unless it uses the validated model. FastAPI, spectree,
+connexion and flask-openapi3 pass the parsed body to their apps, which saves the bare app's time for
+parsing. connexion and openapi-core read OpenAPI documents, the other peers models. A separate page
+shows the requests that each [lets through](../schema-guard/validation-holes.md)."""
 
-_STORES = """The workers of a host share a file, here one process and two, which decide as fast as
-they can; pyrate-limiter's SQLite bucket does the same. "Wrong" is the share of all decisions that
-differ from those of a single process. Hosts share a Valkey, which runs on the same machine here and
-competes with the servers for processor time: beside slowapi, which uses a blocking client.
-Everything is served by one worker of uvicorn, over 16 connections."""
+_STORES = """One process, and then two, make decisions as fast as they can in a file, as the workers
+of a host do; pyrate-limiter's SQLite bucket does the same. "Wrong" is the share of decisions that
+differ from those of a single process. The Valkey, which hosts would share, runs on the same machine
+and competes with the servers for processor time; slowapi, beside it, uses a blocking client. One
+worker of uvicorn serves every app, over 16 connections."""
 
 _CAPACITY = """A bucket takes %(bytes).0f bytes of the Valkey's memory, and one decision
 %(us).1f µs of its time. Including reading calls and writing replies, it made %(rate).0f decisions a
@@ -192,8 +192,8 @@ $ python -m benchmarks --quick       # about two minutes; writes to .bench/quick
 ```
 
 The peers are installed into environments of their own, `.bench/peers` and `.bench/validators`;
-delete these to get the newest versions. The load comes from `wrk` if it is installed, else from
-`k9-load`; GitHub's document comes from npm. The machine should be idle otherwise."""
+delete these to get the newest versions. `wrk` makes the load if it is installed, and
+`k9-load` otherwise; GitHub's document comes from npm. The machine should be idle otherwise."""
 
 
 # -- tables ---------------------------------------------------------------------------------------
