@@ -19,7 +19,7 @@ _MAX_LISTED: Final = 50
 
 
 class MantletError(Exception):
-    """The root of everything that Mantlet raises on its own account."""
+    """The base class of Mantlet's own exceptions."""
 
 
 class ClientDisconnected(MantletError, ConnectionError):

@@ -144,7 +144,7 @@ class Security(Protocol):
 def make_security(
     alternatives: tuple[Requirement, ...], checks: Mapping[str, CredentialCheck] | None
 ) -> Security | None:
-    """Return what an operation requires; None if it requires nothing.
+    """Return the credentials that an operation requires; None if it requires none.
 
     Args:
         alternatives: requirements, of which one must be satisfied completely.

@@ -100,7 +100,7 @@ def check_model(kind: Any, name: str) -> None:
     """Require a model to be a type.
 
     Args:
-        kind: what a contract names as a model.
+        kind: the model of a contract.
         name: of its part of the contract, for the message.
 
     Raises:

@@ -1,4 +1,4 @@
-"""What happens with an invalid request, response or message: refused and recorded, or reported."""
+"""Refuse and record invalid requests, responses and messages, or only report them."""
 
 import logging
 from collections.abc import Callable, Iterable
@@ -26,7 +26,7 @@ _KEPT_HEADERS: Final = ("access-control-", "set-cookie", "vary")
 
 
 class Violations:
-    """Decides what to do with what is invalid, by the mode of its operation.
+    """Refuses or reports invalid requests, responses and messages, by the mode of their operation.
 
     Args:
         settings: the guard's settings, for requests without an operation.
@@ -55,7 +55,7 @@ class Violations:
         Args:
             request: the request.
             validator: that of its operation, or None if there is none.
-            error: what is wrong with it.
+            error: the error.
             replaced: returns the validators of the operations that headers put in place of the
                 request's.
         """

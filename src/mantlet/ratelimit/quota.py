@@ -177,7 +177,7 @@ class Ban(KnowsOptions):
 
     Args:
         after: how many refusals ban the key; at most 100, as each is remembered for some time.
-        within: in seconds: the time within which these refusals have to come.
+        within: the time, in seconds, in which these refusals have to come.
         seconds: how long the key is banned.
 
     Raises:

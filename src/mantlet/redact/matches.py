@@ -56,7 +56,7 @@ class MatchFound:
         end: offset of the end of the part matched so far.
         until: where an open-ended match ends; None if it ends at ``end``.
         crosses: whether it goes on over the ends of strings and elements, which are kept.
-        masks: whether it is masked; False for what is reported and stays as it is.
+        masks: whether it is masked; False for a match that is only reported.
     """
 
     start: int

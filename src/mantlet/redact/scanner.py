@@ -1,4 +1,4 @@
-"""`Scanner`: what is searched for, by literals with matchers and by detectors."""
+"""`Scanner`: search by literals with matchers, and by detectors."""
 
 from collections.abc import Iterable, Sequence
 from typing import Final

@@ -163,7 +163,7 @@ class StreamScan:
 
     @property
     def is_open(self) -> bool:
-        """Whether a leak, or what may become one, goes on."""
+        """Whether a leak, or a possible one, goes on."""
         return bool(self._held) or self._open is not None
 
     def release(self, size: int) -> bytes:

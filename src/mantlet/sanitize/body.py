@@ -60,7 +60,7 @@ _WIDE_BOMS: Final = (b"\xff\xfe", b"\xfe\xff")
 
 
 class ResponseContext(NamedTuple):
-    """A response, with what is known about its body.
+    """A response, with the properties of its body.
 
     Attributes:
         request: the request.

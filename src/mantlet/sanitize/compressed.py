@@ -52,7 +52,7 @@ class _Encoder(NamedTuple):
     """An encoder of one body.
 
     Attributes:
-        compress: takes data, and returns what is ready of it.
+        compress: takes data, and returns the compressed data that is ready.
         flush: returns the rest, so that all of the data so far can be decompressed.
         finish: returns the rest and the end.
     """

@@ -1,4 +1,4 @@
-"""Say in the document of a Litestar app what the app takes, where Litestar documents less.
+"""Correct the document of a Litestar app where the app accepts more than Litestar documents.
 
 - A parameter that may be null is documented as required, and Litestar takes a request without it.
 - A form of one upload, ``data: UploadFile``, or of several ones is documented as an object with the

@@ -1,4 +1,4 @@
-"""Say in the document of a flask-smorest ``Api`` what the app takes, where apispec says it wrongly.
+"""Correct the document of a flask-smorest ``Api`` where apispec documents it wrongly.
 
 A view with arguments of two kinds in its body, ``location="form"`` and ``location="files"``, is
 documented with one of them as the body, and with the other one as ``formData`` parameters, which

@@ -79,7 +79,7 @@ class ViolationReports:
             failure: the errors, and the values that were read.
             status: the status of the response to it.
             refused: whether it is refused.
-            level: a level of ``logging``; None for what is neither logged nor counted.
+            level: a level of ``logging``; None to neither log nor count the violation.
             event: the subject in the log, if it has another name there.
         """
         self._recorder.record(request, operation, subject, failure, status, refused=refused)

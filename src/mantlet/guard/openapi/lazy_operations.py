@@ -33,7 +33,7 @@ class LazyOperations:
         """Return an operation that is compiled at its first request.
 
         Args:
-            declared: what is known of it before.
+            declared: the operation as declared, before it is compiled.
             compile_now: compiles it.
             has_matrix: whether a path parameter has the style ``matrix``.
         """

@@ -258,7 +258,7 @@ def parse_content(
         name: the name of the file. Without a suffix ``.json``, ``.yaml`` or ``.yml``, content that
             begins with a brace is JSON. YAML that begins with one may be JSON, too.
         content: the bytes.
-        findings: collects what is read although it is not as it should be; see `read_yaml()`.
+        findings: collects faults that are tolerated; see `read_yaml()`.
 
     Raises:
         ValueError: it is neither JSON nor YAML, has a duplicate key, or is not UTF-8.

@@ -87,7 +87,7 @@ def read_yaml(text: str | bytes, findings: YamlFindings | None = None) -> Any:  
 
 
 class _Anchor(NamedTuple):
-    """What aliases stand for.
+    """A node that aliases refer to.
 
     Attributes:
         value: the value.

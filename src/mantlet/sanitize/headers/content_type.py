@@ -1,9 +1,9 @@
 """The media type of a response, from one `Content-Type`, several, or a malformed one.
 
-Readers differ on what they make of several types: browsers take the last (Fetch, 2.2.4), other
-clients the first, some join them. All of them are one decision here: the type that has to be looked
-at most closely counts. No header is changed: a charset may be declared in the body, and a type that
-the app has not given would be a guess.
+Clients treat several types differently: browsers use the last (Fetch, 2.2.4), others the first, and
+some join them. Here, of several types, the one that needs the strictest search counts. No header is
+changed: a charset may be declared in the body, and a type that the app has not set would be a
+guess.
 """
 
 import re
@@ -26,7 +26,7 @@ _QUOTED: Final = re.compile(r'"[^"]*"')
 
 
 class ContentType(NamedTuple):
-    """What a response says about the type of its body.
+    """The type of a body, as declared by the response.
 
     Attributes:
         media: the media type in lower case, without parameters; None if there is no usable one.

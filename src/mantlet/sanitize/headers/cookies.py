@@ -151,10 +151,10 @@ class Cookies(KnowsOptions):
 
 
 class _Kind(NamedTuple):
-    """What the name of a cookie says about it.
+    """The kind of a cookie, by its name.
 
     Attributes:
-        session: whether it is a session's, or one that scripts have to read.
+        session: whether it belongs to a session, or scripts have to read it.
         readable: whether scripts have to read it.
         prefixed: whether browsers have rules for its name.
         pattern: the pattern that it matches, or an empty text.

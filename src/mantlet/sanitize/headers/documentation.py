@@ -6,7 +6,7 @@ lets them work allows inline scripts, so nothing that a client has made up may p
 passes only if all of this holds: it is the response to a plain GET for a path at which frameworks
 serve them, whose URL has no markup that the app might echo; its status is 200; it begins as a whole
 HTML document, which a text or a JSON document with markup in it does not; and it loads one of these
-libraries. The response to HEAD has no page to look at; it gets what the last GET for its path got.
+libraries. The response to HEAD has no page, so it gets the headers of the last GET for its path.
 """
 
 import re

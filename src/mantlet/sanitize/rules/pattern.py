@@ -42,7 +42,7 @@ class Pattern:
         expression: a regular expression in the syntax of `re`, for UTF-8. All of a match is
             masked. It may have ``\b``, but no other anchors, lookaround, references or flags.
         literal: the text that every match begins with, if the expression does not show it: at
-            least three bytes. It is what is searched for, so it should be rare.
+            least three bytes. The search looks for it, so it should be rare.
 
     Raises:
         ValueError: the id or the expression is invalid; the expression may match texts of any

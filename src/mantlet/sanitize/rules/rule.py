@@ -127,7 +127,7 @@ class LeakRule:
         self._preceding = re.compile(b"(?<![%s])" % not_preceded_by) if not_preceded_by else None
         #: Whether the literal is of no use after a letter, a digit or an underscore.
         self.begins_word = not_preceded_by.startswith(rb"A-Za-z0-9_")
-        #: Whether the literal is no part of what is masked.
+        #: Whether the literal itself is not masked.
         self.is_label = False
         self._check = check
         self._extent = extent

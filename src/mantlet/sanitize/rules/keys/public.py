@@ -20,7 +20,7 @@ _ALNUM: Final = rb"A-Za-z0-9"
 
 
 class PublicRule(LeakRule):
-    """What another rule finds, to be reported and not masked."""
+    """A rule whose matches are reported, but not masked."""
 
     __slots__ = ("_rule",)
 
