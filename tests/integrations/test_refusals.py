@@ -462,3 +462,37 @@ def test_a_problem_raised_in_a_framework_keeps_nothing(site: str) -> None:
     drive(stack, path="/gone", headers=LOCAL)
     assert traceback_length(GONE) == 0
     assert GONE.__context__ is None
+
+
+class ContextFirst(flask.Flask):
+    """Hands the context of the request to its handlers of exceptions, as Quart does since 0.23."""
+
+    def full_dispatch_request(self, *_context: Any) -> Any:
+        try:
+            result = self.dispatch_request()
+        except LookupError as error:
+            result = self.handle_user_exception(self, error)
+        return self.finalize_request(result)
+
+    def handle_user_exception(self, _context: Any, error: Exception) -> Any:  # type: ignore[override]
+        return super().handle_user_exception(error)
+
+
+@pytest.mark.parametrize(("raised", "status"), [(KeyError, 404), (IndexError, 409)])
+def test_the_context_of_the_request_may_come_before_the_exception(
+    raised: type[Exception], status: int
+) -> None:
+    """For refusals, and for the handlers of the app."""
+    app = ContextFirst("context_first")
+
+    @app.get("/")
+    def view() -> str:
+        raise raised
+
+    app.register_error_handler(IndexError, lambda _: ("taken", 409))
+    envelope = mantlet.ErrorEnvelope(exceptions={KeyError: 404})
+    answer = drive_wsgi(mantlet.wrap(app, envelope))
+    assert answer.status == status
+    assert answer.get("Content-Type") == (
+        "application/problem+json" if status == 404 else "text/html; charset=utf-8"
+    )

@@ -4,6 +4,8 @@ Both frameworks have a method for extensions to override, on the app itself, as 
 ``handle_user_exception``. It gets each exception of a view and returns the response of the app's
 handler, or raises it again. A handler of the app's for the class of a refusal, or for a base of it
 below `Exception`, answers it; one for `Exception` does not, as it does not get redirections.
+
+The method takes the exception, and since Quart 0.23 the context of the request before it.
 """
 
 import sys
@@ -23,13 +25,14 @@ def hook_flask(app: Any, _refusals: Iterable[type]) -> None:
         return
     inner = app.handle_user_exception
 
-    def handle_user_exception(error: Exception) -> Any:
+    def handle_user_exception(*args: Any) -> Any:
+        error = args[-1]
         request = _current(sys.modules["flask"].request)
         environ = request.environ
         reply = _refusal(app, request, environ, error)
         if reply is not None:
             return _as_result(reply)
-        result = inner(error)
+        result = inner(*args)
         note_handled(environ, error)
         return result
 
@@ -42,13 +45,14 @@ def hook_quart(app: Any, _refusals: Iterable[type]) -> None:
         return
     inner = app.handle_user_exception
 
-    async def handle_user_exception(error: Exception) -> Any:
+    async def handle_user_exception(*args: Any) -> Any:
+        error = args[-1]
         connection = _quart_connection()
         scope = connection.scope
         reply = _refusal(app, connection, scope, error)
         if reply is not None:
             return _as_result(reply)
-        result = await inner(error)
+        result = await inner(*args)
         note_handled(scope, error)
         return result
 
