@@ -10,6 +10,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
+import django
 import falcon
 import flask
 import litestar
@@ -39,6 +40,10 @@ if TYPE_CHECKING:
 
 LOCAL = [("Host", "localhost"), ("X-Request-ID", "mine")]
 MIDDLEWARE = "mantlet.integrations.django.ProblemMiddleware"
+
+
+#: Django's setting ``ADMINS`` has addresses alone since 6.0.
+ADMIN = "admin@example.com" if django.VERSION >= (6,) else ("Admin", "admin@example.com")
 
 
 class ConflictError(LookupError):
@@ -172,7 +177,7 @@ def test_django_mails_its_admins_of_a_crash_and_of_no_refusal(
         mail.outbox = []
         stack = adapter.module.wrap(site, envelope(), baseline=False)
         with override_settings(
-            ADMINS=[("Admin", "admin@example.com")],
+            ADMINS=[ADMIN],
             EMAIL_BACKEND="django.core.mail.backends.locmem.EmailBackend",
         ):
             for kind, status in {**KINDS, "crash": 500}.items():
