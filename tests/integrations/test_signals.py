@@ -287,13 +287,18 @@ def test_an_exception_in_a_quart_websocket_is_told_to_the_client(
     sent: list[Any] = []
     coming = [{"type": "websocket.connect"}]
 
+    ended = asyncio.Event()
+
     async def receive() -> Any:
         if not coming:
-            await asyncio.Event().wait()
+            await ended.wait()
+            return {"type": "websocket.disconnect", "code": 1006}
         return coming.pop()
 
     async def send(message: Any) -> None:
         sent.append(message)
+        if message["type"] in {"websocket.close", "websocket.http.response.body"}:
+            ended.set()
 
     scope = make_scope(headers=LOCAL) | {
         "type": "websocket",
