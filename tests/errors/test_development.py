@@ -80,7 +80,10 @@ def test_flask_and_quart_propagate_exceptions_in_their_modes(make: Any, config: 
     bare = ask(make(**config))
     answer = ask(mantlet.wrap(make(**config)))
     assert type(answer.error) is type(bare.error)
-    assert isinstance(answer.error, BackendError) or SECRET in answer.text()
+    error = answer.error
+    if isinstance(error, BaseExceptionGroup):  # of Quart 0.23, which runs requests in a task group
+        (error,) = error.exceptions
+    assert isinstance(error, BackendError) or SECRET in answer.text()
 
 
 def test_flasks_test_client_sees_the_exception() -> None:
