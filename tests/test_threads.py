@@ -167,7 +167,9 @@ class Versions(SecretSource):
         self.version = 0
 
     def read(self, fields: Sequence[SecretField]) -> Mapping[str, SourceResult]:
-        return select_values(fields, values(self.version), self.name)
+        found = values(self.version)
+        sleep(0.001)  # another thread may read a newer version meanwhile
+        return select_values(fields, found, self.name)
 
     def change_token(self, fields: Sequence[SecretField]) -> int:
         return self.version
