@@ -62,7 +62,7 @@ class AmpleServer:
 
 def arrivals(rate: float, count: int) -> Iterator[int]:
     """Yield the nanoseconds at which requests come at random."""
-    random, now = Random(7), 0.0  # noqa: S311  # no secret
+    random, now = Random(7), 0.0  # no secret
     for _ in range(count):
         now += random.expovariate(rate) * SECOND
         yield round(now)
@@ -89,7 +89,7 @@ def test_prefetching_saves_what_the_cache_saves(rate: float, prefetch: int) -> N
 @pytest.mark.parametrize("rate", [20, 100, 1000])
 def test_refusals_are_remembered_as_by_the_cache(rate: float, count: int) -> None:
     """By every worker for itself, of a client that sends more than its quota of ten a second."""
-    clock, random = Clock(0), Random(3)  # noqa: S311  # no secret
+    clock, random = Clock(0), Random(3)  # no secret
     server, caches = MemoryStore(clock=clock), [DenialCache(10, clock) for _ in range(count)]
     request = TokenRequest("limit:client", Quota("10/second", burst=20))
     made, sent = 0, 10_000

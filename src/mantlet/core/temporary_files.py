@@ -208,7 +208,7 @@ class TemporarySpace:
         Raises:
             OSError: it can't be made.
         """
-        from tempfile import TemporaryFile  # noqa: PLC0415  # for large bodies alone
+        from tempfile import TemporaryFile  # for large bodies alone
 
         # It has no name, so that nothing is left of it when the process is killed.
         return TemporaryFile(buffering=0, dir=self._directory)
