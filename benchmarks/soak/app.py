@@ -14,7 +14,7 @@ from flask import request as flask_request
 from pydantic import BaseModel
 
 import mantlet
-from benchmarks.soak.traffic import ADMITTED, INTERNAL, PIECE, PIECES
+from benchmarks.soak.traffic import ADMITTED, INTERNAL, LOCAL, PIECE, PIECES
 from mantlet import (
     ErrorEnvelope,
     OutputSanitizer,
@@ -48,16 +48,28 @@ class Order(BaseModel):
 LOADER = SecretLoader(Secrets, sources=[Environment()])
 
 
+class Counted(Policy):
+    """Says in each response how many requests its process has decided without the store."""
+
+    def __init__(self, limiter: RateLimiter) -> None:
+        self._limiter = limiter
+
+    def on_response(self, request: mantlet.Request, response: mantlet.Response) -> None:
+        response.headers.set(LOCAL, f"{os.getpid()} {self._limiter.stats().local}")
+
+
 def policies() -> list[Policy]:
-    """Return the five policies."""
+    """Return the five policies, and one that counts."""
+    limiter = RateLimiter(
+        rules=[Rule("GET /limited", f"{ADMITTED}/day", key=keys.header("X-Client"))],
+        store=os.environ["SOAK_STORE"],
+    )
     return [
+        Counted(limiter),
         LOADER,
         OutputSanitizer(headers="api", secrets=LOADER),
         ErrorEnvelope(),
-        RateLimiter(
-            rules=[Rule("GET /limited", f"{ADMITTED}/day", key=keys.header("X-Client"))],
-            store=os.environ["SOAK_STORE"],
-        ),
+        limiter,
         SchemaGuard({"POST /orders": Order}, exempt=["GET /*", "POST /upload"]),
     ]
 

@@ -11,15 +11,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPException
 from random import Random
+from typing import Self
 
 #: How many requests of a client to /limited are admitted.
 ADMITTED = 20
+#: The header that has a process, and how many requests it has decided without the store.
+LOCAL = "X-Local"
 #: What an exception of the app says, and no response may.
 INTERNAL = "the-ledger-of-the-house"
 #: What the app streams.
 PIECES, PIECE = 20, b'{"piece": "' + b"x" * 8000 + b'"}\n'
 _UPLOAD = 2_000_000
 _THREADS = 6
+#: Of the clients of /limited, so that no two are the same.
+_NUMBERS = itertools.count()
 _JSON = {"Content-Type": "application/json"}
 
 
@@ -33,6 +38,8 @@ class Tally:
         wrong: answers that nobody should get, by what was asked and what came.
         leaks: answers with a secret or with the text of an exception.
         admitted: how many requests of each client to /limited were.
+        refilled: clients that the store forgot meanwhile.
+        local: how many requests each process has decided without the store since it started.
     """
 
     requests: int = 0
@@ -40,6 +47,16 @@ class Tally:
     wrong: Counter[str] = field(default_factory=Counter)
     leaks: int = 0
     admitted: Counter[str] = field(default_factory=Counter)
+    refilled: frozenset[str] = frozenset()
+    local: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def over(self) -> int:
+        """How many tokens were given beyond the clients' quotas."""
+        return sum(
+            max(0, count - ADMITTED * (2 if client in self.refilled else 1))
+            for client, count in self.admitted.items()
+        )
 
 
 class Clients:
@@ -53,7 +70,6 @@ class Clients:
     def __init__(self, port: int, secret: str) -> None:
         self._port = port
         self._never = (secret.encode(), INTERNAL.encode())
-        self._numbers = itertools.count()
         self._lock = threading.Lock()
         self._ended = False
         self.tally = Tally()
@@ -62,15 +78,20 @@ class Clients:
             for number in range(_THREADS)
         ]
 
-    def __enter__(self) -> Tally:
+    def __enter__(self) -> Self:
         for thread in self._threads:
             thread.start()
-        return self.tally
+        return self
 
     def __exit__(self, *_: object) -> None:
         self._ended = True
         for thread in self._threads:
             thread.join()
+
+    def store_forgets(self) -> None:
+        """Note that the store has lost its contents, so that known clients have full buckets."""
+        with self._lock:
+            self.tally.refilled = frozenset(self.tally.admitted)
 
     def _run(self, chance: Random) -> None:
         asks = (self._honest, self._limited, self._upload, self._break_off)
@@ -103,6 +124,9 @@ class Clients:
             self.tally.requests += 1
             if answer.status != expected and expected:
                 self.tally.wrong[f"{method} {path}: {answer.status}"] += 1
+            if LOCAL in answer.headers:  # and the server has not answered in the app's place
+                process, _, count = answer.headers[LOCAL].partition(" ")
+                self.tally.local[process] = max(self.tally.local[process], int(count))
             if any(text in got or text in head for text in self._never):
                 self.tally.leaks += 1
         return answer.status, got
@@ -128,7 +152,9 @@ class Clients:
 
     def _limited(self, chance: Random) -> None:
         """Be one client who asks for more than its quota."""
-        client = f"client-{next(self._numbers)}"
+        client = f"client-{next(_NUMBERS)}"
+        with self._lock:
+            self.tally.admitted[client] = 0
         for _ in range(ADMITTED + 5):
             status, _ = self._ask("GET", "/limited", 0, headers={"X-Client": client})
             with self._lock:

@@ -178,6 +178,24 @@ def test_each_worker_goes_on_from_what_it_knows(
             assert made.admitted(6 * workers, "192.0.2.2") == 5 // 3 + 4 // 3 + 3 // 3
 
 
+@both_adapters
+def test_one_late_reply_gives_at_most_one_token_twice(adapter: Adapter, own_valkey: Valkey) -> None:
+    """The worker's own share pays for it, since it does not know what others have taken since."""
+    quota = Quota("1/year", burst=BURST)
+    with Proxy(own_valkey) as proxy, fleet(adapter, proxy.place, quota, 2) as made:
+        one, other = 0, 1
+        assert made.admits(one)
+        assert [made.admits(other) for _ in range(BURST)] == [True] * (BURST - 1) + [False]
+        assert made.local == 0
+        with delayed(own_valkey, proxy):
+            assert made.admits(one)
+            assert not made.admits(other)
+        assert made.limiters[one].stats().local == 1
+        made.recover()
+        assert not made.admits(one)
+        assert not made.admits(other)
+
+
 # -- any number of outages ------------------------------------------------------------------------
 
 
