@@ -345,7 +345,7 @@ def test_no_more_is_admitted_than_the_quota_allows(
             for index, first in enumerate(times):
                 for count, last in enumerate(times[index:], 1):
                     assert count <= burst + (last - first) + 1e-6
-        queue = site.limiter._queue
+        queue = site.limiter._requests._queue
         assert queue is not None
         assert queue._free == places + 1
         assert not queue._lines

@@ -1,18 +1,12 @@
-"""The engine: takes the hits of a request from the store, and gives them back.
-
-`LimitEngine` turns hits into a decision, whichever store is configured and whether it is available.
-`Reservation` holds the tokens and slots of one request until its response is known and it has
-ended.
-"""
+"""The engine: decides about hits, whichever store is configured and whether it is available."""
 
 from asyncio import get_running_loop
 from collections.abc import Awaitable, Callable, Sequence
 from time import monotonic_ns
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
-from mantlet.core.response import Response
 from mantlet.exceptions import StoreError, StoreOutage
-from mantlet.ratelimit.compiled import ConcurrencyLimit, Hit, QuotaLimit
+from mantlet.ratelimit.compiled import ConcurrencyLimit, Hit, QuotaLimit, are_report_only
 from mantlet.ratelimit.decision import BucketDecision, ConcurrencyDecision, Decision, combine
 from mantlet.ratelimit.quota import Quota
 from mantlet.ratelimit.stores.base import (
@@ -30,8 +24,10 @@ if TYPE_CHECKING:  # the windows are slow to import, and seldom needed
     from mantlet.ratelimit.window_fallback import FallbackWindows
     from mantlet.ratelimit.window_strategy import WindowLimiter, WindowResult
 
-__all__ = ["LimitEngine", "LimitResult", "Reservation", "uncounted_decision"]
+__all__ = ["LimitEngine", "LimitResult", "OutageAction"]
 
+
+OutageAction = Literal["local", "allow", "refuse"]
 
 #: The key that health checks read; no request takes from it.
 _PROBE: Final = "health:"
@@ -93,14 +89,16 @@ class LimitEngine:
         store: keeps buckets and slots.
         windows: counts windows; None if no limit needs them.
         outages: logs the outages of both.
-        fallback: replaces the store and the windows while they are unavailable; None if outages are
-            not bridged.
+        fallback: replaces the store and the windows while they are unavailable; None unless
+            ``on_outage`` is ``"local"``.
         clock: a monotonic clock in nanoseconds.
+        on_outage: see `RateLimiter`.
         has_bans: whether refusals may ban a key.
 
     Attributes:
         store: see above.
         outages: see above.
+        on_outage: see above.
         clock: see above.
         bound_stores: the store as used outside of an event loop (index 0), and on one (index 1).
     """
@@ -113,12 +111,14 @@ class LimitEngine:
         fallback: "tuple[FallbackStore, FallbackWindows | None] | None",
         clock: Callable[[], int] = monotonic_ns,
         *,
+        on_outage: OutageAction,
         has_bans: bool = False,
     ) -> None:
         self.store = store
         self._has_bans = has_bans
         self.clock = clock
         self.outages = outages
+        self.on_outage = on_outage
         observed = store.observed(outages, fallback and fallback[0])
         self.bound_stores = (observed.bind(False), observed.bind(True))
         self._observed = observed
@@ -223,6 +223,18 @@ class LimitEngine:
             return None
         self.outages.decided_locally()
         return self._fallback[0].take_one(key, quota, 1)
+
+    def passes_uncounted(self, hits: Sequence[Hit] = ()) -> bool:
+        """Count a decision in an outage without a fallback; return whether the request passes.
+
+        Args:
+            hits: the hits of the request, which may all be in report mode; none if unknown.
+        """
+        if self.on_outage == "allow" or (hits and are_report_only(hits)):
+            self.outages.passed_uncounted()
+            return True
+        self.outages.refused()
+        return False
 
     @property
     def _local(self) -> "FallbackStore | None":
@@ -342,114 +354,6 @@ class LimitEngine:
         if fallback is not None:
             fallback.learn(requests, results)
         return results, False
-
-
-class Reservation:
-    """The tokens and slots that one request holds, taken in one step or in two.
-
-    Args:
-        hits: the hits of the first step.
-        clock: a monotonic clock in nanoseconds.
-
-    Attributes:
-        awaits_response: whether the response decides if the request counts; False before the store
-            has answered, and once the response has decided.
-    """
-
-    __slots__ = ("_clock", "_pending", "_results", "awaits_response")
-
-    def __init__(self, hits: Sequence[Hit], clock: Callable[[], int]) -> None:
-        self._pending = hits
-        self._clock = clock
-        #: The outcome of each step, with the time when the store had answered.
-        self._results: list[tuple[LimitResult, int]] = []
-        self.awaits_response = False
-
-    @property
-    def limits(self) -> list[QuotaLimit | ConcurrencyLimit]:
-        """The limits that were decided."""
-        return [limit for result, _ in self._results for limit in result.limits]
-
-    def expect(self, hits: Sequence[Hit]) -> None:
-        """Note the hits of the next step, before the store is asked."""
-        self._pending = hits
-
-    def forget(self) -> None:
-        """Drop the expected hits: the store is unavailable."""
-        self._pending = ()
-
-    def record(self, result: LimitResult | None) -> None:
-        """Note the outcome of the expected hits; None for no hits."""
-        self._pending = ()
-        if result is not None:
-            self._results.append((result, self._clock()))
-            for hit in result.hits if result.decision.allowed else ():
-                if hit.count_if is not None:
-                    self.awaits_response = True
-
-    async def give_back(self) -> None:
-        """Give back all tokens and slots: a later step has refused the request."""
-        self.awaits_response = False
-        while self._results:
-            result, taken_at = self._results[-1]
-            await _give_back(result.store, aged(result.taken, self._clock() - taken_at))
-            self._results.pop()
-
-    async def commit(self, response: Response) -> Decision:
-        """Give back the tokens that don't count, given the response; return the new decision."""
-        parts: list[Decision] = []
-        is_unchanged = len(self._results) == 1
-        for result, taken_at in self._results:
-            returned: list[StoreRequest] = []
-            for hit, one in zip(result.hits, result.decision.parts, strict=True):
-                if hit.count_if is None or not result.was_taken(hit) or hit.count_if(response):
-                    parts.append(one)
-                else:
-                    returned.append(hit.store_request)
-                    parts.append(one.refunded())
-            if returned:
-                is_unchanged = False
-                await _give_back(result.store, aged(returned, self._clock() - taken_at))
-        return self._results[0][0].decision if is_unchanged else combine(parts)
-
-    async def release(self, store: Store) -> None:
-        """Free the slots that the request holds, or may hold if it was cancelled.
-
-        Args:
-            store: used if the request was cancelled before the store answered.
-        """
-        if self._pending:
-            await _give_back(store, [hit.store_request for hit in self._pending if hit.is_slot])
-        for result, _ in self._results:
-            taken = [
-                hit.store_request for hit in result.hits if hit.is_slot and result.was_taken(hit)
-            ]
-            await _give_back(result.store, taken)
-
-
-def uncounted_decision(hits: Sequence[Hit]) -> Decision:
-    """Return the decision on hits that are admitted uncounted: the first ones of full buckets."""
-    return combine(
-        [
-            BucketDecision(
-                hit.limit.name, needed.quota, needed.quota.capacity - needed.quota.interval
-            )
-            for hit in hits
-            if isinstance(needed := hit.store_request, TokenRequest)
-        ]
-    )
-
-
-async def _give_back(store: Store, requests: Sequence[StoreRequest]) -> None:
-    if not requests:
-        return
-    try:
-        waiting = store.give_back(requests)
-        if waiting is not None:
-            await waiting
-    except StoreOutage:
-        # That admits nobody: tokens stay spent, and slots become free when their lease expires.
-        return
 
 
 def _result(decided: list[tuple[Hit, Decision]], store: Store) -> LimitResult:

@@ -3,12 +3,12 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from time import monotonic_ns
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from mantlet._internal.options import check_int, check_number
 from mantlet._internal.server_settings import visible_workers
 from mantlet._internal.user_warnings import warn_user
-from mantlet.ratelimit.engine import LimitEngine
+from mantlet.ratelimit.engine import LimitEngine, OutageAction
 from mantlet.ratelimit.rules import RuleTable
 from mantlet.ratelimit.stores.base import LocalStore, Store, redact_uri
 from mantlet.ratelimit.stores.memory import FallbackStore, MemoryStore
@@ -18,9 +18,7 @@ if TYPE_CHECKING:
     from mantlet.ratelimit.window_fallback import FallbackWindows
     from mantlet.ratelimit.window_strategy import WindowLimiter
 
-__all__ = ["OutageAction", "StoreOptions", "create_engine", "create_store"]
-
-OutageAction = Literal["local", "allow", "refuse"]
+__all__ = ["StoreOptions", "create_engine", "create_store"]
 
 #: The schemes of Redis and Valkey, without suffixes such as ``+unix`` or ``+cluster``.
 _NETWORK_SCHEMES = ("redis", "rediss", "valkey", "valkeys", "unix")
@@ -93,7 +91,15 @@ def create_engine(store: str | Store, table: RuleTable, options: StoreOptions) -
         if workers is None and (fallback_windows or not isinstance(created, LocalStore)):
             _warn_of_unknown_workers()
     outages = OutageLog(_consequence(options.on_outage, workers))
-    return LimitEngine(created, windows, outages, fallback, clock, has_bans=table.has_bans)
+    return LimitEngine(
+        created,
+        windows,
+        outages,
+        fallback,
+        clock,
+        on_outage=options.on_outage,
+        has_bans=table.has_bans,
+    )
 
 
 def _create_windows(

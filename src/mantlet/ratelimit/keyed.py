@@ -4,15 +4,16 @@ A job, a login by another protocol or an operator's console takes tokens from th
 requests do, looks at them, gives tokens back, bans keys and lifts bans.
 """
 
+from collections.abc import Sequence
 from math import ceil
 
 from mantlet._internal.coroutines import run_sync
 from mantlet._internal.options import check_number
 from mantlet.core.policy import Policy
 from mantlet.exceptions import StoreOutage
-from mantlet.ratelimit.decision import Decision
-from mantlet.ratelimit.engine import LimitEngine, uncounted_decision
-from mantlet.ratelimit.factory import OutageAction
+from mantlet.ratelimit.compiled import Hit
+from mantlet.ratelimit.decision import BucketDecision, Decision, combine
+from mantlet.ratelimit.engine import LimitEngine
 from mantlet.ratelimit.quota import MAX_BAN
 from mantlet.ratelimit.rules import RuleTable
 from mantlet.ratelimit.stores.base import TokenRequest, aged
@@ -26,7 +27,6 @@ class KeyedLimiter(Policy):
 
     _engine: LimitEngine
     _table: RuleTable
-    _on_outage: OutageAction
 
     def check(self, key: str, *, cost: int = 1, rule: str | None = None) -> Decision:
         """Take tokens if all quotas hold enough of them, and return the decision.
@@ -139,10 +139,10 @@ class KeyedLimiter(Policy):
         try:
             return (await self._engine.take(hits, is_async, peek=peek)).decision
         except StoreOutage:
-            if self._on_outage != "allow":
+            if self._engine.on_outage != "allow":
                 raise
             self._engine.outages.passed_uncounted()
-        return uncounted_decision(hits)
+        return _uncounted_decision(hits)
 
     async def _refund(
         self, key: str, cost: int, rule: str | None, age: float, *, is_async: bool
@@ -166,3 +166,16 @@ class KeyedLimiter(Policy):
     def _token_requests(self, key: str, cost: int, rule: str | None) -> list[TokenRequest]:
         hits = self._table.hits_of_key(rule, key, cost)
         return [hit.store_request for hit in hits if isinstance(hit.store_request, TokenRequest)]
+
+
+def _uncounted_decision(hits: Sequence[Hit]) -> Decision:
+    """Return the decision on hits that are admitted uncounted: the first ones of full buckets."""
+    return combine(
+        [
+            BucketDecision(
+                hit.limit.name, needed.quota, needed.quota.capacity - needed.quota.interval
+            )
+            for hit in hits
+            if isinstance(needed := hit.store_request, TokenRequest)
+        ]
+    )

@@ -22,47 +22,34 @@ It does not stop a flood that exhausts connections, bandwidth or CPU before a re
 clients that have many addresses or many keys.
 """
 
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
-from functools import partial
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from time import monotonic_ns
-from typing import Any, Final
 
 from mantlet._internal.coroutines import start_eagerly
 from mantlet._internal.options import check_int
 from mantlet.core.modes import ModeOption, check_mode
 from mantlet.core.policy import Close, HealthState, Message
 from mantlet.core.preflight import has_body, is_preflight
-from mantlet.core.problem import Problem
 from mantlet.core.request import Request
-from mantlet.core.request_view import RequestView
 from mantlet.core.response import Reply, Response
-from mantlet.exceptions import ClientDisconnected, StoreOutage
-from mantlet.http.headers import TextHeaders
-from mantlet.ratelimit.compiled import (
-    CompiledRule,
-    ConcurrencyLimit,
-    Hit,
-    QuotaLimit,
-    RequestLimits,
-    are_report_only,
-)
+from mantlet.exceptions import StoreOutage
+from mantlet.ratelimit.compiled import CompiledRule, QuotaLimit, RequestLimits
 from mantlet.ratelimit.decision import (
     HEADER_STYLES,
     BucketDecision,
-    Decision,
     DeniedDecision,
     HeaderStyle,
     add_headers,
     denial,
     outage_problem,
-    refusal,
 )
 from mantlet.ratelimit.delay import Queue
-from mantlet.ratelimit.engine import LimitResult, Reservation
-from mantlet.ratelimit.factory import OutageAction, StoreOptions, create_engine
+from mantlet.ratelimit.engine import OutageAction
+from mantlet.ratelimit.factory import StoreOptions, create_engine
 from mantlet.ratelimit.keyed import KeyedLimiter
 from mantlet.ratelimit.keys import client_address
 from mantlet.ratelimit.keys.key import KeyFunction, as_key
+from mantlet.ratelimit.message_limiter import MessageLimiter
 from mantlet.ratelimit.networks import NetworkEntry, NetworkLists, Verdict
 from mantlet.ratelimit.options import (
     Cost,
@@ -75,13 +62,11 @@ from mantlet.ratelimit.options import (
 )
 from mantlet.ratelimit.quota import Concurrency
 from mantlet.ratelimit.refusals import OnRefuse, RefusalReporter, check_on_refuse
+from mantlet.ratelimit.request_limiter import RequestLimiter
 from mantlet.ratelimit.rules import Rule, RuleTable
-from mantlet.ratelimit.stores.base import LocalStore, Store, TokenRequest
+from mantlet.ratelimit.stores.base import LocalStore, Store
 
 __all__ = ["RateLimiter"]
-
-#: The service is temporarily overloaded (IANA, WebSocket Close Code Number Registry).
-_TRY_AGAIN_LATER: Final = 1013
 
 
 class RateLimiter(KeyedLimiter):
@@ -220,20 +205,19 @@ class RateLimiter(KeyedLimiter):
         elif address is not None:
             raise TypeError("address applies to allow and deny, but the limiter has neither")
         check_int("max_delayed", max_delayed, unit="requests")
-        self._queue = None if delay is None else Queue(delay, max_delayed)
-        if self._queue is not None:
-            self.wsgi_reason = self._queue.wsgi_reason
+        queue = None if delay is None else Queue(delay, max_delayed)
+        if queue is not None:
+            self.wsgi_reason = queue.wsgi_reason
         self._reporter = RefusalReporter(check_on_refuse(on_refuse), table)
+        self._requests = RequestLimiter(self._engine, table, self._reporter, queue, headers)
+        self._messages = MessageLimiter(self._engine, table, self._reporter)
         self._counts_preflights = count_preflights
         self._headers = headers
         self._is_draft = headers == "draft"
-        self._on_outage = on_outage
         self._is_routed = table.is_routed
         #: The limits of all requests, where neither a rule nor a list decides.
         self._default = None if table.is_routed or self._lists else table.default
-        self._has_report_only = table.has_report_only
         self.trusted_headers = table.trusted_headers | finder.trusted_headers
-        self._reserves = table.has_count_if or table.has_concurrency
         self.disabled_hooks = _disabled_hooks(table, self._engine.store)
 
     # -- requests ---------------------------------------------------------------------------------
@@ -252,12 +236,12 @@ class RateLimiter(KeyedLimiter):
         simple = limits.simple
         if simple is None:
             finding = limits.early.hits(request)
-            return start_eagerly(self._decide(request, finding, limits.late))
+            return start_eagerly(self._requests.decide(request, finding, limits.late))
         # The most common case, without the steps that only the others need.
         limit, key_of = simple
         key = key_of(request)
         if key.__class__ is not str:
-            return start_eagerly(self._decide(request, limits.rules[0].hits(request, key)))
+            return start_eagerly(self._requests.decide(request, limits.rules[0].hits(request, key)))
         bucket = limit.prefix + key
         try:
             remaining = self._stores[request.is_async].take_one(bucket, limit.quota, 1)
@@ -273,8 +257,7 @@ class RateLimiter(KeyedLimiter):
             decision = request.state.rate_limit = DeniedDecision()
             self._reporter.refused(request, decision, str(verdict.address))
             return denial(request)
-        if self._table.has_messages:
-            request.local(self)["message_hits"] = ()
+        self._messages.exempt(request)
         return None
 
     def _passes_preflight(self, request: Request) -> bool:
@@ -289,7 +272,7 @@ class RateLimiter(KeyedLimiter):
         """Let a preflight pass, unless it turns out to have a body."""
         if not await has_body(request):
             return None
-        return await self._decide(request, limits.early.hits(request), limits.late)
+        return await self._requests.decide(request, limits.early.hits(request), limits.late)
 
     def _apply(
         self, request: Request, limit: QuotaLimit, bucket: str, remaining: int
@@ -297,9 +280,7 @@ class RateLimiter(KeyedLimiter):
         """Show the decision of the only limit; refuse or delay the request if it exceeds that."""
         decision = BucketDecision(limit.name, limit.quota, remaining)
         if remaining < 0:
-            if self._queue is not None:
-                return start_eagerly(self._apply_delayed(request, limit, bucket, decision))
-            return self._refuse(request, (limit,), decision, bucket.partition(":")[2])
+            return self._requests.refuse_by_one(request, limit, bucket, decision)
         request.state.rate_limit = decision
         if self._is_draft:
             request.add_response_header("RateLimit-Policy", limit.policy)
@@ -307,52 +288,6 @@ class RateLimiter(KeyedLimiter):
         elif self._headers is not None:
             add_headers(request, self._headers, (limit,), decision)
         return None
-
-    async def _apply_delayed(
-        self, request: Request, limit: QuotaLimit, bucket: str, decision: BucketDecision
-    ) -> Reply | None:
-        """Admit a request that exceeds the only limit once it has its token, or refuse it."""
-        hits = [Hit(limit, TokenRequest(bucket, limit.quota, 1))]
-        result = LimitResult(hits, decision, self._stores[request.is_async])
-        try:
-            result = await self._delay(request, result, hits)
-        except StoreOutage:
-            return self._admit_uncounted()
-        if not result.decision.allowed:
-            return self._refuse(request, (limit,), result.decision, result.refusing_key)
-        request.state.rate_limit = result.decision
-        add_headers(request, self._headers, (limit,), result.decision)
-        return None
-
-    async def _take_delayed(
-        self, request: Request, hits: Sequence[Hit], *, strikes: bool
-    ) -> LimitResult:
-        """Take everything that a request needs, which may wait for its tokens."""
-        result = await self._engine.take(hits, request.is_async, strikes=False)
-        result = await self._delay(request, result, hits)
-        return await self._engine.strike(result) if strikes else result
-
-    async def _delay(
-        self, request: Request, result: LimitResult, hits: Sequence[Hit]
-    ) -> LimitResult:
-        """Return the result of a request after it may have waited for its tokens."""
-        if self._queue is None or result.decision.allowed:
-            return result
-        take = partial(self._engine.take, hits, request.is_async, strikes=False)
-        return await self._queue.take(request, result, take)
-
-    def _refuse(
-        self,
-        request: Request,
-        limits: Sequence[QuotaLimit | ConcurrencyLimit],
-        decision: Decision,
-        key: str,
-    ) -> Reply:
-        """Report a refusal, and return the response to it."""
-        request.state.rate_limit = decision
-        add_headers(request, self._headers, limits, decision)
-        self._reporter.refused(request, decision, key)
-        return refusal(request, decision)
 
     async def _apply_later(
         self, request: Request, limit: QuotaLimit, bucket: str, waiting: Awaitable[int]
@@ -369,135 +304,33 @@ class RateLimiter(KeyedLimiter):
         self, request: Request, limit: QuotaLimit, bucket: str
     ) -> Reply | Awaitable[Reply | None] | None:
         remaining = self._engine.take_one_from_fallback(bucket, limit.quota)
-        if remaining is None:
-            return self._admit_uncounted()
-        return self._apply(request, limit, bucket, remaining)
-
-    def _admit_uncounted(self) -> Reply | None:
-        """Admit a request that can't be counted during an outage, or raise a problem."""
-        if self._passes_uncounted(()):
+        if remaining is not None:
+            return self._apply(request, limit, bucket, remaining)
+        if self._engine.passes_uncounted():
             return None
         raise outage_problem() from None
 
-    def _passes_uncounted(self, hits: Sequence[Hit]) -> bool:
-        """Count a decision during an outage; return whether the request or message passes."""
-        if self._on_outage == "allow" or (hits and are_report_only(hits)):
-            self._engine.outages.passed_uncounted()
-            return True
-        self._engine.outages.refused()
-        return False
-
-    async def _decide(  # noqa: C901, PLR0912  # each further call costs every request more
-        self,
-        request: Request,
-        finding: Coroutine[Any, Any, Sequence[Hit]],
-        late: RequestLimits | None = None,
-    ) -> Reply | None:
-        hits = await finding
-        if not hits and late is None:
-            return None
-        reservation = None
-        if self._reserves or late is not None:
-            reservation = Reservation(hits, self._engine.clock)
-            if self._reserves:
-                self._reservations(request).append(reservation)  # a wait may be cancelled
-        strikes = not isinstance(request, RequestView)  # report mode bans nobody
-        try:
-            if not hits:
-                result = None
-            elif self._queue is None:
-                result = await self._engine.take(hits, request.is_async, strikes=strikes)
-            else:
-                result = await self._take_delayed(request, hits, strikes=strikes)
-        except StoreOutage:
-            if reservation is not None:
-                reservation.forget()
-            if self._passes_uncounted(hits):
-                return None
-            raise outage_problem() from None
-        if reservation is not None:
-            reservation.record(result)
-            if late is not None and (result is None or result.decision.allowed):
-                result = await self._take_late(request, reservation, late, result)
-        if result is None:
-            return None
-        decision = request.state.rate_limit = result.decision
-        if self._has_report_only:
-            self._reporter.passed(request, result)
-        if not decision.allowed:
-            return self._refuse(request, result.limits, decision, result.refusing_key)
-        if reservation is None or not reservation.awaits_response:
-            add_headers(request, self._headers, result.limits, decision)
-        return None
-
-    async def _take_late(
-        self,
-        request: Request,
-        reservation: Reservation,
-        late: RequestLimits,
-        early: LimitResult | None,
-    ) -> LimitResult | None:
-        """Take the tokens whose keys are in the body, or give back those that were taken before."""
-        try:
-            hits = await late.hits(request)
-        except Exception as error:  # the body is too large, say
-            committing = self.on_error(request, error)
-            if committing is not None:
-                await committing
-            raise
-        if not hits:
-            return early
-        reservation.expect(hits)
-        strikes = not isinstance(request, RequestView)  # report mode bans nobody
-        try:
-            if self._queue is None:
-                rest = await self._engine.take(hits, request.is_async, strikes=strikes)
-            else:
-                rest = await self._take_delayed(request, hits, strikes=strikes)
-        except StoreOutage:
-            reservation.forget()
-            if not self._passes_uncounted(hits):
-                await reservation.give_back()
-                raise outage_problem() from None
-            return early
-        if not rest.decision.allowed:
-            await reservation.give_back()
-        reservation.record(rest)
-        return rest if early is None else early.before(rest)
-
     def on_response(self, request: Request, response: Response) -> Awaitable[None] | None:
         """Give back the tokens of a request whose response does not count."""
-        for reservation in reversed(self._reservations(request)):
-            if reservation.awaits_response:
-                reservation.awaits_response = False
-                return start_eagerly(self._commit(request, reservation, response))
-        return None
+        return self._requests.commit(request, response)
 
     def on_error(self, request: Request, error: BaseException) -> Awaitable[None] | None:
-        """Give back the tokens of an error that does not count, by its status, or as 500.
-
-        If the client disconnects before the response, nothing is given back.
-        """
-        if not isinstance(error, Exception) or isinstance(error, ClientDisconnected):
-            return None
-        status = error.status if isinstance(error, Problem) else 500
-        return self.on_response(request, Response(status, (), TextHeaders))
-
-    async def _commit(self, request: Request, reservation: Reservation, response: Response) -> None:
-        decision = await reservation.commit(response)
-        add_headers(request, self._headers, reservation.limits, decision)
+        """Give back the tokens of an error that does not count, by its status, or as 500."""
+        return self._requests.fail(request, error)
 
     def on_finish(self, request: Request) -> Awaitable[None] | None:
         """Free the slots that the request held."""
-        reservations = self._reservations(request)
-        if not reservations:
-            return None
-        return start_eagerly(reservations.pop().release(self._stores[request.is_async]))
+        return self._requests.release(request)
 
-    def _reservations(self, request: Request) -> list[Reservation]:
-        """Return the reservations of a request: several if this limiter wraps the app twice."""
-        reservations: list[Reservation] = request.local(self).setdefault("reservations", [])
-        return reservations
+    def on_message(
+        self, request: Request, message: Message
+    ) -> Message | Close | Awaitable[Message | Close | None] | None:
+        """Take the tokens that a client's message needs; else close the connection, or drop it."""
+        if message.direction == "out":
+            return message
+        return start_eagerly(self._messages.decide(request, message))
+
+    # -- outside of exchanges ---------------------------------------------------------------------
 
     def startup(self) -> Awaitable[None] | None:
         """Open the store."""
@@ -520,41 +353,7 @@ class RateLimiter(KeyedLimiter):
         """Return whether the store responds; ``"stale"`` if requests are decided without it."""
         if await self._engine.responds():
             return {"store": "ok"}
-        return {"store": "down" if self._on_outage == "refuse" else "stale"}
-
-    # -- WebSocket messages -----------------------------------------------------------------------
-
-    def on_message(
-        self, request: Request, message: Message
-    ) -> Message | Close | Awaitable[Message | Close | None] | None:
-        """Take the tokens that a client's message needs; else close the connection, or drop it."""
-        if message.direction == "out":
-            return message
-        return start_eagerly(self._decide_message(request, message))
-
-    async def _decide_message(self, request: Request, message: Message) -> Message | Close | None:
-        # The first message determines the limits of all of them.
-        own = request.local(self)
-        hits: Sequence[Hit] | None = own.get("message_hits")
-        if hits is None:
-            limits = self._table.find_for_messages(request)
-            hits = () if limits is None else await limits.hits(request)
-            own["message_hits"] = hits
-        if not hits:
-            return message
-        try:
-            bans = not isinstance(request, RequestView)
-            result = await self._engine.take(hits, request.is_async, strikes=bans)
-        except StoreOutage:
-            return message if self._passes_uncounted(hits) else Close(_TRY_AGAIN_LATER)
-        if self._has_report_only:
-            self._reporter.passed(request, result, per="message")
-        if result.decision.allowed:
-            return message
-        self._reporter.refused(request, result.decision, result.refusing_key, per="message")
-        pairs = zip(result.hits, result.decision.parts, strict=True)
-        closes = (hit.close for hit, one in pairs if not one.allowed)
-        return next(filter(None, closes), None)
+        return {"store": "down" if self._engine.on_outage == "refuse" else "stale"}
 
 
 def _disabled_hooks(table: RuleTable, store: Store) -> frozenset[str]:
