@@ -34,15 +34,7 @@ from mantlet.core.request import Request
 from mantlet.core.response import Reply, Response
 from mantlet.exceptions import StoreOutage
 from mantlet.ratelimit.compiled import CompiledRule, QuotaLimit, RequestLimits
-from mantlet.ratelimit.decision import (
-    HEADER_STYLES,
-    BucketDecision,
-    DeniedDecision,
-    HeaderStyle,
-    add_headers,
-    denial,
-    outage_problem,
-)
+from mantlet.ratelimit.decision import BucketDecision, DeniedDecision
 from mantlet.ratelimit.delay import Queue
 from mantlet.ratelimit.engine import OutageAction
 from mantlet.ratelimit.factory import StoreOptions, create_engine
@@ -63,6 +55,13 @@ from mantlet.ratelimit.options import (
 from mantlet.ratelimit.quota import Concurrency
 from mantlet.ratelimit.refusals import OnRefuse, RefusalReporter, check_on_refuse
 from mantlet.ratelimit.request_limiter import RequestLimiter
+from mantlet.ratelimit.responses import (
+    HEADER_STYLES,
+    HeaderStyle,
+    add_headers,
+    denial,
+    outage_problem,
+)
 from mantlet.ratelimit.rules import Rule, RuleTable
 from mantlet.ratelimit.stores.base import LocalStore, Store
 

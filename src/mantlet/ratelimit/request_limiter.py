@@ -16,17 +16,12 @@ from mantlet.core.response import Reply, Response
 from mantlet.exceptions import ClientDisconnected, StoreOutage
 from mantlet.http.headers import TextHeaders
 from mantlet.ratelimit.compiled import ConcurrencyLimit, Hit, QuotaLimit, RequestLimits
-from mantlet.ratelimit.decision import (
-    Decision,
-    HeaderStyle,
-    add_headers,
-    outage_problem,
-    refusal,
-)
+from mantlet.ratelimit.decision import Decision
 from mantlet.ratelimit.delay import Queue
 from mantlet.ratelimit.engine import LimitEngine, LimitResult
 from mantlet.ratelimit.refusals import RefusalReporter
 from mantlet.ratelimit.reservation import Reservation
+from mantlet.ratelimit.responses import HeaderStyle, add_headers, outage_problem, refusal
 from mantlet.ratelimit.rules import RuleTable
 from mantlet.ratelimit.stores.base import TokenRequest
 
