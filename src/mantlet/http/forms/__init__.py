@@ -8,7 +8,7 @@ out, and each policy decides how to respond to a malformed form.
 
 from mantlet.http.forms.multipart import Event, MultipartParser, PartHead, is_field_name
 from mantlet.http.forms.text import MalformedForm, decode_text
-from mantlet.http.forms.urlencoded import Pairs, parse_urlencoded
+from mantlet.http.forms.urlencoded import Pairs, iter_urlencoded, parse_urlencoded
 
 __all__ = [
     "Event",
@@ -18,5 +18,6 @@ __all__ = [
     "PartHead",
     "decode_text",
     "is_field_name",
+    "iter_urlencoded",
     "parse_urlencoded",
 ]

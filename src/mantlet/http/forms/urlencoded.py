@@ -7,12 +7,13 @@ them but NUL.
 """
 
 import re
+from collections.abc import Iterator
 from typing import Final
 
 from mantlet.http.forms.text import MalformedForm, decode_text
 from mantlet.http.percent_encoding import decode_escapes
 
-__all__ = ["Pairs", "parse_urlencoded"]
+__all__ = ["Pairs", "iter_urlencoded", "parse_urlencoded"]
 
 #: The fields of a form in order: names and values.
 Pairs = list[tuple[str, str]]
@@ -37,19 +38,31 @@ def parse_urlencoded(
     Raises:
         MalformedForm: parsers read the body differently, or a limit is exceeded.
     """
+    fields = iter_urlencoded(
+        body, max_fields=max_fields, max_field_size=max_field_size, max_name_size=max_name_size
+    )
+    return list(fields)
+
+
+def iter_urlencoded(
+    body: bytes, *, max_fields: int, max_field_size: int, max_name_size: int
+) -> Iterator[tuple[str, str]]:
+    """Yield the fields of a body, of which no more than one is copied; see `parse_urlencoded()`."""
     if not body:
-        return []
+        return
     # Before anything is split.
     if body.count(b"&") >= max_fields:
         raise MalformedForm("too_many_fields", f"The form has more than {max_fields} fields.")
     if not _is_encoded(body):
         raise MalformedForm("urlencoding", _NOT_ENCODED)
-    pairs = []
-    for piece in body.decode().split("&"):
-        raw_name, _, raw = piece.partition("=")
+    start = 0
+    while start <= len(body):
+        end = body.find(b"&", start)
+        end = end if end >= 0 else len(body)
+        raw_name, _, raw = body[start:end].decode().partition("=")
         name = _name(raw_name, max_name_size)
-        pairs.append((name, _value(raw, max_field_size, name)))
-    return pairs
+        yield name, _value(raw, max_field_size, name)
+        start = end + 1
 
 
 def _is_encoded(body: bytes) -> bool:

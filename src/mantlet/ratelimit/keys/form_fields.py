@@ -5,7 +5,7 @@ a form, Bottle always), so bodies of other types are searched for the field as w
 """
 
 import re
-from itertools import islice
+from itertools import chain, islice
 from typing import Final
 
 from mantlet.http.forms import (
@@ -13,7 +13,7 @@ from mantlet.http.forms import (
     MultipartParser,
     PartHead,
     decode_text,
-    parse_urlencoded,
+    iter_urlencoded,
 )
 from mantlet.ratelimit.keys.content_type import URLENCODED, BodyType
 from mantlet.ratelimit.keys.key import Ambiguous
@@ -22,6 +22,8 @@ __all__ = ["FormField"]
 
 #: As many as Django and Starlette read.
 _MAX_FIELDS: Final = 1000
+#: Bytes of a form that are parsed at once, since the parser copies them.
+_SLICE: Final = 64 * 1024
 #: Bytes of the headers of one part.
 _MAX_PART_HEADERS: Final = 8192
 
@@ -33,13 +35,15 @@ class FormField:
         name: the field's name, one that `mantlet.http.forms.is_field_name()` accepts.
     """
 
-    __slots__ = ("_name", "_spellings")
+    __slots__ = ("_first", "_later", "_name")
 
     def __init__(self, name: str) -> None:
         self._name = name
         spelled = b"".join(map(_spellings, name.encode()))
+        spelled += rb"(?:=[^&;]*)?(?=[&;]|\Z)"
         # Some parsers take a semicolon for an ampersand.
-        self._spellings = re.compile(rb"[&;]" + spelled + rb"(?:=[^&;]*)?(?=[&;]|\Z)")
+        self._later = re.compile(rb"[&;]" + spelled)
+        self._first = re.compile(spelled)
 
     def in_form(self, body: bytes, body_type: BodyType) -> str | None:
         """Return the field's value in a form, or None if the form lacks it.
@@ -72,7 +76,7 @@ class FormField:
             Ambiguous: it is there more than once, or malformed.
         """
         query = b"&" + query
-        found = list(islice(self._spellings.finditer(query), 2))
+        found = list(islice(self._later.finditer(query), 2))
         if not found:
             return None
         if len(found) > 1 or b";" in query[found[0].start() : found[0].end() + 1]:
@@ -88,15 +92,15 @@ class FormField:
         Raises:
             Ambiguous: it could.
         """
-        if self._spellings.search(b"&" + body):
+        if self._first.match(body) or self._later.search(body):
             raise Ambiguous
 
     def _in_urlencoded(self, body: bytes) -> str | None:
         most = len(body)
-        pairs = parse_urlencoded(
+        fields = iter_urlencoded(
             body, max_fields=_MAX_FIELDS, max_field_size=most, max_name_size=most
         )
-        values = [value for field, value in pairs if field == self._name]
+        values = [value for name, value in fields if name == self._name]
         if len(values) > 1:
             raise Ambiguous
         return values[0] if values else None
@@ -112,7 +116,8 @@ class FormField:
         found: PartHead | None = None
         wanted = False
         content = bytearray()
-        for event in parts.feed(body):
+        slices = (body[start : start + _SLICE] for start in range(0, len(body), _SLICE))
+        for event in chain.from_iterable(map(parts.feed, slices)):
             if isinstance(event, PartHead):
                 count += 1
                 wanted = event.name == self._name
