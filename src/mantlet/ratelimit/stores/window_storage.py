@@ -41,7 +41,7 @@ class MemoryWindowStorage(Storage, MovingWindowSupport, SlidingWindowCounterSupp
     new keys for it, about ``max_keys / 10`` on average.
 
     Args:
-        max_keys: maximum number of keys, at about 400 bytes each, plus 32 bytes for each request
+        max_keys: maximum number of keys, at about 300 bytes each, plus 40 bytes for each request
             in a moving window.
     """
 

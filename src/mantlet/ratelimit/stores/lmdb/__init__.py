@@ -32,7 +32,7 @@ Behaviour on failures:
 - Network file systems are not supported, nor are directories shared by several hosts or virtual
   machines.
 
-A bucket takes about 105 bytes. A flood of new clients never exceeds ``max_keys``; see `LmdbStore`.
+A bucket takes up to 130 bytes. A flood of new clients never exceeds ``max_keys``; see `LmdbStore`.
 Keys are stored as hashes, and other users of the host cannot read or write the file.
 """
 

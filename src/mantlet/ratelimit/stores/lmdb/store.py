@@ -78,7 +78,7 @@ class LmdbStore(LocalStore):
 
     Args:
         path: absolute path of a directory that belongs to this store alone; created if missing.
-        max_keys: maximum number of buckets, at about 105 bytes each. When that many are not full, a
+        max_keys: maximum number of buckets, at up to 130 bytes each. When that many are not full, a
             new key takes the place of one of five that follow each other at a random place of
             the file, as in `MemoryStore`.
         clock: monotonic clock in nanoseconds, the same in every process.
