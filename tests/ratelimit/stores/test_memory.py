@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import sys
 import tracemalloc
+from itertools import cycle
 from pathlib import Path
 from threading import Barrier, Thread
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mantlet import Quota
+from mantlet.ratelimit.stores import memory
 from mantlet.ratelimit.stores.base import SlotRequest, Strikes, TokenRequest
 from mantlet.ratelimit.stores.memory import MemoryStore
 from tests.ratelimit.stores.model import HOUR, SECOND, Clock
@@ -264,8 +266,11 @@ def test_strangers_do_not_drain_the_bucket_of_a_new_client() -> None:
         assert size(store) <= 100
 
 
-def test_a_key_that_is_full_again_leaves_before_one_that_is_not() -> None:
+def test_a_key_that_is_full_again_leaves_before_one_that_is_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """So nothing is lost as long as one of those that are looked at is full."""
+    monkeypatch.setattr(memory, "random", cycle([0.0, 0.2, 0.4, 0.6, 0.8]).__next__)
     store = bounded(8)
     debtors = [client(f"debtor {number}") for number in range(4)]
     for number, debtor in enumerate(debtors):
