@@ -11,14 +11,20 @@ from importlib import import_module
 from operator import itemgetter
 from typing import Any, Final
 
-__all__ = ["LiteralSearch", "build_test"]
+__all__ = [
+    "LiteralSearch",
+    "build_test",
+    "load_hyperscan",
+    "search_by_automaton",
+    "search_by_hyperscan",
+]
 
 #: A match of a literal: its index, its start and its end.
 Hit = tuple[int, int, int]
 
 #: Automatons with at most this many literals have a prefilter that reads at memory speed. Above
 #: some 80 it is left out, and the search takes ten times as long.
-_FEW: Final = 60
+FEW: Final = 60
 #: Hyperscan takes ten times as long to prepare a search for longer literals than this, in bytes.
 _LONGEST: Final = 40
 #: The characters of words, as bytes.
@@ -28,9 +34,7 @@ _ESCAPE_END: Final = re.compile(rb"(?:\\[bfnrt]|(?:%|\\u00)[0-9A-Fa-f]{2})\Z")
 _position: Final = itemgetter(1, 2)
 
 
-def build_test(
-    literals: Sequence[bytes], *, ignore_case: bool = False
-) -> Callable[[bytes], object]:
+def build_test(literals: Sequence[bytes]) -> Callable[[bytes], object]:
     """Return a function whose result is true for data that contains any of some literals.
 
     It may also be true for data that contains the first 40 bytes of one.
@@ -40,33 +44,53 @@ def build_test(
 
     Args:
         literals: byte strings, none of them empty.
-        ignore_case: whether the case of ASCII letters does not matter. The literals are in lower
-            case.
     """
+    if len(literals) > FEW and (hyperscan := load_hyperscan()):
+        scan, _ = search_by_hyperscan(hyperscan, literals, hyperscan.HS_FLAG_SINGLEMATCH)
+        return lambda data: scan(data, _stop)
+    return search_by_automaton(literals)
+
+
+# Any: a module without types.
+def load_hyperscan() -> Any:
+    """Return the module of Hyperscan, or None if it is not installed."""
     # Libraries are not loaded before the first search.
+    try:
+        return import_module("hyperscan")
+    except ImportError:
+        return None  # it is optional
+
+
+def search_by_automaton(literals: Sequence[bytes]) -> Callable[[bytes], list[Hit]]:
+    """Return a function that finds literals; of those that overlap, the first and longest one."""
     from ahocorasick_rs import (  # for searches alone
         BytesAhoCorasick,
         Implementation,
         MatchKind,
     )
 
-    many = len(literals) > _FEW
-    if many or (ignore_case and literals):
-        try:
-            return _hyperscan_test(import_module("hyperscan"), literals, ignore_case)
-        except ImportError:
-            pass  # it is optional
     # Automatons of the standard kind have no prefilter.
-    kind, way = MatchKind.LeftmostLongest, Implementation.DFA if many else None
+    kind, way = MatchKind.LeftmostLongest, Implementation.DFA if len(literals) > FEW else None
+    find: Callable[[bytes], list[Hit]]
     find = BytesAhoCorasick(literals, kind, way).find_matches_as_indexes
-    return (lambda data: find(data.lower())) if ignore_case else find
+    return find
 
 
 # Any: a module without types.
-def _hyperscan_test(
-    hyperscan: Any, literals: Sequence[bytes], ignore_case: bool
-) -> Callable[[bytes], bool]:
-    flags = hyperscan.HS_FLAG_SINGLEMATCH | (hyperscan.HS_FLAG_CASELESS if ignore_case else 0)
+def search_by_hyperscan(
+    hyperscan: Any, literals: Sequence[bytes], flags: int
+) -> tuple[Callable[[bytes, Callable[..., bool]], bool], list[int]]:
+    """Return a function that finds the first 40 bytes of literals, and how long these are.
+
+    The function takes the data, and what to call for each match: with the index of the literal's
+    size, 0 and where the match ends. A true result ends the search. Its own result is whether one
+    has done so. It may be called by several threads at once.
+
+    Args:
+        hyperscan: the module.
+        literals: byte strings, none of them empty.
+        flags: for each of them.
+    """
     database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
     # As expressions, since the library cuts a literal at a zero byte.
     beginnings = sorted({literal[:_LONGEST] for literal in literals})
@@ -76,24 +100,24 @@ def _hyperscan_test(
     unused = [scratch]  # a thread takes one for each search, or a new one
     terminated = hyperscan.ScanTerminated
 
-    def test(data: bytes) -> bool:
+    def scan(data: bytes, on_match: Callable[..., bool]) -> bool:
         try:
             own = unused.pop()
         except IndexError:
             own = scratch.clone()
         try:
-            database.scan(data, _stop, scratch=own)
+            database.scan(data, on_match, scratch=own)
         except terminated:
             return True
         finally:
             unused.append(own)
         return False
 
-    return test
+    return scan, [len(one) for one in beginnings]
 
 
 def _stop(*_match: object) -> bool:
-    """End a scan at its first match."""
+    """End a search at its first match."""
     return True
 
 

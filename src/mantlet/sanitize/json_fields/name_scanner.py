@@ -6,6 +6,8 @@ so all strings are read from the beginning on.
 """
 
 import re
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Final
 
 from mantlet.sanitize.json_fields.editor import Editor, ValueReader
@@ -20,6 +22,11 @@ _COMMA: Final = re.compile(rb"[ \t\r\n\x1e]*+,[ \t\r\n\x1e]*+(?![ \t\r\n\x1e]|\Z
 #: The beginning of a string that has not ended.
 _UNENDED: Final = re.compile(rb'"(?<!\\")(?:[^"\\\x00-\x1f]++|\\.)*+\\?\Z', re.DOTALL)
 
+_BACKSLASH: Final = 0x5C
+
+#: Finds the next field in some data, from an offset on.
+_Find = Callable[[bytes, int], re.Match[bytes] | None]
+
 
 class NameScanner(Editor):
     """Edit the fields of one body that have certain names.
@@ -33,6 +40,7 @@ class NameScanner(Editor):
     __slots__ = (
         "_after_comma",
         "_anchored",
+        "_find",
         "_is_fresh",
         "_is_unended",
         "_names",
@@ -43,6 +51,7 @@ class NameScanner(Editor):
     def __init__(self, names: NamePatterns, prefilter: Prefilter, *, anchored: bool) -> None:
         super().__init__()
         self._anchored = anchored
+        self._find: _Find | None = None  # finds the next field in the data
         self._is_fresh = True
         self._names = names
         self._prefilter = prefilter
@@ -63,13 +72,24 @@ class NameScanner(Editor):
     def on_data(self, more: bool) -> int:
         """Search the data."""
         fresh, self._is_fresh = self._is_fresh, False
+        self._find = None
         if self._edit_state is not None or (self._anchored and (more or not fresh)):
             return 0
-        if self._prefilter.find(self._data):
+        if self._prefilter.find(self._data) if self._anchored else self._search():
             return 0
         if more:
             self._hold_tail(0)
         return len(self._data)
+
+    def _search(self) -> bool:
+        """Search for names that may be fields; return whether there are any."""
+        data, names = self._data, self._names
+        openings = self._prefilter.openings(data)
+        if openings is None:
+            self._find = names.find
+        else:
+            self._find = partial(_match_first, names.match, iter(openings))
+        return openings != []
 
     def find_next(self, pos: int, more: bool) -> int:
         """Move to the next field whose name matches."""
@@ -80,7 +100,9 @@ class NameScanner(Editor):
             if not self._skipped.ended:
                 return pos
             self._skipped = None
-        find, limit = names.find, names.max_size
+        if self._find is None and not self._anchored:
+            self._search()
+        find, limit = self._find or names.find, names.max_size
         if not pos and self._ends_escaped and data[:1] == b'"' and not self._anchored:
             pos = 1
         while found := find(data, pos):
@@ -160,7 +182,12 @@ class NameScanner(Editor):
         data, names = self._data, self._names
         size = start = len(data)
         if not self._anchored:
-            unended = _UNENDED.search(data, max(pos, size - names.max_size - 1))
+            begin = max(pos, size - names.max_size - 1)
+            quote = data.rfind(b'"', begin)
+            if quote > 0 and data[quote - 1] != _BACKSLASH:
+                unended = _UNENDED.match(data, quote)
+            else:
+                unended = _UNENDED.search(data, begin)
             start = unended.start() if unended else size
         else:
             plain = names.skip.match(data, pos)
@@ -175,3 +202,13 @@ class NameScanner(Editor):
             if comma >= pos:
                 start = comma
         self._hold = start
+
+
+def _match_first(
+    match: _Find, openings: Iterator[int], data: bytes, pos: int
+) -> re.Match[bytes] | None:
+    """Return the first field that begins with one of some quotes, from an offset on."""
+    for quote in openings:
+        if quote >= pos and (found := match(data, quote)):
+            return found
+    return None

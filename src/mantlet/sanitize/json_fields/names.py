@@ -42,6 +42,7 @@ class NamePatterns:
         drops: whether any field is dropped.
         max_size: maximum length of a name that can match, in bytes.
         find: finds the next field, from an offset on. Its groups have the numbers below.
+        match: matches a field at an offset.
         masked: matches one of the fields in the last group, up to its value.
         skip: matches strings, and the text between them, up to the next field; empty if the text is
             not read from outside of strings on.
@@ -55,6 +56,7 @@ class NamePatterns:
         "drops",
         "find",
         "masked",
+        "match",
         "max_size",
         "skip",
     )
@@ -108,6 +110,7 @@ class NamePatterns:
             plain = rb'(?:[^"]++|(?!"(?:%b|%b)"%b(?::|%b|\Z))%b)*+' % (drop, mask, WS, far, STRING)
         self.skip = re.compile(plain, re.DOTALL)
         found = re.compile(plain + field, re.DOTALL)
+        self.match = found.match
         self.find = found.match if anchored else found.search
 
     def action(self, found: re.Match[bytes]) -> Action | None:

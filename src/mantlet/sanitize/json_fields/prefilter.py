@@ -1,13 +1,18 @@
-"""Search a body for byte strings that any masked field requires, before anything is parsed.
+"""Search a body for byte strings that any masked field requires: in its name, with its quotes.
 
 The search has no regard to the case of ASCII letters: the body is searched in lower case.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from itertools import product
-from typing import Final
+from typing import Any, Final
 
-from mantlet.redact.literal_search import build_test
+from mantlet.redact.literal_search import (
+    FEW,
+    load_hyperscan,
+    search_by_automaton,
+    search_by_hyperscan,
+)
 from mantlet.redact.names import MAX_NAME_LENGTH, case_variants, parse_name
 from mantlet.sanitize.json_fields.expressions import SHORT_ESCAPES
 
@@ -15,10 +20,12 @@ __all__ = ["MAX_PATTERN_LENGTH", "Prefilter", "is_selective", "search_literals"]
 
 #: Maximum length of a name, a glob or a pointer token, in characters.
 MAX_PATTERN_LENGTH: Final = MAX_NAME_LENGTH
-#: Literals shorter than this would be found within many words, without a quote.
-_SHORT_TEXT: Final = 3
 #: The data is searched in blocks, so that the first match ends the search.
 _BLOCK: Final = 64 * 1024
+#: Each literal in the data takes a step of Python. Where there is more than one in so many bytes,
+#: in the data or at its beginning, expressions look at every quote instead.
+_DENSE: Final = 64
+_BEGINNING: Final = 1024
 
 #: Characters that may occur outside of strings: whitespace, punctuation, numbers, true, false and
 #: null, Python's NaN and Infinity, and the separator of JSON text sequences (RFC 7464).
@@ -26,6 +33,16 @@ _OUTSIDE: Final = frozenset(" \t\r\n\x1e,:[]{}0123456789+-.eEtrufalsnNIiy")
 #: Characters that may follow the end of a string, and precede the start of one.
 _AFTER_STRING: Final = frozenset(" \t\r\n\x1e,:]}")
 _BEFORE_STRING: Final = frozenset(" \t\r\n\x1e,:[{")
+#: The literal of names of which no byte is certain.
+_ANY_NAME: Final = b'"'
+#: Literals that JSON does not have. With several first bytes, an automaton searches for several
+#: bytes of all literals at once, and else for first bytes alone, such as that of each string.
+_SPARE: Final = (b"\x01\x02\x03", b"\x04\x05\x06", b"\x0e\x0f\x10", b"\x11\x12\x13")
+_BACKSLASH: Final = 0x5C
+
+#: Returns where literals begin in some data, whatever the case of ASCII letters, in no order; None
+#: if there are more than the given number.
+_Locate = Callable[[bytes, int], list[int] | None]
 
 
 def search_literals(pattern: str, *, exact: bool = False) -> list[bytes]:
@@ -46,8 +63,8 @@ def search_literals(pattern: str, *, exact: bool = False) -> list[bytes]:
         if any(char in SHORT_ESCAPES or char < " " for char in cases):
             return sorted({escape for char in cases for escape in _escapes(char)})
     raw = {b"".join(chars) for chars in product(*map(_encodings, forms))}
-    if len(text) < _SHORT_TEXT:
-        raw = {b'"' * begins + one + b'"' * ends for one in raw}
+    # With its quotes a name is not found in the text of a string, where they would be escaped.
+    raw = {b'"' * begins + one + b'"' * ends for one in raw}
     return sorted(raw | {escape for cases in forms for char in cases for escape in _escapes(char)})
 
 
@@ -104,24 +121,89 @@ def _escapes(char: str) -> list[bytes]:
 
 
 class Prefilter:
-    """Find out whether a text may have a name. Immutable; may be shared by threads.
+    """Find out where a text may have a name. Immutable; may be shared by threads.
 
     Args:
         literals: the literals of all names, in lower case.
     """
 
-    __slots__ = ("_overlap", "_test")
+    __slots__ = ("_locate", "_overlap")
 
     def __init__(self, literals: Iterable[bytes]) -> None:
         patterns = sorted(set(literals))
-        self._test = build_test(patterns, ignore_case=True)
+        hyperscan = load_hyperscan() if len(patterns) > FEW else None
+        self._locate = (
+            _locate_by_automatons(patterns)
+            if hyperscan is None
+            else _locate_by_hyperscan(hyperscan, patterns)
+        )
         self._overlap = max(map(len, patterns), default=1) - 1
 
     def find(self, data: bytes) -> bool:
-        """Return whether one of the literals is in the data."""
+        """Return whether one of the literals may be in the data."""
         if len(data) <= _BLOCK:
-            return bool(self._test(data))
+            return self._locate(data, 0) is None
         return any(
-            self._test(data[start : start + _BLOCK + self._overlap])
+            self._locate(data[start : start + _BLOCK + self._overlap], 0) is None
             for start in range(0, len(data), _BLOCK)
         )
+
+    def openings(self, data: bytes) -> list[int] | None:
+        """Return the offsets of all quotes that begin a name, and of some others, in order.
+
+        Each is returned once; None if there are so many that it is faster to look at every quote.
+        """
+        size = len(data)
+        if size > _BEGINNING and self._locate(data[:_BEGINNING], _BEGINNING // _DENSE) is None:
+            return None
+        found = self._locate(data, max(size, _BEGINNING) // _DENSE)
+        if not found:
+            return found
+        found.sort()
+        openings = []
+        begin = 0
+        for start in found:
+            # A quote within a name follows a backslash, and the one that begins it does not.
+            quote = data.rfind(b'"', begin, start + 1)
+            while quote > 0 and data[quote - 1] == _BACKSLASH:
+                quote = data.rfind(b'"', begin, quote)
+            if quote >= 0:
+                openings.append(quote)
+            begin = start + 1
+        return openings
+
+
+def _locate_by_automatons(literals: Sequence[bytes]) -> _Locate:
+    # An automaton finds one of several literals that overlap. That is enough, since they are in one
+    # name, unless a quote ends the one and begins the other: none does in the same automaton.
+    begun = [one.rstrip(b'"') or one for one in literals if one[:1] == b'"']
+    others = [one for one in literals if one[:1] != b'"']
+    searches = [search_by_automaton([*some, *_SPARE]) for some in (begun, others) if some]
+
+    def locate(data: bytes, most: int) -> list[int] | None:
+        lower = data.lower()
+        found = [
+            start
+            for search in searches
+            for _, start, _ in search(lower)
+            if lower[start - 1 : start + 1] != b'\\"'  # no name begins with this quote
+        ]
+        return None if len(found) > most else found
+
+    return locate
+
+
+# Any: a module without types.
+def _locate_by_hyperscan(hyperscan: Any, literals: Sequence[bytes]) -> _Locate:
+    scan, sizes = search_by_hyperscan(hyperscan, literals, hyperscan.HS_FLAG_CASELESS)
+
+    def locate(data: bytes, most: int) -> list[int] | None:
+        found: list[int] = []
+
+        def on_match(literal: int, _start: int, end: int, *_: object) -> bool:
+            found.append(end - sizes[literal])
+            return len(found) > most
+
+        return None if scan(data, on_match) else found
+
+    return locate
