@@ -1,17 +1,36 @@
-"""Keep long work from blocking the event loop of asyncio or Trio.
+"""Wait and work on the event loop of asyncio or Trio, without blocking it.
 
 Trio is never imported: it runs the current task only if it is loaded already.
 """
 
 import asyncio
 import sys
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, suppress
 from contextvars import copy_context
 from typing import Any, TypeVar
+from weakref import WeakKeyDictionary
 
-__all__ = ["checkpoint", "run_in_thread"]
+__all__ = ["LoopLocks", "checkpoint", "is_on_loop", "now", "run_for", "run_in_thread", "sleep"]
 
 T = TypeVar("T")
+_Lock = AbstractAsyncContextManager[object]
+
+
+def is_on_loop() -> bool:
+    """Return whether this runs on an event loop."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return _running_trio() is not None
+    return True
+
+
+def now() -> float:
+    """Return the time of the event loop, in seconds."""
+    trio = _running_trio()
+    time: float = asyncio.get_running_loop().time() if trio is None else trio.current_time()
+    return time
 
 
 async def checkpoint() -> None:
@@ -27,6 +46,27 @@ async def checkpoint() -> None:
         await trio.lowlevel.checkpoint()
 
 
+async def sleep(seconds: float) -> None:
+    """Wait for some seconds; not at all if there are less than 0."""
+    trio = _running_trio()
+    if trio is None:
+        await asyncio.sleep(seconds)
+    else:
+        await trio.sleep(max(0.0, seconds))
+
+
+async def run_for(seconds: float, fn: Callable[[], Awaitable[None]]) -> None:
+    """Call a coroutine function, and cancel it after some seconds."""
+    trio = _running_trio()
+    if trio is None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await fn()
+    else:
+        with trio.move_on_after(seconds):
+            await fn()
+
+
 # Any: the arguments of any function.
 async def run_in_thread(fn: Callable[..., T], *args: Any) -> T:
     """Call a function in a thread of the event loop's own pool, and return its result.
@@ -40,6 +80,26 @@ async def run_in_thread(fn: Callable[..., T], *args: Any) -> T:
         return await loop.run_in_executor(None, copy_context().run, fn, *args)
     result: T = await trio.to_thread.run_sync(fn, *args, abandon_on_cancel=True)
     return result
+
+
+class LoopLocks:
+    """A lock for each event loop, as tests run one after another."""
+
+    def __init__(self) -> None:
+        # Any: a loop of asyncio, or the token of one of Trio.
+        self._locks: WeakKeyDictionary[Any, _Lock] = WeakKeyDictionary()
+        self._other = asyncio.Lock()
+
+    def __call__(self) -> _Lock:
+        """Return the lock of the running loop."""
+        trio = _running_trio()
+        if trio is not None:
+            return self._locks.setdefault(trio.lowlevel.current_trio_token(), trio.Lock())
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:  # no loop, or one of another library
+            return self._other
+        return self._locks.setdefault(loop, asyncio.Lock())
 
 
 # Any: Trio's modules.

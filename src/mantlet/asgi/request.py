@@ -1,14 +1,12 @@
 """The request over an ASGI scope."""
 
 import sys
-from asyncio import get_running_loop, sleep, timeout
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import suppress
 from typing import Any, Final, TypeVar
 from urllib.parse import quote
 
 from mantlet._internal.asgi_types import AsgiMessage, Receive, Scope
-from mantlet._internal.event_loop import checkpoint, run_in_thread
+from mantlet._internal.event_loop import checkpoint, now, run_for, run_in_thread, sleep
 from mantlet.core.body import (
     BODY_HEADERS,
     CHUNK_SIZE,
@@ -282,19 +280,20 @@ class AsgiRequest(Request):
 
     async def pause(self, seconds: float) -> None:
         """Wait for some seconds; see `Request.pause()`."""
-        loop = get_running_loop()
-        end = loop.time() + seconds
+        end = now() + seconds
         if self._has_no_body():
             # Nothing but the end of the connection can come, so a ``receive`` that is cancelled
             # when the time is over loses nothing.
-            body = self.incoming(sys.maxsize)
-            with suppress(TimeoutError):
-                async with timeout(seconds):
-                    while not body.complete and not body.size:
-                        await body.pull(sys.maxsize, sys.maxsize)
-                    if body.complete and (await body.receive())["type"] == "http.disconnect":
-                        raise ClientDisconnected("the client disconnected while it was delayed")
-        await sleep(end - loop.time())
+            await run_for(seconds, self._await_disconnect)
+        await sleep(end - now())
+
+    async def _await_disconnect(self) -> None:
+        """Wait until the client has gone, or sends a body after all."""
+        body = self.incoming(sys.maxsize)
+        while not body.complete and not body.size:
+            await body.pull(sys.maxsize, sys.maxsize)
+        if body.complete and (await body.receive())["type"] == "http.disconnect":
+            raise ClientDisconnected("the client disconnected while it was delayed")
 
     def _has_no_body(self) -> bool:
         """Return whether the request says that it has no body (RFC 9112, 6.3)."""

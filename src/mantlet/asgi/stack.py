@@ -1,11 +1,10 @@
 """The ASGI adapter: an app with its policies around it, itself an ASGI app."""
 
-from asyncio import AbstractEventLoop, Lock, get_running_loop
 from collections.abc import Mapping, Sequence
 from typing import Final
-from weakref import WeakKeyDictionary
 
 from mantlet._internal.asgi_types import AsgiApp, AsgiMessage, Receive, Scope, Send
+from mantlet._internal.event_loop import LoopLocks
 from mantlet.asgi.http import AsgiHttpExchange
 from mantlet.asgi.lifespan import Lifespan
 from mantlet.asgi.request import AsgiRequest
@@ -56,7 +55,7 @@ class Stack(BaseStack[AsgiApp]):
         startup: Startup = "eager",
         _started: Sequence[Policy] = (),
     ) -> None:
-        super().__init__(app, policies, startup=startup, started=_started, hold=_LoopLocks())
+        super().__init__(app, policies, startup=startup, started=_started, hold=LoopLocks())
         self._observe_exceptions()
 
     async def __call__(  # noqa: C901, PLR0912, PLR0915  # each coroutine costs every request
@@ -147,22 +146,6 @@ class Stack(BaseStack[AsgiApp]):
             kind: request_class(base, find_root_paths(self.app, kind), self._seen_lifecycle)
             for kind, base in _REQUESTS.items()
         }
-
-
-class _LoopLocks:
-    """A lock for each event loop, as tests run one after another."""
-
-    def __init__(self) -> None:
-        self._locks: WeakKeyDictionary[AbstractEventLoop, Lock] = WeakKeyDictionary()
-        self._other = Lock()
-
-    def __call__(self) -> Lock:
-        """Return the lock of the running loop."""
-        try:
-            loop = get_running_loop()
-        except RuntimeError:  # one of another library, such as trio
-            return self._other
-        return self._locks.setdefault(loop, Lock())
 
 
 def _sending_headers(send: Send, headers: Mapping[bytes, tuple[bytes, bytes]]) -> Send:

@@ -1,10 +1,10 @@
 """One WebSocket connection under ASGI: the handshake is a request, then come messages."""
 
-from asyncio import sleep
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, cast
 
 from mantlet._internal.asgi_types import AsgiMessage, Receive
+from mantlet._internal.event_loop import sleep
 from mantlet.asgi.http import AsgiExchange
 from mantlet.asgi.request import AsgiBody, AsgiRequest
 from mantlet.core.body import SpooledBody

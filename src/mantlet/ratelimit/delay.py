@@ -7,10 +7,10 @@ request waits in its process: another worker may take the tokens first, and then
 long as its time allows.
 """
 
-from asyncio import get_running_loop
 from collections.abc import Awaitable, Callable
 from typing import Final
 
+from mantlet._internal.event_loop import is_on_loop, now
 from mantlet._internal.options import check_number
 from mantlet.core.request import Request
 from mantlet.core.request_view import RequestView
@@ -65,11 +65,9 @@ class Queue:
         """
         if not request.is_async or isinstance(request, RequestView):
             return result  # a worker thread must not wait, and report mode must not delay
-        try:
-            loop = get_running_loop()
-        except RuntimeError:  # another library's event loop
+        if not is_on_loop():  # one of another library
             return result
-        end = loop.time() + self._delay
+        end = now() + self._delay
         bucket, step = _refusing_bucket(result)
         line = self._lines.get(bucket, [])
         if not self._free or not 0 < result.decision.retry_after + len(line) * step <= self._delay:
@@ -84,7 +82,7 @@ class Queue:
                 wait = result.decision.retry_after
                 if wait:
                     wait += ahead * step
-                if not 0 < wait <= end - loop.time():
+                if not 0 < wait <= end - now():
                     break
                 await request.pause(wait)
                 result = await take()

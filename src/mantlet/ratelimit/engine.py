@@ -1,10 +1,10 @@
 """The engine: decides about hits, whichever store is configured and whether it is available."""
 
-from asyncio import get_running_loop
 from collections.abc import Awaitable, Callable, Sequence
 from time import monotonic_ns
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
+from mantlet._internal.event_loop import is_on_loop
 from mantlet.exceptions import StoreError, StoreOutage
 from mantlet.ratelimit.compiled import ConcurrencyLimit, Hit, QuotaLimit, are_report_only
 from mantlet.ratelimit.decision import BucketDecision, ConcurrencyDecision, Decision, combine
@@ -127,11 +127,11 @@ class LimitEngine:
 
     def open(self) -> Awaitable[None] | None:
         """Open the store."""
-        return self.bound_stores[_is_on_event_loop()].open()
+        return self.bound_stores[is_on_loop()].open()
 
     def close(self) -> Awaitable[None] | None:
         """Close the store."""
-        return self.bound_stores[_is_on_event_loop()].close()
+        return self.bound_stores[is_on_loop()].close()
 
     def stats(self) -> LimiterStats:
         """Return the counts of decisions made without the store, and its state."""
@@ -139,7 +139,7 @@ class LimitEngine:
 
     async def responds(self) -> bool:
         """Call the store and the storage of the windows; return whether both respond."""
-        is_async = _is_on_event_loop()
+        is_async = is_on_loop()
         try:
             remaining = self.bound_stores[is_async].peek((TokenRequest(_PROBE, Quota("1/second")),))
             if not isinstance(remaining, list):
@@ -380,11 +380,3 @@ def _decision(hit: Hit, left: int) -> Decision:
     if isinstance(needed, SlotRequest):
         return ConcurrencyDecision(limit.name, limit.quota, left, needed.is_report_only)
     return BucketDecision(limit.name, needed.quota, left, needed.cost, needed.is_report_only)
-
-
-def _is_on_event_loop() -> bool:
-    try:
-        get_running_loop()
-    except RuntimeError:
-        return False
-    return True

@@ -11,7 +11,6 @@ Files are polled on use, at most once per interval, by a few ``stat()`` calls. T
 and no timer.
 """
 
-import asyncio
 import logging
 import os
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
@@ -23,6 +22,7 @@ from time import monotonic
 from typing import Any, Final, Generic, TypeVar, cast
 
 from mantlet._internal.coroutines import is_plain_function
+from mantlet._internal.event_loop import run_in_thread
 from mantlet._internal.locks import ForkSafeLock
 from mantlet._internal.log_throttle import LogThrottle
 from mantlet.core.error_log import log_failure
@@ -270,7 +270,7 @@ class SecretLoader(Policy, Generic[M]):
         if self._clock() < self._next_refresh_at or self._lock.locked():  # another thread does it
             return None
         if request.is_async:
-            return asyncio.to_thread(self._update, 1.0)
+            return run_in_thread(self._update, 1.0)
         self._update(1.0)
         return None
 

@@ -20,9 +20,9 @@ that the app has sent.
 
 In NDJSON and JSON text sequences each document has its own root; in Server-Sent Events each event.
 
-Cost: a search for names with their quotes, so that words in strings are not found, at 2 GB/s. Compiled
-expressions look at the places that were found, and mask fields in a row at once: 10 MB/s where
-everything is masked. With pointers, and with names that may also occur between two strings,
+Cost: a search for names with their quotes, so that words in strings are not found, at 2 GB/s.
+Compiled expressions look at the places that were found, and mask fields in a row at once: 10 MB/s
+where everything is masked. With pointers, and with names that may also occur between two strings,
 such as ``:``, a body that is streamed or has these bytes is read from its beginning.
 
 Limits: fields are found by name, not by what a value looks like. Invalid JSON is masked as far as

@@ -239,7 +239,13 @@ class AsyncTransport:
         self._loops.pop(loop, None)
 
     def _loop_state(self) -> "_LoopState":
-        loop = asyncio.get_running_loop()
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            raise StoreError(
+                "a store on the network needs asyncio, and the server runs another event loop; "
+                "run it with asyncio, or use an lmdb:// or memory:// store"
+            ) from None
         state = self._loops.get(loop)
         if state is None or state.pid != os.getpid():
             state = self._add_loop(loop)
