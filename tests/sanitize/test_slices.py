@@ -62,6 +62,12 @@ def test_the_loop_goes_on_with_each_slice(name: str) -> None:
     assert turns.headers[b"content-length"] == b"%d" % len(turns.body)
 
 
+@pytest.mark.parametrize("name", ["names", "pointers", "drop", "events"])
+def test_fields_are_masked_in_smaller_slices(name: str) -> None:
+    policy, media, body = CASES[name]
+    assert take_turns(wrap(policy, body, media)).count >= len(body) // (16 * 1024)
+
+
 @pytest.mark.parametrize("name", [name for name in CASES if name not in ("guess", "html")])
 def test_a_compressed_body_is_as_large_as_it_is_decompressed(name: str) -> None:
     policy, media, body = CASES[name]

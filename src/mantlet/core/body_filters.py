@@ -53,7 +53,9 @@ def join_pieces(filtered: Filtered) -> bytes:
     return b"".join(filtered) if isinstance(filtered, list) else filtered
 
 
-async def filter_in_slices(fn: ChunkFilter, chunk: bytes, more: bool, request: Request) -> Filtered:
+async def filter_in_slices(
+    fn: ChunkFilter, chunk: bytes, more: bool, request: Request, size: int = SLICE
+) -> Filtered:
     """Send a chunk through a filter in slices, and let other tasks run after each.
 
     Args:
@@ -61,16 +63,17 @@ async def filter_in_slices(fn: ChunkFilter, chunk: bytes, more: bool, request: R
         chunk: the chunk.
         more: whether more of the body will follow.
         request: the request.
+        size: the most bytes of a slice.
 
     Returns:
         The chunk itself if the filter has not changed it; else the results, joined under WSGI.
     """
-    size = len(chunk)
+    whole = len(chunk)
     same = 0  # the number of unchanged bytes, up to the first change
     pieces: list[bytes] | None = None  # all results, once one is a change
-    for start in range(0, max(1, size), SLICE):
-        end = start + SLICE
-        piece = fn(chunk[start:end], more or end < size)
+    for start in range(0, max(1, whole), size):
+        end = start + size
+        piece = fn(chunk[start:end], more or end < whole)
         await request.checkpoint()
         if pieces is None:
             if chunk.startswith(piece, same):
@@ -80,7 +83,7 @@ async def filter_in_slices(fn: ChunkFilter, chunk: bytes, more: bool, request: R
         if piece:
             pieces.append(piece)
     if pieces is None:
-        if same == size:
+        if same == whole:
             return chunk
         pieces = await _copy(chunk, same, request)
     return pieces if request.is_async and pieces else b"".join(pieces)
