@@ -11,6 +11,7 @@ import trio
 import mantlet
 from mantlet import OutputSanitizer, Policy, RateLimiter
 from mantlet.exceptions import StartupError
+from mantlet.ratelimit import Quota
 from tests.drive import make_scope
 
 if TYPE_CHECKING:
@@ -135,3 +136,10 @@ def test_a_store_on_the_network_is_refused_at_the_start() -> None:
     stack = mantlet.asgi.wrap(app, limiter, baseline=False)
     with pytest.raises(StartupError, match=r"needs asyncio.*lmdb://"):
         trio.run(stack._lifecycle.start)
+
+
+def test_windows_on_the_network_are_refused_with_words(caplog: pytest.LogCaptureFixture) -> None:
+    windows = RateLimiter(Quota("1/minute", window="fixed"), store="memcached://127.0.0.1:1")
+    sent = trio.run(exchange, mantlet.asgi.wrap(app, windows))
+    assert sent[0]["status"] == 500
+    assert "windows on the network need asyncio" in caplog.text

@@ -25,7 +25,7 @@ from limits.errors import ConcurrentUpdateError, ConfigurationError, StorageErro
 from limits.storage import storage_from_string
 
 from mantlet._internal.coroutines import start_eagerly
-from mantlet.exceptions import StoreOutage
+from mantlet.exceptions import StoreError, StoreOutage
 from mantlet.ratelimit.decision import SECOND, Decision, seconds
 from mantlet.ratelimit.quota import Quota
 from mantlet.ratelimit.stores.base import TokenRequest, redact_uri
@@ -301,7 +301,12 @@ class WindowLimiter:
             if self._blocking is None:
                 self._blocking = _create_strategies(limits.strategies, self._storage(self._uri))
             return self._blocking
-        loop = get_running_loop()
+        try:
+            loop = get_running_loop()
+        except RuntimeError:
+            raise StoreError(
+                "windows on the network need asyncio, and the server runs another event loop"
+            ) from None
         found = self._by_loop.get(loop)
         if found is None:
             storage = self._storage(f"async+{self._uri}", **_ASYNC_CLIENTS.get(self._family, {}))
