@@ -17,8 +17,8 @@ from pyrate_limiter import Rate, RateItem, SQLiteBucket
 
 import mantlet
 from benchmarks import names
-from benchmarks.apps import asgi_app
 from benchmarks.method import Contender
+from benchmarks.plain_apps import asgi_app
 from benchmarks.stacks import GENEROUS
 from benchmarks.traffic import SMALL, AsgiServer, Serve
 from mantlet import Quota, RateLimiter, Rule

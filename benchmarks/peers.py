@@ -27,15 +27,10 @@ from starlette.responses import JSONResponse, PlainTextResponse
 
 import mantlet
 from benchmarks import names
-from benchmarks.apps import (
-    asgi_app,
-    flask_app,
-    flask_endpoint,
-    starlette_app,
-    starlette_endpoint,
-)
+from benchmarks.apps import flask_app, flask_endpoint, starlette_app, starlette_endpoint
 from benchmarks.limiting import calling
 from benchmarks.method import Contender
+from benchmarks.plain_apps import asgi_app
 from benchmarks.stacks import GENEROUS, two
 from benchmarks.traffic import CLIENT, SMALL, AsgiServer, WsgiServer
 

@@ -4,7 +4,6 @@ The policy searches for everything that it does by default, and for secrets in a
 the search alone for a number of patterns.
 """
 
-import json
 import re
 from collections.abc import Callable, Sequence
 from random import Random
@@ -20,7 +19,7 @@ from benchmarks import names
 from benchmarks.apps import flask_app, starlette_app
 from benchmarks.machine import most_memory
 from benchmarks.method import Contender
-from benchmarks.traffic import KIB, SMALL, AsgiServer, Traffic, WsgiServer
+from benchmarks.traffic import KIB, SMALL, AsgiServer, Traffic, WsgiServer, document
 from mantlet import OutputSanitizer
 from mantlet.redact.scanner import Scanner
 from mantlet.redact.variants import SecretVariant
@@ -34,20 +33,6 @@ def _texts(count: int) -> list[str]:
     """Return made-up keys of 24 characters."""
     chance = Random(7)  # noqa: S311  # for patterns, not for secrets
     return ["".join(chance.choices(_LETTERS, k=24)) for _ in range(count)]
-
-
-def document(size: int) -> bytes:
-    """Return a JSON document of just so many bytes, as an API would answer."""
-    rows = [
-        {"id": number, "name": f"Item {number}", "price": number * 1.25, "tags": ["red", "large"]}
-        for number in range(size // 60 + 1)
-    ]
-    text = json.dumps({"items": rows, "next": "https://api.example.com/items?page=2"})
-    frame = '{"note": "", "page": }'
-    while len(text) + len(frame) > size:
-        rows.pop()
-        text = json.dumps({"items": rows, "next": "https://api.example.com/items?page=2"})
-    return f'{{"note": "{"x" * (size - len(text) - len(frame))}", "page": {text}}}'.encode()
 
 
 # -- the search alone -----------------------------------------------------------------------------

@@ -1,8 +1,9 @@
 """The apps that the servers load: each framework's, bare and wrapped."""
 
 import mantlet
-from benchmarks.apps import Order, fastapi_app, flask_app
+from benchmarks.apps import fastapi_app, flask_app
 from benchmarks.stacks import two
+from benchmarks.traffic import Order
 from mantlet import SchemaGuard
 
 fastapi_bare = fastapi_app()

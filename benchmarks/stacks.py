@@ -5,8 +5,8 @@ from typing import Any
 
 import mantlet
 from benchmarks import names
-from benchmarks.apps import asgi_app, wsgi_app
 from benchmarks.method import Contender
+from benchmarks.plain_apps import asgi_app, wsgi_app
 from benchmarks.traffic import AsgiServer, Traffic, WsgiServer
 from mantlet import ErrorEnvelope, Policy, RateLimiter, Reply, Request
 

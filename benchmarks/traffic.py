@@ -4,11 +4,14 @@ A request is that of an ordinary JSON client: nine headers and a body. The
 scope and the environ are made anew for each one, as uvicorn and gunicorn do, for the bare app too.
 """
 
+import json
 from asyncio import get_running_loop
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from io import BytesIO
 from typing import Any
+
+from pydantic import BaseModel
 
 CLIENT = ("203.0.113.7", 50312)
 KIB = 1024
@@ -55,6 +58,14 @@ class Traffic:
         return [*fields[:-1], *entity, fields[-1]]
 
 
+class Order(BaseModel):
+    """The JSON of the requests' bodies."""
+
+    item: str
+    amount: int
+    note: str = ""
+
+
 def _json(length: int) -> bytes:
     frame = b'{"item":"mantlet","amount":3,"note":"%s"}'
     return frame % (b"x" * (length - len(frame) + 2))
@@ -64,6 +75,21 @@ SMALL = Traffic("small", (_json(100),))
 MEDIUM = Traffic("medium", (_json(10 * KIB),))
 STREAMED = Traffic("streamed", (b"x" * KIB,) * 64)
 QUERY = Traffic("query", (b"",), "GET", "item=mantlet&amount=3&sold=true")
+
+
+def document(size: int) -> bytes:
+    """Return a JSON document of just so many bytes, as an API would answer."""
+    rows = [
+        {"id": number, "name": f"Item {number}", "price": number * 1.25, "tags": ["red", "large"]}
+        for number in range(size // 60 + 1)
+    ]
+    text = json.dumps({"items": rows, "next": "https://api.example.com/items?page=2"})
+    frame = '{"note": "", "page": }'
+    while len(text) + len(frame) > size:
+        rows.pop()
+        text = json.dumps({"items": rows, "next": "https://api.example.com/items?page=2"})
+    return f'{{"note": "{"x" * (size - len(text) - len(frame))}", "page": {text}}}'.encode()
+
 
 Serve = Callable[[int], Awaitable[None]]
 Answer = tuple[int, bytes]

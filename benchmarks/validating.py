@@ -29,16 +29,10 @@ from starlette.routing import Route
 
 import mantlet
 from benchmarks import names
-from benchmarks.apps import (
-    Order,
-    asgi_app,
-    fastapi_app,
-    flask_app,
-    starlette_app,
-    wsgi_app,
-)
+from benchmarks.apps import fastapi_app, flask_app, starlette_app
 from benchmarks.method import Contender, measure
-from benchmarks.traffic import QUERY, SMALL, AsgiServer, Traffic, WsgiServer
+from benchmarks.plain_apps import asgi_app, wsgi_app
+from benchmarks.traffic import QUERY, SMALL, AsgiServer, Order, Traffic, WsgiServer
 from mantlet.guard import BodyLimits, Contract, SchemaGuard
 
 SCHEMA: dict[str, Any] = {

@@ -1,0 +1,157 @@
+"""The policies whose cost is counted in instructions, alone and together, around a plain app.
+
+Every case gets the same request, a POST of 100 bytes of JSON, and the app responds with 1 KiB of
+JSON. ``python -m benchmarks.hot_path CASE...`` serves requests between marks, for
+`benchmarks.instructions`.
+"""
+
+import asyncio
+import gc
+import logging
+import os
+import subprocess
+from argparse import ArgumentParser
+from collections.abc import Callable
+from typing import Any
+
+import mantlet
+from benchmarks.plain_apps import asgi_app, wsgi_app
+from benchmarks.stacks import GENEROUS, Passing, two
+from benchmarks.traffic import KIB, SMALL, AsgiServer, Order, WsgiServer, document
+from mantlet import (
+    ErrorEnvelope,
+    OutputSanitizer,
+    Policy,
+    RateLimiter,
+    Request,
+    Response,
+    SchemaGuard,
+    Secret,
+    SecretLoader,
+    SecretModel,
+)
+from mantlet.secrets import Environment
+
+PROTOCOLS = ("ASGI", "WSGI")
+BARE = "bare"
+REFUSAL = "refusal"
+RESPONSE = document(KIB)
+
+
+class Looking(Policy):
+    """Looks at every response, and changes nothing."""
+
+    def on_response(self, request: Request, response: Response) -> None:
+        return None
+
+
+class AppSecrets(SecretModel):
+    """The secrets of the app."""
+
+    token: Secret[str]
+
+
+def loader() -> SecretLoader[AppSecrets]:
+    return SecretLoader(
+        AppSecrets, sources=[Environment({"TOKEN": "benchmark-kR7vT2qX9mB4w"})], example_file=None
+    )
+
+
+def guard() -> SchemaGuard:
+    return SchemaGuard({"POST /orders": Order})
+
+
+def five() -> list[Policy]:
+    """Return all five policies, set up as an app would."""
+    secrets = loader()
+    return [
+        secrets,
+        OutputSanitizer(headers="api", secrets=secrets),
+        *two(),
+        guard(),
+    ]
+
+
+#: The policies of each case.
+CASES: dict[str, Callable[[], list[Policy]]] = {
+    BARE: list,
+    "request-hook": lambda: [Passing()],
+    "response-hook": lambda: [Looking()],
+    "envelope": lambda: [ErrorEnvelope()],
+    "limiter": lambda: [RateLimiter(GENEROUS)],
+    "sanitizer": lambda: [OutputSanitizer(headers="api")],
+    "guard": lambda: [guard()],
+    "secrets": lambda: [loader()],
+    "two": two,
+    "five": five,
+    REFUSAL: lambda: [RateLimiter("1/day")],
+}
+#: What they are called in a table.
+LABELS = {
+    BARE: "the bare app, in all",
+    "request-hook": "a request hook that passes",
+    "response-hook": "a response hook that only looks",
+    "envelope": "ErrorEnvelope",
+    "limiter": "RateLimiter, in memory",
+    "sanitizer": "OutputSanitizer, 1 KiB of JSON",
+    "guard": "SchemaGuard, a model",
+    "secrets": "SecretLoader",
+    "two": "ErrorEnvelope + RateLimiter",
+    "five": "all five policies",
+    REFUSAL: "a refusal (429)",
+}
+
+
+def make(protocol: str, case: str) -> AsgiServer | WsgiServer:
+    """Return the server's side of an app in the policies of a case."""
+    asgi = protocol == "ASGI"
+    app: Any = asgi_app(SMALL, RESPONSE) if asgi else wsgi_app(SMALL, RESPONSE)
+    policies = CASES[case]()
+    if policies:
+        app = mantlet.wrap(app, *policies, baseline=False)
+    return AsgiServer(app, SMALL) if asgi else WsgiServer(app, SMALL)
+
+
+async def checked(protocol: str, case: str) -> AsgiServer | WsgiServer:
+    """Return the server's side of a case, shown to respond as it should."""
+    found = make(protocol, case)
+    assert await found.answer() == (200, RESPONSE), (protocol, case)
+    if case == REFUSAL:
+        status, _ = await found.answer()
+        assert status == 429, status
+    return found
+
+
+async def _serve_between_marks(cases: list[str], warm_up: int, requests: int) -> None:
+    """Serve the requests of all cases; a call of ``getppid()`` is a mark for callgrind."""
+    servers = [await checked(protocol, case) for case in cases for protocol in PROTOCOLS]
+    _start_counting()
+    for server in servers:
+        await server.serve(warm_up)
+        os.getppid()
+        await server.serve(requests)
+        os.getppid()
+
+
+def _start_counting() -> None:
+    """Have callgrind count from here on: until then, the imports, it would take a minute."""
+    command = ["vgdb", f"--pid={os.getpid()}", "instrumentation", "on"]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as order:
+        # Valgrind looks for orders while it runs code, not while it waits.
+        while order.poll() is None:
+            pass
+
+
+def main() -> None:
+    parser = ArgumentParser(description=__doc__)
+    parser.add_argument("--warm-up", type=int, required=True)
+    parser.add_argument("--requests", type=int, required=True)
+    parser.add_argument("cases", nargs="+", choices=CASES)
+    options = parser.parse_args()
+    logging.disable(logging.CRITICAL)
+    gc.disable()
+    asyncio.run(_serve_between_marks(options.cases, options.warm_up, options.requests))
+
+
+if __name__ == "__main__":
+    main()
