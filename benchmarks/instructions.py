@@ -5,12 +5,12 @@ of `benchmarks.hot_path`: ``five``, ``two``, ``limiter``...; all of them by defa
 minute. ``--source`` is the ``src`` of another checkout, which is measured instead of the one that
 is installed.
 
-Valgrind's callgrind counts. For each case a process serves some requests, so that all is cached,
-and then those that are counted: a call of ``getppid()``, which nothing else makes, ends each phase.
-Hashes are not random, and the garbage collector is off. Callgrind also simulates caches of 32 KiB
-for instructions and for data, and an L2 cache of 512 KiB; every request is the same, so misses are
-those of a stack whose code and data do not fit. Figures of a case are those on top of the bare
-app's.
+Valgrind's callgrind counts. For each case and protocol a process of its own serves some requests,
+so that all is cached, and then those that are counted: a call of ``getppid()``, which nothing else
+makes, ends each phase. Hashes are not random, and the garbage collector is
+off. Callgrind also simulates caches of 32 KiB for instructions and for data, and an L2 cache of
+512 KiB; every request is the same, so misses are those of a stack whose code and data do not fit.
+Figures of a case are those on top of the bare app's.
 """
 
 import os
@@ -19,6 +19,8 @@ import shutil
 import subprocess
 import sys
 from argparse import ArgumentParser
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -27,7 +29,8 @@ from benchmarks.environment import ROOT
 from benchmarks.hot_path import BARE, CASES, LABELS, PROTOCOLS
 
 _CACHES = ("--cache-sim=yes", "--I1=32768,8,64", "--D1=32768,8,64", "--LL=524288,8,64")
-_WARM_UP = 20
+#: Before anything is counted, the interpreter has specialized the code.
+_WARM_UP = 300
 REQUESTS = 50
 MISSING = "valgrind is not installed, so instructions are not counted (apt-get install valgrind)"
 
@@ -62,27 +65,32 @@ def measure(
     environ = {**os.environ, "PYTHONHASHSEED": "0"}
     if source is not None:
         environ["PYTHONPATH"] = str(source)
+    served = [(case, protocol) for case in cases for protocol in PROTOCOLS]
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        counted = pool.map(lambda one: _count(one[0], one[1], python, environ, requests), served)
+        counts: Counts = {case: {} for case in cases}
+        for (case, protocol), count in zip(served, counted, strict=True):
+            counts[case][protocol] = count
+    return counts
+
+
+def _count(
+    case: str, protocol: str, python: Path, environ: Mapping[str, str], requests: int
+) -> dict[str, float]:
     with TemporaryDirectory() as scratch:
-        output = Path(scratch) / "callgrind"
+        output = Path(scratch) / "phase"
         command: list[str | Path] = [
-            *("valgrind", "--quiet", "--tool=callgrind", *_CACHES),
-            *("--instr-atstart=no", "--dump-before=getppid", f"--callgrind-out-file={output}"),
-            *(python, "-m", "benchmarks.hot_path", f"--warm-up={_WARM_UP}"),
-            *(f"--requests={requests}", *cases),
+            *("valgrind", "--quiet", "--tool=callgrind", *_CACHES, "--instr-atstart=no"),
+            *("--dump-before=getppid", f"--callgrind-out-file={output}"),
+            *(python, "-m", "benchmarks.hot_path", case, protocol),
+            *(f"--warm-up={_WARM_UP}", f"--requests={requests}"),
         ]
         done = subprocess.run(
             command, check=False, cwd=ROOT, env=environ, capture_output=True, text=True
         )
         if done.returncode:
             raise RuntimeError(f"{done.stderr}\nvalgrind failed with status {done.returncode}")
-        phases = sorted(output.parent.glob("callgrind.*"), key=lambda path: int(path.suffix[1:]))
-        served = [(case, protocol) for case in cases for protocol in PROTOCOLS]
-        # Of each two phases the second is counted; the first prepares it.
-        counted = [_read(phase, requests) for phase in phases[1::2]]
-    counts: Counts = {case: {} for case in cases}
-    for (case, protocol), count in zip(served, counted, strict=True):
-        counts[case][protocol] = count
-    return counts
+        return _read(output.with_suffix(".2"), requests)
 
 
 def _read(phase: Path, requests: int) -> dict[str, float]:
