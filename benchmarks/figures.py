@@ -43,14 +43,36 @@ def added(results: Results, title: str) -> dict[str, Figure]:
     }
 
 
-def http(pair: dict[str, Any], side: str, what: str) -> Figure:
-    """Return a figure of one side of a pair of servers."""
-    return Figure.of(round_[side][what] for round_ in pair["rounds"])
+def over_http(results: Results, framework: str, server: str) -> dict[str, Figure]:
+    """Return the microseconds of processor time of a request, for each contender of a server."""
+    rounds = _over_http(results, framework, server)
+    return {name: Figure.of(times) for name, times in rounds.items()}
 
 
-def kept(pair: dict[str, Any], what: str = "rate") -> Figure:
-    """Return the wrapped server's figure as a share of the bare one's, round by round."""
-    return Figure.of(round_["wrapped"][what] / round_["bare"][what] for round_ in pair["rounds"])
+def added_over_http(results: Results, framework: str, server: str) -> dict[str, Figure]:
+    """Return the microseconds of processor time that each contender adds to the bare app's."""
+    rounds = _over_http(results, framework, server)
+    bare = rounds.pop(names.BARE)
+    return {
+        name: Figure.of(time - base for time, base in zip(times, bare, strict=True))
+        for name, times in rounds.items()
+    }
+
+
+def kept(results: Results, framework: str, server: str) -> dict[str, Figure]:
+    """Return the share of the bare app's requests that the same processor time pays for."""
+    rounds = _over_http(results, framework, server)
+    bare = rounds.pop(names.BARE)
+    return {
+        name: Figure.of(base / time for time, base in zip(times, bare, strict=True))
+        for name, times in rounds.items()
+    }
+
+
+def _over_http(results: Results, framework: str, server: str) -> dict[str, list[float]]:
+    wanted = {"framework": framework, "server": server}
+    group = next(group for group in results["http"]["groups"] if wanted.items() <= group.items())
+    return dict(group["cpu_us"])
 
 
 def served(results: Results, group: str, name: str, what: str = "rate") -> Figure:

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from typing import Any
 
 import mantlet
+from benchmarks.method import Contender
 from benchmarks.plain_apps import asgi_app, wsgi_app
 from benchmarks.stacks import GENEROUS, Passing, two
 from benchmarks.traffic import KIB, SMALL, AsgiServer, Order, WsgiServer, document
@@ -105,6 +106,11 @@ async def checked(protocol: str, case: str) -> AsgiServer | WsgiServer:
         status, _ = await found.answer()
         assert status == 429, status
     return found
+
+
+async def contenders(protocol: str) -> list[Contender]:
+    """Return all cases, to be timed in process."""
+    return [Contender(case, (await checked(protocol, case)).serve) for case in CASES]
 
 
 async def _serve_between_marks(case: str, protocol: str, warm_up: int, requests: int) -> None:

@@ -10,7 +10,7 @@ import sys
 from argparse import ArgumentParser
 from typing import Any
 
-from benchmarks import failing, limiting, names, peers, sanitizing, stacks
+from benchmarks import failing, hot_path, limiting, names, peers, sanitizing, stacks
 from benchmarks.method import measure
 from benchmarks.traffic import KIB, MEDIUM, SMALL, STREAMED
 
@@ -18,6 +18,9 @@ from benchmarks.traffic import KIB, MEDIUM, SMALL, STREAMED
 async def groups(rounds: int, slice_ms: float) -> list[dict[str, Any]]:
     """Measure every group, one after the other."""
     measured = []
+    for protocol, title in names.HOT_PATH.items():
+        print(title, file=sys.stderr)
+        measured.append(await measure(title, await hot_path.contenders(protocol), rounds, slice_ms))
     for protocol in ("ASGI", "WSGI"):
         for traffic in (SMALL, MEDIUM, STREAMED):
             title = f"{protocol}, {traffic.size}"

@@ -52,7 +52,7 @@ async def measure(
     Returns:
         The group as the results hold it: for each contender microseconds a call, for each round.
     """
-    calls = {contender.name: await _calibrate(contender, slice_ms) for contender in contenders}
+    calls = {contender.name: await calibrate(contender, slice_ms) for contender in contenders}
     times: dict[str, list[float]] = {contender.name: [] for contender in contenders}
     shuffled = contenders.copy()
     order = Random(0)  # noqa: S311  # an order, not a secret
@@ -65,7 +65,7 @@ async def measure(
             for contender in shuffled:
                 gc.collect()
                 count = calls[contender.name]
-                elapsed = await _time(contender, count)
+                elapsed = await elapsed_ns(contender, count)
                 times[contender.name].append(round(elapsed / count / 1000, 4))
     finally:
         gc.enable()
@@ -76,17 +76,18 @@ async def measure(
     }
 
 
-async def _time(contender: Contender, count: int) -> int:
+async def elapsed_ns(contender: Contender, count: int) -> int:
+    """Return the processor time of calls, after a few others."""
     await contender.serve(_WARM_UP)
     start = process_time_ns()
     await contender.serve(count)
     return process_time_ns() - start
 
 
-async def _calibrate(contender: Contender, slice_ms: float) -> int:
+async def calibrate(contender: Contender, slice_ms: float) -> int:
     """Return how many calls fill a slice."""
     wanted = slice_ms * 1_000_000
     count = 1
-    while (elapsed := await _time(contender, count)) < wanted / 4:
+    while (elapsed := await elapsed_ns(contender, count)) < wanted / 4:
         count *= 2
     return max(1, round(count * wanted / elapsed))

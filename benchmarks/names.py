@@ -33,6 +33,13 @@ HEAD: Final = "Mantlet: OutputSanitizer, headers alone"
 SECURE: Final = "secure: ASGI middleware"
 TALISMAN: Final = "flask-talisman"
 
+FASTAPI_GUARD: Final = "fastapi-guard: its rate limit"
+
+SANITIZER: Final = "Mantlet: OutputSanitizer"
+GUARD: Final = "Mantlet: SchemaGuard"
+SECRETS_ALONE: Final = "Mantlet: SecretLoader"
+ALL_FIVE: Final = "Mantlet: all five policies"
+
 SNAPSHOT: Final = "Mantlet: the secrets of an exchange"
 CURRENT: Final = "Mantlet: SecretLoader.current"
 LOADER: Final = "Mantlet: SecretLoader"
@@ -50,10 +57,25 @@ FLASK_OPENAPI3: Final = "flask-openapi3"
 
 #: A document that is measured as it is loaded.
 GITHUB: Final = "GitHub's OpenAPI document"
-#: A pair of servers: FastAPI, and the same with a guard whose checks FastAPI repeats.
-GUARDED: Final = "FastAPI with SchemaGuard"
+#: Contenders that servers serve, and their cases of `benchmarks.hot_path`.
+SERVED: Final = {
+    BARE: "bare",
+    ENVELOPE: "envelope",
+    LIMITER: "limiter",
+    SANITIZER: "sanitizer",
+    GUARD: "guard",
+    SECRETS_ALONE: "secrets",
+    TWO: "two",
+    ALL_FIVE: "five",
+}
+#: The peers that servers serve beside them.
+SERVED_PEERS: Final = {
+    "FastAPI": (SLOWAPI_ASGI, SLOWAPI, FASTAPI_GUARD, STARLETTE_PROBLEM, SECURE),
+    "Flask": (FLASK_LIMITER, TALISMAN),
+}
 
 #: Titles of the groups: contenders of one group share a baseline, and are measured side by side.
+HOT_PATH: Final = {protocol: f"the hot path, {protocol}" for protocol in ("ASGI", "WSGI")}
 SIZES: Final = ("small", "medium", "streamed")
 STARLETTE: Final = "Starlette"
 FLASK: Final = "Flask"

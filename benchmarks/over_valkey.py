@@ -87,7 +87,7 @@ def _measure(
         for name, case in cases.items():
             app = f"served_limits:{case.app}"
             server = serve(python, command, app, field=case.field, environ=environ)
-            urls[name] = stack.enter_context(server)
+            urls[name] = stack.enter_context(server).url
             load(urls[name], 1, CONNECTIONS, case.status)
         for _ in range(rounds):
             for name in order.sample(list(cases), len(cases)):

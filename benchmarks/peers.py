@@ -21,6 +21,7 @@ from limits.strategies import FixedWindowRateLimiter, SlidingWindowCounterRateLi
 from slowapi.errors import RateLimitExceeded
 from slowapi.middleware import SlowAPIASGIMiddleware
 from slowapi.util import get_remote_address
+from starlette.applications import Starlette
 from starlette.middleware.base import BaseHTTPMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse
@@ -43,8 +44,12 @@ Limited = Callable[[str], Any]
 # -- around Starlette -----------------------------------------------------------------------------
 
 
-def _slowapi_asgi(rate: str, *, fields: bool = False) -> Any:
-    app = starlette_app()
+async def _limited_endpoint(request: Request) -> JSONResponse:
+    return await starlette_endpoint(request)
+
+
+def slowapi_asgi(app: Starlette, rate: str, *, fields: bool = False) -> Starlette:
+    """Limit an app by slowapi's ASGI middleware."""
     app.state.limiter = slowapi.Limiter(
         key_func=get_remote_address, default_limits=[rate], headers_enabled=fields
     )
@@ -53,14 +58,10 @@ def _slowapi_asgi(rate: str, *, fields: bool = False) -> Any:
     return app
 
 
-def _slowapi_decorator(rate: str) -> Any:
+def slowapi_decorator(make_app: Callable[[Any], Starlette], endpoint: Any, rate: str) -> Starlette:
+    """Return an app whose endpoint is limited by slowapi's decorator."""
     limiter = slowapi.Limiter(key_func=get_remote_address)
-
-    @limiter.limit(rate)
-    async def endpoint(request: Request) -> JSONResponse:
-        return await starlette_endpoint(request)
-
-    app = starlette_app(endpoint)
+    app = make_app(limiter.limit(rate)(endpoint))
     app.state.limiter = limiter
     app.add_exception_handler(RateLimitExceeded, slowapi._rate_limit_exceeded_handler)
     return app
@@ -117,9 +118,11 @@ STARLETTE: dict[str, Limited] = {
     names.LIMITER: lambda rate: mantlet.wrap(
         starlette_app(), mantlet.RateLimiter(rate), baseline=False
     ),
-    names.SLOWAPI_ASGI: _slowapi_asgi,
-    f"{names.SLOWAPI_ASGI}, header fields": lambda rate: _slowapi_asgi(rate, fields=True),
-    names.SLOWAPI: _slowapi_decorator,
+    names.SLOWAPI_ASGI: lambda rate: slowapi_asgi(starlette_app(), rate),
+    f"{names.SLOWAPI_ASGI}, header fields": lambda rate: slowapi_asgi(
+        starlette_app(), rate, fields=True
+    ),
+    names.SLOWAPI: lambda rate: slowapi_decorator(starlette_app, _limited_endpoint, rate),
     "BaseHTTPMiddleware: doing nothing": _base_http_middleware,
     "BaseHTTPMiddleware: limits": _base_http_middleware_limits,
     "plain function: limits": _plain_limits,
@@ -130,7 +133,7 @@ STARLETTE: dict[str, Limited] = {
 # -- around Flask ---------------------------------------------------------------------------------
 
 
-def _flask_limiter(rate: str, *, fields: bool = False) -> Any:
+def limited_flask(rate: str, *, fields: bool = False) -> Any:
     app = flask_app()
     flask_limiter.Limiter(
         flask_limiter.util.get_remote_address,
@@ -169,8 +172,8 @@ FLASK: dict[str, Limited] = {
     names.LIMITER: lambda rate: mantlet.wsgi.wrap(
         flask_app(), mantlet.RateLimiter(rate), baseline=False
     ),
-    names.FLASK_LIMITER: _flask_limiter,
-    f"{names.FLASK_LIMITER}, header fields": lambda rate: _flask_limiter(rate, fields=True),
+    names.FLASK_LIMITER: limited_flask,
+    f"{names.FLASK_LIMITER}, header fields": lambda rate: limited_flask(rate, fields=True),
     "throttled-py: Flask decorator": _throttled_flask,
     "plain function: limits": _flask_limits,
 }

@@ -6,17 +6,21 @@ from benchmarks.figures import (
     Figure,
     Results,
     added,
+    added_over_http,
     astray,
     beside,
     contenders,
     decisions,
-    http,
     kept,
+    over_http,
     rate,
     round_trips,
     secret_reads,
     served,
 )
+from benchmarks.hot_path import LABELS, PROTOCOLS
+from benchmarks.instructions import MISSING
+from benchmarks.instructions import added as added_counts
 from benchmarks.precision import table as precision_table
 from benchmarks.targets import targets
 
@@ -31,7 +35,20 @@ def report(results: Results) -> str:
         "## Targets",
         target_table(results),
         _TARGETS,
-        "## Ratios",
+        "## Over HTTP: processor time of a request",
+        _OVER_HTTP,
+        "![Processor time of a request, over HTTP](over-http.svg)",
+        *(_over_http(results, framework) for framework in names.SERVED_PEERS),
+        "## Instructions of a request",
+        _INSTRUCTIONS,
+        _instructions(results),
+        "## In process: the hot path",
+        _HOT_PATH,
+        _hot_path(results),
+        "## Memory of live exchanges",
+        _LIVE,
+        _live(results),
+        "## In process: ratios",
         "### Beside the peers",
         _PEERS,
         "![Time that each adds to a request, beside the peers](peers.svg)",
@@ -60,11 +77,9 @@ def report(results: Results) -> str:
         _STORES,
         "![Decisions of each store and of several processes, requests with a Valkey](stores.svg)",
         _valkey_ratios(results),
-        "### In process: time of a request, over the bare app's",
+        "### Time of a request, over the bare app's",
         _in_process_ratios(results),
-        "### Over HTTP: wrapped over bare",
-        _http_ratios(results),
-        "## Absolute times",
+        "## In process: absolute times",
         "Medians, with the quartiles in brackets.",
         "### Added beside the peers, in µs",
         *(_peer_times(results, title) for title in (names.STARLETTE, names.FLASK, names.CHECKS)),
@@ -89,9 +104,6 @@ def report(results: Results) -> str:
         "### Added in process, in µs",
         "![Time that each stack adds to a request, in process](in-process.svg)",
         _in_process_times(results),
-        f"### Over HTTP ({results['http']['generator']})",
-        "![Requests a second, p50 and p99 over HTTP](over-http.svg)",
-        _http_times(results),
         "## Machine and versions",
         _machine(results),
         _METHOD % results["method"],
@@ -117,12 +129,28 @@ def target_table(results: Results) -> str:
 
 _HEAD = """# Benchmarks
 
-The cost of Mantlet per request: in process around a bare app, compared with other rate limiters
-around the same app, and over HTTP. `make bench` writes this page, its charts and
+The cost of Mantlet per request: over HTTP, in instructions, and in process, beside peers around the
+same app. `make bench` writes this page, its charts and
 [`results.json`](results.json), which holds every round."""
 
 _TARGETS = """The two policies are `ErrorEnvelope` and `RateLimiter`, fused. All figures are medians
 of this one run; no test depends on them."""
+
+_OVER_HTTP = """The time in which the processes of a server ran, in user mode and in the kernel, for
+each request of a load of 8 connections. "Keeps" is the share of the bare app's requests that the
+same processor time pays for. What a peer does not do costs it nothing: slowapi's limiter sends no
+quota here, starlette-problem only handles errors."""
+
+_INSTRUCTIONS = """Counted by callgrind, around a plain app and without a server: these figures do
+not depend on other load. They are those of a POST of 100 bytes of JSON to an app that responds with
+1 KiB of JSON, over the bare app's. Misses are those of a simulated cache for instructions of 32 KiB
+and of an L2 cache of 512 KiB. `python -m benchmarks.instructions` counts them alone."""
+
+_HOT_PATH = """The same requests and stacks, timed: microseconds of processor time, over the bare
+app's."""
+
+_LIVE = """What an exchange holds while its app waits, beside what the bare app's holds, with the
+parsed body. Frames of threads are not counted."""
 
 _PEERS = """Same app, same 100-byte JSON request, same process. "Adds" is the time on top of the
 bare app's, relative to Mantlet's two policies, which respond to errors, give each request an id and
@@ -179,16 +207,17 @@ response of the same size; streamed ones 64 chunks of 1 KiB both ways. First, ev
 checked to send the bare app's response, every limiter beside the peers to refuse under a limit of
 one a minute, and every error handler to respond with a problem and to log as documented.
 
-Over HTTP, a bare and a wrapped server of one worker each are put under load in turns:
-%(http_rounds)d rounds of %(http_seconds)g s, over 8 keep-alive connections. The share that is kept
-is the median of the shares of the rounds.
+Over HTTP, each contender has a server of one worker. All servers of a group are put under load in
+turns: %(http_rounds)d rounds of %(cpu_seconds)g s, in shuffled order, over 8 keep-alive
+connections. Figures are medians of the differences or ratios of a round.
 
 ## Repeat it
 
 ```console
 $ pip install -e '.[bench]'
-$ make bench                         # about twelve minutes
-$ python -m benchmarks --quick       # about two minutes; writes to .bench/quick/
+$ make bench                         # about a quarter of an hour
+$ python -m benchmarks --quick       # about four minutes; writes to .bench/quick/
+$ make bench-compare REV=v0.1.0      # this tree and another revision, side by side
 ```
 
 The peers are installed into environments of their own, `.bench/peers` and `.bench/validators`;
@@ -202,6 +231,63 @@ delete these to get the newest versions. `wrk` makes the load if it is installed
 def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
     rule = ("---", *["---:"] * (len(head) - 1))
     return "\n".join("| " + " | ".join(cells) + " |" for cells in (head, rule, *rows))
+
+
+def _over_http(results: Results, framework: str) -> str:
+    servers = [
+        group["server"] for group in results["http"]["groups"] if group["framework"] == framework
+    ]
+    bare = [over_http(results, framework, server)[names.BARE] for server in servers]
+    adds = [added_over_http(results, framework, server) for server in servers]
+    shares = [kept(results, framework, server) for server in servers]
+    rows = [("the bare app, in all", *(cell for one in bare for cell in (_spread(one), "")))]
+    for name in adds[0]:
+        cells = [
+            (_spread(add[name]), f"{share[name].median:.0%}")
+            for add, share in zip(adds, shares, strict=True)
+        ]
+        rows.append((name, *(cell for pair in cells for cell in pair)))
+    head = [(f"added under {server}, µs", "keeps") for server in servers]
+    return _table((framework, *(cell for pair in head for cell in pair)), rows)
+
+
+def _instructions(results: Results) -> str:
+    if results["instructions"] is None:
+        return MISSING + "."
+    head = [
+        f"{protocol}, {what}"
+        for protocol in PROTOCOLS
+        for what in ("k instructions", "L1 misses", "L2 misses")
+    ]
+    rows = []
+    for case, protocols in added_counts(results["instructions"]).items():
+        cells = (
+            (
+                f"{one['instructions'] / 1000:.1f}",
+                f"{one['instruction_misses']:,.0f}",
+                f"{one['misses']:,.0f}",
+            )
+            for one in protocols.values()
+        )
+        rows.append((LABELS[case], *(cell for three in cells for cell in three)))
+    return _table(("", *head), rows)
+
+
+def _hot_path(results: Results) -> str:
+    titles = names.HOT_PATH.values()
+    bare = [Figure.of(contenders(results, title)[names.BARE]) for title in titles]
+    columns = [added(results, title) for title in titles]
+    rows = [(LABELS[names.BARE], *map(_spread, bare))]
+    rows += [(LABELS[case], *(_spread(column[case]) for column in columns)) for case in columns[0]]
+    return _table(("µs added", *PROTOCOLS), rows)
+
+
+def _live(results: Results) -> str:
+    rows = [
+        (name, *(f"{held[protocol]:,.0f}" for protocol in PROTOCOLS))
+        for name, held in results["live"].items()
+    ]
+    return _table(("bytes of a live exchange", *PROTOCOLS), rows)
 
 
 def _peer_ratios(results: Results, title: str) -> str:
@@ -380,35 +466,6 @@ def _host_rates(results: Results) -> str:
     return _table(("", "processes", "keys", "decisions a second", "wrong"), rows)
 
 
-def _http_ratios(results: Results) -> str:
-    return _table(
-        ("", "requests a second", "p50", "p99"),
-        [
-            (
-                f"{pair['framework']} under {pair['server']}",
-                f"{kept(pair).median:.1%}",
-                *(_times(kept(pair, what).median) for what in _DELAYS),
-            )
-            for pair in results["http"]["pairs"]
-        ],
-    )
-
-
-def _http_times(results: Results) -> str:
-    rows = []
-    for pair in results["http"]["pairs"]:
-        for side in ("bare", "wrapped"):
-            rate = http(pair, side, "rate")
-            rows.append(
-                (
-                    f"{pair['framework']} under {pair['server']}, {side}",
-                    f"{rate.median:,.0f} ({rate.low:,.0f} to {rate.high:,.0f})",
-                    *(f"{http(pair, side, what).median:.2f} ms" for what in _DELAYS),
-                )
-            )
-    return _table(("", "requests a second", "p50", "p99"), rows)
-
-
 def _machine(results: Results) -> str:
     versions = ", ".join(f"{name} {version}" for name, version in results["versions"].items())
     machine = results["machine"]
@@ -426,6 +483,8 @@ def _amount(value: float, unit: str) -> str:
         return _us(value)
     if unit in ("ns", "ms"):
         return f"{_number(value)} {unit}"
+    if unit == "k":
+        return f"{value / 1000:.0f}k"
     if unit == "%":
         return f"{value:.1%}"
     if unit == "x":

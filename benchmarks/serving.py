@@ -5,6 +5,7 @@ import subprocess
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from socket import create_server
@@ -18,6 +19,14 @@ GUNICORN = ["gunicorn", "--bind", "127.0.0.1:{port}", "--workers", "1", *_QUIET]
 GUNICORN += ["--no-control-socket"]
 
 
+@dataclass(frozen=True)
+class Running:
+    """A server that runs: the address of its app, and the id of its first process."""
+
+    url: str
+    pid: int
+
+
 @contextmanager
 def serve(
     python: Path,
@@ -26,8 +35,8 @@ def serve(
     *,
     field: str | None = None,
     environ: Mapping[str, str] | None = None,
-) -> Iterator[str]:
-    """Run a server for as long as the context lasts; yield its app's address.
+) -> Iterator[Running]:
+    """Run a server for as long as the context lasts.
 
     Args:
         python: the interpreter of the environment that the server is in.
@@ -42,7 +51,7 @@ def serve(
     process = subprocess.Popen(filled, cwd=ROOT, env={**os.environ, **(environ or {})})
     try:
         _await_answer(process, port, field)
-        yield f"http://127.0.0.1:{port}/orders"
+        yield Running(f"http://127.0.0.1:{port}/orders", process.pid)
     finally:
         process.terminate()
         try:

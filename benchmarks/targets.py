@@ -7,6 +7,7 @@ from benchmarks.figures import (
     Figure,
     Results,
     added,
+    added_over_http,
     astray,
     beside,
     decisions,
@@ -19,6 +20,8 @@ from benchmarks.figures import (
     served,
     streamed,
 )
+from benchmarks.hot_path import LABELS, PROTOCOLS
+from benchmarks.instructions import added as added_counts
 
 
 @dataclass(frozen=True)
@@ -29,8 +32,8 @@ class Target:
         text: the measured quantity.
         limit: how much of it there may be, or has to be.
         measured: how much there is.
-        unit: of both: ``"ns"``, ``"us"``, ``"ms"``, ``"%"`` for a share, ``"x"`` for a multiple,
-            or none.
+        unit: of both: ``"ns"``, ``"us"``, ``"ms"``, ``"k"`` for thousands, ``"%"`` for a share,
+            ``"x"`` for a multiple, or none.
         least: whether the limit is the least, not the most.
     """
 
@@ -48,6 +51,9 @@ class Target:
 def targets(results: Results) -> list[Target]:
     """Return the project's targets with the values measured in this run."""
     return [
+        *_over_http(results),
+        *_counted(results),
+        *_live(results),
         *_two_policies(results),
         *_envelope(results),
         *_sanitizer(results),
@@ -63,7 +69,7 @@ def _two_policies(results: Results) -> list[Target]:
     starlette, flask = added(results, names.STARLETTE), added(results, names.FLASK)
     slowapi = starlette[names.TWO].median / starlette[names.SLOWAPI_ASGI].median
     flask_limiter = flask[names.TWO].median / flask[names.FLASK_LIMITER].median
-    found = [
+    return [
         Target("The two policies add to an ASGI request", 5, asgi[names.TWO].median, "us"),
         Target("The two policies add to a WSGI request", 4, wsgi[names.TWO].median, "us"),
         Target(
@@ -81,13 +87,67 @@ def _two_policies(results: Results) -> list[Target]:
         Target("Five passing policies add to an ASGI request", 1.5, asgi[names.FIVE].median, "us"),
         Target("Five passing policies add to a WSGI request", 1.5, wsgi[names.FIVE].median, "us"),
     ]
-    for pair in results["http"]["pairs"]:
-        if pair["framework"] == "FastAPI":
-            text = (
-                f"Wrapped FastAPI under {pair['server']} keeps this share of its requests a second"
-            )
-            found.append(Target(text, 0.9, kept(pair).median, "%", least=True))
-    return found
+
+
+def _over_http(results: Results) -> list[Target]:
+    found = []
+    for framework, server, two, five in (
+        ("FastAPI", "uvicorn", 0.94, 0.82),
+        ("Flask", "gunicorn", 0.97, 0.86),
+    ):
+        shares = kept(results, framework, server)
+        text = f"keep this share of the requests of {framework} under {server}, by processor time"
+        found += [
+            Target(f"The two policies {text}", two, shares[names.TWO].median, "%", least=True),
+            Target(f"All five {text}", five, shares[names.ALL_FIVE].median, "%", least=True),
+        ]
+        if framework == "FastAPI":
+            text = f"The guard {text.replace('keep', 'keeps')}"
+            found.append(Target(text, 0.92, shares[names.GUARD].median, "%", least=True))
+    over = added_over_http(results, "FastAPI", "uvicorn")
+    text = "All five add, relative to slowapi's ASGI middleware around FastAPI, over HTTP"
+    ratio = over[names.ALL_FIVE].median / over[names.SLOWAPI_ASGI].median
+    return [*found, Target(text, 0.35, ratio, "%")]
+
+
+def _counted(results: Results) -> list[Target]:
+    if results["instructions"] is None:
+        return []
+    counts = added_counts(results["instructions"])
+    found = [
+        Target(
+            f"Instructions, {protocol}: {LABELS[case]}",
+            most,
+            counts[case][protocol]["instructions"],
+            "k",
+        )
+        for case, limits in _INSTRUCTIONS.items()
+        for protocol, most in limits.items()
+    ]
+    return [
+        *found,
+        Target("L2 misses of a request, all five, ASGI", 250, counts["five"]["ASGI"]["misses"], ""),
+    ]
+
+
+_INSTRUCTIONS = {
+    "response-hook": {"ASGI": 15_000, "WSGI": 15_000},
+    "two": {"ASGI": 45_000, "WSGI": 32_000},
+    "five": {"ASGI": 115_000, "WSGI": 95_000},
+    "refusal": {"ASGI": 80_000},
+}
+
+
+def _live(results: Results) -> list[Target]:
+    return [
+        Target(
+            f"Bytes that a live exchange holds in all five, {protocol}",
+            2048,
+            results["live"][names.ALL_FIVE][protocol],
+            "",
+        )
+        for protocol in PROTOCOLS
+    ]
 
 
 def _envelope(results: Results) -> list[Target]:
@@ -193,12 +253,6 @@ def _guard(results: Results) -> list[Target]:
                 Target(f"{name} loads in", 1500, seconds * 1000, "ms"),
                 Target(f"MB of memory for {name}", 250, document["bytes"] / 1e6, ""),
             ]
-    for pair in results["http"]["pairs"]:
-        if pair["framework"] == names.GUARDED:
-            text = (
-                f"{names.GUARDED} under {pair['server']}, keeps this share of its requests a second"
-            )
-            found.append(Target(text, 0.92, kept(pair).median, "%", least=True))
     return found
 
 

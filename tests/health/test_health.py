@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from mantlet import ModeOption, Request
     from mantlet.core.policy import HealthState
-    from mantlet.ratelimit.factory import OutageAction
+    from mantlet.ratelimit.engine import OutageAction
 
 both_protocols = pytest.mark.parametrize("protocol", PROTOCOLS)
 

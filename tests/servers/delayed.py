@@ -25,7 +25,7 @@ async def _asgi(scope: Scope, receive: Receive, send: Send) -> None:
         more = message.get("more_body", False)
     if scope["path"] != "/state":
         _seen.append(f"{scope['path']} {size}")
-    queue = _limiter._queue
+    queue = _limiter._requests._queue
     state = {"seen": _seen, "waiting": queue is not None and 1 - queue._free}
     head = [(b"content-type", b"application/json")]
     await send({"type": "http.response.start", "status": 200, "headers": head})

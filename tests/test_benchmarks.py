@@ -1,0 +1,53 @@
+"""The benchmarks of the hot path measure the stacks that they name, and count all processes."""
+
+import asyncio
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from benchmarks import hot_path, instructions, processes
+
+_CHILD = "import os\nif os.fork(): os.wait()\nelse:\n while True: pass"
+
+
+@pytest.mark.parametrize("case", hot_path.CASES)
+@pytest.mark.parametrize("protocol", hot_path.PROTOCOLS)
+def test_each_case_responds_as_its_policies_should(case: str, protocol: str) -> None:
+    server = asyncio.run(hot_path.checked(protocol, case))
+
+    assert (server.app.__class__.__name__ == "Stack") is (case != hot_path.BARE)
+
+
+@pytest.mark.skipif(not Path("/proc/self/schedstat").exists(), reason="Linux counts it")
+def test_the_time_of_descendants_counts() -> None:
+    own = processes.cpu_ns(os.getpid())
+    with subprocess.Popen([sys.executable, "-c", _CHILD], start_new_session=True) as process:
+        try:
+            while processes.cpu_ns(process.pid) < 1_000_000_000 and process.poll() is None:
+                time.sleep(0.05)
+            tree = processes._tree(process.pid)
+            assert len(tree) == 2
+            assert processes._own_ns(tree[1]) > processes._own_ns(process.pid)
+        finally:
+            os.killpg(process.pid, 9)
+    assert processes.cpu_ns(os.getpid()) > own
+
+
+def test_figures_are_over_the_bare_app(tmp_path: Path) -> None:
+    phase = tmp_path / "phase.2"
+    # Callgrind leaves zeros at the end out.
+    phase.write_text("events: Ir Dr Dw I1mr D1mr D1mw ILmr DLmr DLmw\ntotals: 900 1 1 60 1 1 3 6\n")
+    bare = {"instructions": 100.0, "instruction_misses": 5.0, "misses": 0.0}
+    five = instructions._read(phase, requests=3)
+
+    counts = instructions.added({"bare": {"ASGI": bare}, "five": {"ASGI": five}})
+
+    assert counts["five"]["ASGI"] == {
+        "instructions": 200,
+        "instruction_misses": 15,
+        "misses": 3,
+    }
+    assert counts["bare"]["ASGI"] == bare
