@@ -7,6 +7,7 @@
 #   make test-apps the suites of frameworks and of real apps, bare and wrapped; see docs/compatibility.md
 #   make soak      servers under load while workers and a store fail, for ten minutes; see docs/operations.md
 #   make bench     the hot path beside its peers; writes docs/benchmarks/
+#   make bench-compare REV=...  the hot path of this tree beside another revision's
 
 PYTHON ?= python3
 VENV := .venv
@@ -19,7 +20,7 @@ SLOW := $(addprefix --ignore=tests/,cli conformance integrations servers typing 
 	sanitize/browser guard/generated guard/smuggling secrets/sources) -m "not hypothesis and not slow"
 SOURCES := $(shell find src -name '*.py')
 
-.PHONY: demo check check-static check-tests test test-all test-apps soak bench format clean
+.PHONY: demo check check-static check-tests test test-all test-apps soak bench bench-compare format clean
 
 demo: $(READY)
 	$(BIN)/python examples/demo.py
@@ -52,6 +53,9 @@ soak: $(READY)
 
 bench: $(BENCH_READY)
 	$(BIN)/python -m benchmarks
+
+bench-compare: $(BENCH_READY)
+	$(BIN)/python -m benchmarks.compare $(REV)
 
 format: $(READY)
 	$(BIN)/ruff format .
