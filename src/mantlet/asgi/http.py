@@ -181,8 +181,8 @@ class AsgiHttpExchange(AsgiExchange):
             elif (
                 phase is not AWAITING_BODY
                 or self._buffered is not None
-                or (more and not message.get("body"))
                 or head["status"] >= self.min_status
+                or (more and not message.get("body"))
                 or self.request.state._raised is not None
             ):
                 waiting = self.receive_chunk(message.get("body", b""), more)
@@ -245,12 +245,12 @@ class AsgiHttpExchange(AsgiExchange):
             return {**head, "headers": raw}
         return head
 
-    def app_response(self) -> Response | None:
+    def app_response(self, whole: bytes | None = None) -> Response | None:
         """Return the app's status and headers as a response; None where it has sent none."""
         head = self._head
         if head is None:
             return None
-        response = Response(head["status"], head["headers"], BytesHeaders)
+        response = Response(head["status"], head["headers"], BytesHeaders, whole)
         if self._is_file:
             response.is_file = True
         if "trailers" in head:
@@ -321,16 +321,16 @@ class AsgiHttpExchange(AsgiExchange):
         """Queue the response's status and headers, chunks of its body, or both, to be sent."""
         out = self._out
         if head is not None:
-            raw = head.raw
+            raw = head._raw if head._headers is None else head._headers.raw
             start = None if head.reply else self._head
             if start is None:
                 start = {"type": "http.response.start", "status": head.status, "headers": raw}
             elif raw is not start["headers"] or head.status != start["status"]:
                 start = {**start, "status": head.status, "headers": raw}
                 self.request.state._body_follows = bool(chunks)
-            request = self.request
-            if request._own_headers:
-                start = self._with_headers(start)
+            own = self.request._own_headers
+            if own:
+                start = {**start, "headers": replace_headers(raw, own)}
             out.append(start)
         if len(chunks) == 1:  # the usual case
             out.append({"type": "http.response.body", "body": chunks[0], "more_body": more})

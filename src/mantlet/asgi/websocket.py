@@ -66,7 +66,7 @@ class WebSocketExchange(AsgiExchange):
 
     # -- the handshake ----------------------------------------------------------------------------
 
-    def app_response(self) -> Response | None:
+    def app_response(self, whole: bytes | None = None) -> Response | None:
         """Return None, since the response is set from the app's message as it comes."""
         return None
 

@@ -262,15 +262,16 @@ class Exchange(ResponsePipeline):
 
     def _send_head(self) -> None:
         """Send the response that came out of the hooks, and the body as far as it has come."""
-        error = self._error
-        if self.response is None and self._is_client_gone(error):
-            log_disconnect()
-            self._hook_replied(_UNREAD)
-        response = self.response
-        if response is None or (error is not None and not isinstance(error, Exception)):
-            self.advance(FAIL)
-            self.failure = error
-            return
+        response, error = self.response, self._error
+        if response is None or error is not None:
+            if response is None and self._is_client_gone(error):
+                log_disconnect()
+                self._hook_replied(_UNREAD)
+                response = self.response
+            if response is None or not isinstance(error, Exception):
+                self.advance(FAIL)
+                self.failure = error
+                return
         buffered, self._buffered = self._buffered or [], None
         if len(buffered) == MAX_BUFFERED_CHUNKS:
             buffered[-1] = bytes(buffered[-1])

@@ -163,23 +163,27 @@ class Response:
     trailer_filters: tuple[TrailerFilter, ...] = ()
     keeps_length = True
     keeps_etag = True
-    complete = False
-    is_single_chunk = False
     is_file = False
     has_trailers = False
     on_late_error: Callable[[BaseException], bytes] | None = None
 
     # Any: the native pairs, of bytes under ASGI and of str under WSGI.
-    def __init__(self, status: int, raw: Any, make: Callable[[Any], MutableHeaders]) -> None:
+    def __init__(
+        self,
+        status: int,
+        raw: Any,
+        make: Callable[[Any], MutableHeaders],
+        whole: bytes | None = None,
+    ) -> None:
         self.status = status
         self._raw = raw
         self._make = make
         self._headers: MutableHeaders | None = None
-        self._full_body: Filtered | None = None
+        self._full_body: Filtered | None = whole
         self.filters: tuple[Filter, ...] = ()
-        self.first_chunk = b""
-        self.reply = False
-        self.no_body = False
+        self.first_chunk = whole or b""
+        self.complete = self.is_single_chunk = whole is not None
+        self.reply = self.no_body = False
 
     @property
     def headers(self) -> MutableHeaders:

@@ -195,8 +195,12 @@ class ResponsePipeline(PhaseMachine):
         raise NotImplementedError
 
     @abstractmethod
-    def app_response(self) -> Response | None:
-        """Return the app's status and headers as a response; None where it has sent none."""
+    def app_response(self, whole: bytes | None = None) -> Response | None:
+        """Return the app's status and headers as a response; None where it has sent none.
+
+        Args:
+            whole: the body, if all of it has arrived in one chunk.
+        """
         raise NotImplementedError
 
     def no_response(self) -> MantletError:
@@ -223,12 +227,15 @@ class ResponsePipeline(PhaseMachine):
         A response that is held is not run over yet: they run when this is called again.
         """
         if error is None and self.response is None:
-            response = self.response = self.app_response()
+            buffered = self._buffered
+            is_one = self.complete and buffered is not None and len(buffered) == 1
+            response = self.app_response(buffered[0] if is_one else None)
+            self.response = response
             if response is None:
                 error = self.no_response()
             else:
-                if self._buffered and not response.no_body:
-                    response._begin(self._buffered, self._size, self.complete)
+                if buffered and not is_one and not response.no_body:
+                    response._begin(buffered, self._size, self.complete)
                 if response.status >= 400 and self._must_hold(response):
                     self.advance(HOLD)
                     return None
@@ -265,33 +272,32 @@ class ResponsePipeline(PhaseMachine):
         Returns:
             A hook's awaitable, or None when all hooks have run.
         """
-        request = self.request
+        request, response = self.request, self.response
         for on_response, on_error, min_status in self._pending:
-            reply = None
             error = None if on_error is None else self._error_to_report()
-            response = self.response
             try:
                 if on_error is not None and error is not None:
                     reply = self._report(error, on_error)
-                elif (
-                    on_response is not None
-                    and response is not None
-                    and response.status >= min_status
-                ):
+                elif on_response is None or response is None or response.status < min_status:
+                    continue
+                else:
                     reply = on_response(request, response)
                     if response.filters:
                         filtering = self._apply_filters(response)
                         if filtering is not None:
                             reply = _reply_after(filtering, reply)
+                if reply is None:
+                    continue
             except BaseException as raised:  # noqa: BLE001  # handed to the outer policies
                 self._hook_raised(raised)
-            if reply is not None:
+            else:
                 if isinstance(reply, Reply):
                     self._hook_replied(reply)
                 elif error is not None and reply is response:
                     self._response_kept()
                 else:
                     return cast("PendingReply", reply)
+            response = self.response
         return None
 
     def _report(self, error: BaseException, on_error: ErrorHook) -> Any:

@@ -137,11 +137,11 @@ class WsgiExchange(Exchange):
         self._headers = headers
         return self._write
 
-    def app_response(self) -> Response | None:
+    def app_response(self, whole: bytes | None = None) -> Response | None:
         """Return the app's status and headers as a response; None where it has sent none."""
         if self._status is None:
             return None
-        response = Response(self._code, self._headers, TextHeaders)
+        response = Response(self._code, self._headers, TextHeaders, whole)
         if self._file is not None:
             response.is_file = self._iterable is self._file
         if self.request.method == "HEAD":
