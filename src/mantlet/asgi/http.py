@@ -173,34 +173,52 @@ class AsgiHttpExchange(AsgiExchange):
         kind = message["type"]
         if kind == "http.response.body":
             more = message.get("more_body", False)
-            head, phase = self._head, self.phase
+            head, phase, request = self._head, self.phase, self.request
+            steps: Steps | None
             if phase is STREAMING and not self._has_filters():
-                head = None
-            elif head is None:
+                if not more:
+                    self.complete = True
+                    self.advance(SEND_END)
+                await self._emit(message)
+                return
+            if head is None:
                 raise RuntimeError(f"the app sent {kind} before http.response.start")
-            elif (
+            status, body = head["status"], message.get("body", b"")
+            if (
                 phase is not AWAITING_BODY
                 or self._buffered is not None
-                or head["status"] >= self.min_status
-                or (more and not message.get("body"))
-                or self.request.state._raised is not None
+                or (more and not body)
+                or request.state._raised is not None
             ):
-                waiting = self.receive_chunk(message.get("body", b""), more)
-                if waiting is not None:
-                    await self._wait(waiting)
-                out, self._out = self._out, []
-                for one in out:
-                    await self._emit(one)
-                return
-            # No policy looks at this response: the app's own messages are sent.
-            if not more:
-                self.complete = True
-                self.advance(SEND_END)
-            elif head is not None:
-                self.advance(SEND_HEAD)
-            if head is not None:
+                steps = self.receive_chunk(body, more)
+            elif status < self.min_status:  # no policy looks at it: the app's own messages are sent
+                self.complete = not more
+                self.advance(SEND_HEAD if more else SEND_END)
                 await self._emit(self._with_headers(head))
-            await self._emit(message)
+                await self._emit(message)
+                return
+            elif (
+                more
+                or status >= 400
+                or type(body) is not bytes
+                or "trailers" in head
+                or request.raw["method"] == "HEAD"
+            ):
+                steps = self.receive_chunk(body, more)
+            else:  # the usual case
+                response = Response(status, head["headers"], BytesHeaders, body)
+                waiting = self.run_hooks_over_whole(response, body)
+                if waiting is None and self.response is response and not response.filters:
+                    self.advance(SEND_END)
+                    await self._emit(self._start_message(response, head, with_body=True))
+                    await self._emit(message)
+                    return
+                steps = self._conclude_hooks(waiting)
+            if steps is not None:
+                await self._wait(steps)
+            out, self._out = self._out, []
+            for one in out:
+                await self._emit(one)
         elif kind == "http.response.start" and self._head is None:
             headers = message.get("headers")
             if type(headers) is not list:
@@ -317,21 +335,31 @@ class AsgiHttpExchange(AsgiExchange):
     def _has_filters(self) -> bool:
         return self.response is not None and bool(self.response.filters)
 
+    def _start_message(
+        self, response: Response, head: AsgiMessage, *, with_body: bool
+    ) -> AsgiMessage:
+        """Return the app's status and headers as they came out of the hooks.
+
+        Args:
+            response: the response that came out of the hooks.
+            head: the app's own message.
+            with_body: whether a chunk of the body is sent at once.
+        """
+        raw = response._raw if response._headers is None else response._headers.raw
+        if raw is not head["headers"] or response.status != head["status"]:
+            self.request.state._body_follows = with_body
+            head = {**head, "status": response.status, "headers": raw}
+        return self._with_headers(head)
+
     def queue(self, head: Response | None, chunks: list[bytes], more: bool) -> None:
         """Queue the response's status and headers, chunks of its body, or both, to be sent."""
         out = self._out
         if head is not None:
-            raw = head._raw if head._headers is None else head._headers.raw
-            start = None if head.reply else self._head
-            if start is None:
-                start = {"type": "http.response.start", "status": head.status, "headers": raw}
-            elif raw is not start["headers"] or head.status != start["status"]:
-                start = {**start, "status": head.status, "headers": raw}
-                self.request.state._body_follows = bool(chunks)
-            own = self.request._own_headers
-            if own:
-                start = {**start, "headers": replace_headers(raw, own)}
-            out.append(start)
+            if head.reply or self._head is None:
+                start = {"type": "http.response.start", "status": head.status, "headers": head.raw}
+                out.append(self._with_headers(start))
+            else:
+                out.append(self._start_message(head, self._head, with_body=bool(chunks)))
         if len(chunks) == 1:  # the usual case
             out.append({"type": "http.response.body", "body": chunks[0], "more_body": more})
             return

@@ -176,6 +176,9 @@ class ResponsePipeline(PhaseMachine):
     #: The chunks of the body that have not been sent, and their bytes in all.
     _buffered: list[bytes] | None
     _size: int
+    #: The hooks that have not run yet, and the error to answer.
+    _pending: Iterator[ResponseHook]
+    _error: BaseException | None
     #: Whether an app may raise an exception that it has answered, as some do under ASGI.
     may_raise_late = False
 
@@ -228,20 +231,41 @@ class ResponsePipeline(PhaseMachine):
         """
         if error is None and self.response is None:
             buffered = self._buffered
-            is_one = self.complete and buffered is not None and len(buffered) == 1
-            response = self.app_response(buffered[0] if is_one else None)
-            self.response = response
+            whole = None
+            if buffered is not None and len(buffered) == 1 and self.complete:
+                whole = buffered[0]
+            response = self.response = self.app_response(whole)
             if response is None:
                 error = self.no_response()
             else:
-                if buffered and not is_one and not response.no_body:
+                if buffered and whole is None and not response.no_body:
                     response._begin(buffered, self._size, self.complete)
                 if response.status >= 400 and self._must_hold(response):
                     self.advance(HOLD)
                     return None
-        self._error: BaseException | None = error
-        self._pending: Iterator[ResponseHook] = iter(self._hooks)
-        waiting = self._run_pending()
+        self._error = error
+        self._pending = iter(self._hooks)
+        return self._conclude_hooks(self._run_pending())
+
+    def run_hooks_over_whole(self, response: Response, body: bytes) -> PendingReply | None:
+        """Run the hooks over a response of the app that has its whole body, and is no error.
+
+        The short way of nearly all responses: the adapter sends a response that leaves the hooks
+        as it was, and hands any other result to `_conclude_hooks()`.
+
+        Returns:
+            The awaitable of a hook that has to wait, else None.
+        """
+        self.response = response
+        self._buffered = [body]
+        self._size = len(body)
+        self.complete = True
+        self._error = None
+        self._pending = iter(self._hooks)
+        return self._run_pending()
+
+    def _conclude_hooks(self, waiting: PendingReply | None) -> Steps | None:
+        """Send the response that came out of the hooks, or wait for the one that has to wait."""
         if waiting is None:
             self._send_head()
             return None
@@ -263,7 +287,7 @@ class ResponsePipeline(PhaseMachine):
             and self.request.state._raised is None
         )
 
-    def _run_pending(self) -> PendingReply | None:
+    def _run_pending(self) -> PendingReply | None:  # noqa: C901  # a call for each hook costs more
         """Run the hooks that have not run yet.
 
         An error that the app has answered itself comes with that response: the error goes to the

@@ -103,12 +103,32 @@ class WsgiExchange(Exchange):
                         self._out = result
                         self._start(self._status, self._headers)
                         return
-                    run_sync(self.receive_chunk(result[0], False))
+                    self._receive_whole(result[0])
                 elif result is self._file and result is not None:
                     run_sync(self.run_hooks())
         finally:
             if self._server_wrapper is not None:
                 environ[_FILE_WRAPPER] = self._server_wrapper
+
+    def _receive_whole(self, body: bytes) -> None:
+        """Take the app's whole body."""
+        if (
+            self._buffered is not None
+            or self._code >= 400
+            or self.request.environ["REQUEST_METHOD"] == "HEAD"
+            or self.request.state._raised is not None
+            or type(body) is not bytes
+        ):
+            run_sync(self.receive_chunk(body, False))
+            return
+        response = Response(self._code, self._headers, TextHeaders, body)  # the usual case
+        waiting = self.run_hooks_over_whole(response, body)
+        if waiting is None and self.response is response and not response.filters:
+            self.advance(SEND_END)
+            self._out = [body]
+            self._start(self._status_line(response), response.raw)
+        else:
+            run_sync(self._conclude_hooks(waiting))
 
     # -- called by the app ------------------------------------------------------------------------
 
@@ -172,13 +192,16 @@ class WsgiExchange(Exchange):
     def queue(self, head: Response | None, chunks: list[bytes], more: bool) -> None:
         """Give the server the status and headers, and queue chunks of the body for it."""
         if head is not None:
-            status = self._status
-            if head.reply or status is None or head.status != self._code:
-                status = f"{head.status} {phrase(head.status)}"
-            self._start(status, head.raw)
+            self._start(self._status_line(head), head.raw)
         if not more and chunks and not chunks[-1]:
             chunks.pop()  # the end, which WSGI tells by the end of the iterable
         self._out += chunks
+
+    def _status_line(self, response: Response) -> str:
+        status = self._status
+        if response.reply or status is None or response.status != self._code:
+            return f"{response.status} {phrase(response.status)}"
+        return status
 
     def _start(self, status: str, headers: Any) -> None:
         request = self.request
