@@ -309,11 +309,24 @@ def test_a_client_that_goes_before_the_end_is_no_error_of_the_apps() -> None:
 @pytest.mark.parametrize(
     "policy", [Shouts(), Refuses(), Ends()], ids=["filters", "refuses", "ends"]
 )
-def test_the_number_of_chunks_is_not_told(policy: Policy) -> None:
+def test_the_number_of_chunks_is_not_told_of_a_stream(policy: Policy) -> None:
     """Servers such as waitress call `len()` on what has `__len__()`, and fail if it raises."""
-    app = wsgi_app(Script(chunks=(b"a",), wsgi_style="list"))
+    app = wsgi_app(Script(chunks=(b"a",)))
     _, body = call(mantlet.wsgi.Stack(app, [Ends(), policy]))
     assert not hasattr(body, "__len__")
+
+
+@pytest.mark.parametrize("policy", [Shouts(), Ends()], ids=["filters", "ends"])
+def test_a_whole_body_stays_a_list(policy: Policy) -> None:
+    """A server takes the length of a single chunk for the Content-Length that the app left out."""
+    ends = Ends()
+    app = wsgi_app(Script(chunks=(b"a",), wsgi_style="list"))
+    _, body = call(mantlet.wsgi.Stack(app, [ends, policy]))
+    assert list(body) == [b"A" if isinstance(policy, Shouts) else b"a"]
+    assert len(body) == 1  # type: ignore[arg-type]  # a list
+    assert ends.ends == 0
+    body.close()  # type: ignore[attr-defined]  # as servers do
+    assert ends.ends == 1
 
 
 @pytest.mark.parametrize("said", [[], [b""], [b"x"]], ids=repr)

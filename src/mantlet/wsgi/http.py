@@ -73,16 +73,13 @@ class WsgiExchange(Exchange):
         finally:
             if self.request._own_headers is not None:
                 self.request.state._response_headers = None
-        if self._untouched():
-            return self._iterable
-        if (
-            self.phase is CLOSED
-            and self._is_list
-            and not self.policy_hooks.on_finish[-1]
-            and self.request._cleanups is None
-        ):
-            return self._out  # the whole body, and no policy waits for its end
-        return self
+        if self._is_list and self.phase is CLOSED:
+            if not self.policy_hooks.on_finish[-1] and self.request._cleanups is None:
+                return self._out  # no policy waits for its end
+            whole = WholeBody(self._out)
+            whole.close = self.close
+            return whole
+        return self._iterable if self._untouched() else self
 
     def _call(self) -> None:
         environ = self.request.hand_over(watches=self.has_error_hooks)
@@ -331,6 +328,18 @@ class WsgiExchange(Exchange):
         """Take note that the server has closed the file that it sent."""
         if self._untouched():
             self.finish()
+
+
+class WholeBody(list[bytes]):
+    """A whole body, as a list: servers then know its length.
+
+    Attributes:
+        close: ends the exchange; called by the server.
+    """
+
+    __slots__ = ("close",)
+
+    close: Callable[[], None]
 
 
 class WatchedFile:
