@@ -64,11 +64,11 @@ class Stack(BaseStack[AsgiApp]):
         """Serve one scope."""
         hooks = self._hooks
         kind = scope["type"]
-        if hooks.is_idle:
-            await hooks.app(scope, receive, send)
-            return
         make_request = hooks.request_classes.get(kind)
         if make_request is None:
+            if hooks.is_idle:
+                await hooks.app(scope, receive, send)
+                return
             if kind not in _REQUESTS:
                 if kind == "lifespan" and self._lifecycle.is_needed:
                     await Lifespan(self.app, self._start, self._stop, receive, send).run(scope)
@@ -83,8 +83,8 @@ class Stack(BaseStack[AsgiApp]):
             result = await hooks.resume_request_hooks(request, result)
         headers = request._own_headers
         if (
-            result is None
-            and hooks.is_inward_only
+            hooks.is_inward_only
+            and result is None
             and (kind == "http" or not (headers or hooks.on_message))
         ):
             request._handed_over = True

@@ -65,10 +65,10 @@ class Stack(BaseStack[WSGIApplication]):
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request."""
         hooks = self._hooks
-        if hooks.is_idle:
-            return hooks.app(environ, start_response)
         make_request = hooks.request_classes.get("http")
         if make_request is None:
+            if hooks.is_idle:
+                return hooks.app(environ, start_response)
             with self._preparing.hold():
                 hooks = self._current_hooks(partial(self._request_classes, environ))
             make_request = hooks.request_classes["http"]
@@ -81,8 +81,8 @@ class Stack(BaseStack[WSGIApplication]):
                 request._run_cleanups()
                 raise
         if (
-            result is None
-            and hooks.is_inward_only
+            hooks.is_inward_only
+            and result is None
             and request._cleanups is None
             and not request._own_headers
         ):
