@@ -42,51 +42,37 @@ T = TypeVar("T")
 
 
 class ScopeHeaders(Headers):
-    """The scope's headers, indexed once for all policies.
+    """The scope's headers, indexed at first use.
 
     Args:
         pairs: pairs of bytes with names in lower case, as the specification requires.
-
-    Attributes:
-        index: the value of each header, or a list of the values of a repeated one, by its name.
     """
 
-    __slots__ = ("_pairs", "index")
+    __slots__ = ("_index", "_pairs")
 
     def __init__(self, pairs: Any) -> None:
         self._pairs = pairs
-        index: dict[bytes, Any] = dict(pairs)
-        if len(index) != len(pairs):
-            index = {}
-            for name, value in pairs:
-                if name not in index:
-                    index[name] = value
-                elif type(index[name]) is list:
-                    index[name].append(value)
-                else:
-                    index[name] = [index[name], value]
-        self.index = index
-
-    def append(self, pairs: Any, header: tuple[bytes, bytes]) -> None:
-        """Take note of a header that was missing.
-
-        Args:
-            pairs: all pairs.
-            header: the last of them.
-        """
-        self._pairs = pairs
-        self.index[header[0]] = header[1]
+        # By name: the value, or a list of the values of a repeated header.
+        self._index: dict[bytes, Any] = {}
+        index = self._index
+        for name, value in pairs:
+            if name not in index:
+                index[name] = value
+            elif type(index[name]) is list:
+                index[name].append(value)
+            else:
+                index[name] = [index[name], value]
 
     def get(self, name: str, default: str | None = None) -> str | None:
         """Return a header's value, or ``default``; see `Headers.get()`."""
-        value = self.index.get(name.lower().encode("latin-1", "replace"))
+        value = self._index.get(name.lower().encode("latin-1", "replace"))
         if type(value) is bytes and len(value) <= MAX_SIZE:
             return value.decode("latin-1")  # the usual case
         return super().get(name, default)
 
     def getall(self, name: str) -> list[str]:
         """Return the value of each line of a header, in order."""
-        found = self.index.get(name.lower().encode("latin-1", "replace"))
+        found = self._index.get(name.lower().encode("latin-1", "replace"))
         if found is None:
             return []
         lines = found if type(found) is list else [found]
@@ -107,7 +93,7 @@ class AsgiRequest(Request):
 
     __slots__ = ("_body", "_headers", "_path", "_root", "receive")
 
-    #: What `headers` returns, once it has been asked for.
+    #: What `headers` returns; not set before it is asked for.
     _headers: ScopeHeaders | None
 
     is_async = True
@@ -128,7 +114,7 @@ class AsgiRequest(Request):
         self.state = state
         self.receive = receive
         self._handed_over = False
-        self._headers = self._cleanups = self._local = None
+        self._cleanups = self._local = None
         self._body: AsgiBody | None = None
 
     @property
@@ -178,7 +164,7 @@ class AsgiRequest(Request):
     @property
     def headers(self) -> ScopeHeaders:
         """The request's headers."""
-        headers = self._headers
+        headers: ScopeHeaders | None = getattr(self, "_headers", None)
         if headers is None:
             headers = self._headers = ScopeHeaders(self.raw["headers"])
         return headers
@@ -198,19 +184,20 @@ class AsgiRequest(Request):
 
     def get_headers(self, names: HeaderNames) -> Mapping[str, str]:
         """Return the values of those headers of ``names`` that are present."""
-        headers = self._headers
-        if headers is None:
-            headers = self._headers = ScopeHeaders(self.raw["headers"])
-        index = headers.index
-        if index.keys().isdisjoint(names.lower):  # the usual case
-            return {}
+        wanted = names.lower
         found: dict[str, str] = {}
-        for key, name in names.lower.items():
-            value = index.get(key)
-            if value is not None:
-                is_usual = type(value) is bytes and len(value) <= MAX_SIZE
-                found[name] = value.decode("latin-1") if is_usual else headers[name]
+        for key, value in self.raw["headers"]:
+            if key in wanted:
+                name = wanted[key]
+                if name in found:
+                    return self._join(names)
+                found[name] = value.decode("latin-1") if len(value) <= MAX_SIZE else OVERSIZED
         return found
+
+    def _join(self, names: HeaderNames) -> Mapping[str, str]:
+        """Return the result of `get_headers()` where a header is repeated."""
+        found = ((name, self.headers.get(name)) for name in names.lower.values())
+        return {name: value for name, value in found if value is not None}
 
     @property
     def scheme(self) -> str:
@@ -270,11 +257,10 @@ class AsgiRequest(Request):
         if headers is not None:
             declared = headers.get(CONTENT_LENGTH)
         else:
-            value = self.headers.index.get(b"content-length")
-            if value is not None:
-                declared = "twice" if type(value) is list else value.decode("latin-1")
-            else:
-                declared = None
+            declared = None
+            for name, value in self.raw["headers"]:
+                if name == b"content-length":
+                    declared = value.decode("latin-1") if declared is None else "twice"
         if declared is None:
             return None
         if len(declared) < 20 and declared.isdecimal() and declared.isascii():
@@ -371,10 +357,9 @@ class AsgiRequest(Request):
         self._headers = None
 
     def _append_header(self, name: str, value: str) -> None:
-        header = LOWER_BYTES[name], value.encode()
-        self.raw["headers"] = pairs = [*self.raw["headers"], header]
-        if self._headers is not None:
-            self._headers.append(pairs, header)
+        scope = self.raw
+        scope["headers"] = [*scope["headers"], (LOWER_BYTES[name], value.encode())]
+        self._headers = None
 
     def replace_path(self, path: str) -> None:
         """Have the app get another path; see `Request.replace_path()`."""

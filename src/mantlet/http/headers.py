@@ -45,13 +45,6 @@ MAX_SIZE: Final = 64 * 1024
 #: 5.5), so that a policy sees an invalid header, and neither a missing one nor a part of it.
 OVERSIZED: Final = "\x00"
 
-_first = itemgetter(0)
-#: Names of headers, and of others that can be appended to them without any other change. An app has
-#: a few dozen combinations; as many are kept, and none that is long.
-_APPENDABLE: Final[set[tuple[Any, ...]]] = set()
-_MAX_APPENDABLE: Final = 512
-_LONGEST_NAMES: Final = 2048
-
 
 class _LowerNames(dict[str, Native], Generic[Native]):
     """Header names in lower case, by the names as given; each is validated once.
@@ -184,13 +177,6 @@ def replace_headers(raw: Iterable[Any], headers: Mapping[Any, tuple[Any, Any]]) 
             `DEFAULT_BYTES` is only added if that name is missing.
     """
     pairs = list(raw)
-    names = (*map(_first, pairs), None, *headers)
-    try:
-        if names in _APPENDABLE:
-            pairs += headers.values()
-            return pairs
-    except TypeError:  # a bytearray
-        names = ()
     for name, _ in pairs:
         if name.lower() in headers or len(name) == ALLOW_ORIGIN_LENGTH:
             own = {name.lower() for name, _ in pairs}
@@ -202,12 +188,11 @@ def replace_headers(raw: Iterable[Any], headers: Mapping[Any, tuple[Any, Any]]) 
             pairs = [pair for pair in pairs if pair[0].lower() not in headers]
             pairs = expose(pairs, headers)
             break
-    else:
-        is_short = sum(map(len, filter(None, names))) <= _LONGEST_NAMES
-        if names and is_short and len(_APPENDABLE) < _MAX_APPENDABLE:
-            _APPENDABLE.add(names)
     pairs += headers.values()
     return pairs
+
+
+_first = itemgetter(0)
 
 
 class Headers:
