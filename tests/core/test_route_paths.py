@@ -32,6 +32,7 @@ from mantlet.core.request import request_class
 from mantlet.http.routing.root_paths import InnerRoot, RootPaths, read_route_paths
 from mantlet.integrations import find_root_paths
 from mantlet.sanitize import JsonField
+from mantlet.wsgi.request import WsgiRequest
 from tests.drive import both_adapters, drive_asgi, drive_wsgi, hello
 
 if TYPE_CHECKING:
@@ -57,6 +58,10 @@ class Seen(Policy):
         self._see(request)
 
 
+async def _receive() -> Any:
+    raise AssertionError("nothing is read")
+
+
 def fastapi(root_path: str) -> FastAPI:
     """Return an app with a root path of its own, whose page is /page."""
     with warnings.catch_warnings():
@@ -68,6 +73,61 @@ def fastapi(root_path: str) -> FastAPI:
         return {"password": "hidden"}
 
     return app
+
+
+# -- the literal path -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("scope", "literal"),
+    [
+        ({"path": "/a", "raw_path": b"/a"}, "/a"),
+        ({"path": "/a"}, "/a"),
+        ({"path": "/a", "raw_path": b"/%61"}, None),
+        ({"path": "/\u00e9", "raw_path": b"/%C3%A9"}, None),
+        ({"path": "/\ud800", "raw_path": b"/%ED%A0%80"}, None),
+        ({"path": "/r/a", "raw_path": b"/r/a", "root_path": "/r"}, None),
+        ({"path": "/a", "raw_path": b"/a", "root_path": "/r"}, None),
+    ],
+    ids=ascii,
+)
+def test_the_literal_path_of_a_scope(scope: dict[str, Any], literal: str | None) -> None:
+    """An escape, or a root path, leaves none."""
+    assert AsgiRequest(scope, _receive).literal_path == literal
+
+
+@pytest.mark.parametrize(
+    ("environ", "literal"),
+    [
+        ({"PATH_INFO": "/a"}, "/a"),
+        ({"PATH_INFO": "/a", "RAW_URI": "/a?b"}, "/a"),
+        ({"PATH_INFO": "/a", "REQUEST_URI": "/a"}, "/a"),
+        ({"PATH_INFO": "/a", "REQUEST_URI": "/%61"}, None),
+        ({"PATH_INFO": "/a", "RAW_URI": "http://host/a"}, None),
+        ({"PATH_INFO": "/\u00c3\u00a9"}, None),
+        ({"PATH_INFO": "/a", "SCRIPT_NAME": "/r"}, None),
+        ({"PATH_INFO": "/a", "SCRIPT_NAME": "/r", "RAW_URI": "/a"}, None),
+    ],
+    ids=ascii,
+)
+def test_the_literal_path_of_an_environ(environ: dict[str, Any], literal: str | None) -> None:
+    """An escape, or a root path, leaves none."""
+    assert WsgiRequest(environ).literal_path == literal
+
+
+@both_adapters
+def test_a_static_path_is_found_only_as_it_was_sent(adapter: Adapter) -> None:
+    """An escape in it is looked at, not looked up."""
+    app = adapter.wrap(hello, SchemaGuard({"GET /a/b": None, "POST /a/b": None}))
+
+    def status(target: str, method: str = "GET") -> int | None:
+        sent: Any = {"environ": {"RAW_URI": target}}
+        if adapter.name == "asgi":
+            sent = {"scope": {"raw_path": target.encode()}}
+        return adapter.drive(app, method, "/a/b", **sent).status
+
+    assert [status("/a/b"), status("/a/%62"), status("/a%2Fb")] == [200, 200, 400]
+    assert status("/a/b", "PUT") == 405
 
 
 # -- one path for all hooks -----------------------------------------------------------------------

@@ -150,6 +150,14 @@ class AsgiRequest(Request):
         return read_route_paths(path, root or "", apps)
 
     @property
+    def literal_path(self) -> str | None:
+        """The path if it was sent without escapes; see `Request.literal_path`."""
+        if self._root or self._sets_root_paths:
+            return None
+        raw: bytes | None = self.raw.get("raw_path")
+        return self._path if raw is None or raw.decode("latin-1") == self._path else None
+
+    @property
     def raw_path(self) -> bytes:
         """The path as sent, percent-encoded, without the query."""
         raw: bytes | None = self.raw.get("raw_path")

@@ -233,6 +233,15 @@ class Request:
 
     @property
     @abstractmethod
+    def literal_path(self) -> str | None:
+        """The path if it was sent without escapes, and none of it is a root path; else None.
+
+        For one look-up of a path that can be read in one way only, such as ``/items``. Any other
+        path takes a closer look: it may still be read in several ways.
+        """
+
+    @property
+    @abstractmethod
     def raw_path(self) -> bytes:
         """The path as sent, percent-encoded, without the query.
 

@@ -109,6 +109,11 @@ class RequestView(Request):
         return self._request.route_path
 
     @property
+    def literal_path(self) -> str | None:
+        """See `Request.literal_path`."""
+        return self._request.literal_path
+
+    @property
     def raw_path(self) -> bytes:
         """The path as sent."""
         return self._request.raw_path

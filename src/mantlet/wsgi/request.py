@@ -184,6 +184,16 @@ class WsgiRequest(Request):
         return read_route_paths(path, root, apps)
 
     @property
+    def literal_path(self) -> str | None:
+        """The path if it was sent without escapes; see `Request.literal_path`."""
+        if self._script or self._sets_root_paths:
+            return None
+        path, environ = self._info, self.environ
+        uri: str | None = environ.get("RAW_URI") or environ.get("REQUEST_URI")
+        is_sent = path.isascii() if uri is None else uri.partition("?")[0] == path
+        return path if is_sent else None
+
+    @property
     def raw_path(self) -> bytes:
         """The path as sent, percent-encoded, without the query."""
         uri: str | None = self.environ.get("RAW_URI") or self.environ.get("REQUEST_URI")

@@ -5,7 +5,8 @@ sees them depends on its proxy, so by default (``"optional"``) a path is read in
 such a base path and without. A request whose readings name different operations is refused.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Final, TypeVar
 
 from mantlet.guard.operation_validator import OperationValidator
@@ -16,13 +17,16 @@ from mantlet.guard.routing.litestar_table import LitestarTable
 from mantlet.guard.routing.path_table import PathMethods, PathTable
 from mantlet.guard.routing.paths import is_unambiguous
 
-__all__ = ["Found", "OperationTables", "app_table"]
+__all__ = ["NO_CAPTURES", "Found", "OperationTables", "app_table"]
 
 T = TypeVar("T")
 
+#: The parameters of a path without any.
+NO_CAPTURES: Final[Mapping[str, str]] = MappingProxyType({})
 _WEBSOCKET: Final = frozenset({WEBSOCKET_METHOD})
 #: The methods of a path, and its parts for `PathTemplate.capture()`.
 Found = tuple[PathMethods[OperationValidator], Sequence[str]]
+Exact = tuple[OperationValidator, Mapping[str, str]]
 Table = PathTable[OperationValidator] | AppTable[OperationValidator]
 
 
@@ -37,13 +41,14 @@ class OperationTables:
 
     Attributes:
         plain: the table of paths without a base path.
-        static: the methods of unambiguous paths without parameters that have one reading.
+        exact: the operations of unambiguous paths without parameters that have one reading, by
+            path and method, each with its captures: none. None is the path of no operation.
         is_based: whether there are base paths.
         is_whole: whether paths include the path that the app is mounted under.
         crossings: pairs of templates that cross.
     """
 
-    __slots__ = ("_bases", "crossings", "is_based", "is_whole", "plain", "static")
+    __slots__ = ("_bases", "crossings", "exact", "is_based", "is_whole", "plain")
 
     def __init__(
         self,
@@ -78,20 +83,18 @@ class OperationTables:
                 for pair in table.crossings
             )
         )
-        self.static = self._static()
-
-    def _static(self) -> dict[str, PathMethods[OperationValidator]]:
-        if not self.is_based:
-            return self.plain.static
-        made = {}
+        self.exact: dict[str | None, dict[str, Exact]] = {}
         for base, table in [("", self.plain), *self._bases]:
             for path, methods in table.static.items():
                 whole = base + path
                 if is_unambiguous(whole) and all(
                     found is methods for found, _ in self.find(whole, whole)
                 ):
-                    made[whole] = methods
-        return made
+                    self.exact[whole] = {
+                        method: (validator, NO_CAPTURES)
+                        for method, (validator, template) in methods.by_name.items()
+                        if not template.names  # those of a wider route, which has more methods
+                    }
 
     def find(self, path: str, whole: str) -> Iterator[Found]:
         """Yield the methods of each reading of a path that has any.

@@ -38,7 +38,7 @@ from typing import Final, Literal, get_args
 from mantlet.core.request import Request
 from mantlet.guard.errors import ErrorItem, ValidationFailed
 
-__all__ = ["PathChecker", "Paths", "is_unambiguous", "was_sent_as"]
+__all__ = ["PathChecker", "Paths", "is_unambiguous"]
 
 Paths = Literal["refuse", "normalize", "raw"]
 
@@ -98,12 +98,8 @@ class PathChecker:
             ValidationFailed: with 400 for a path that could be read in two ways; with 414 for such
                 a path that is too long to check.
         """
-        path = request.route_path
-        plain = _PLAIN.fullmatch(path) is not None
-        if plain and was_sent_as(request, path):
-            return path
-        sent = _sent(request)
-        if plain and sent is not None and _PLAIN_SENT.fullmatch(sent):  # below a mount
+        path, sent = request.route_path, _sent(request)
+        if sent is not None and _PLAIN_SENT.fullmatch(sent) and is_unambiguous(path):
             return path
         if max(len(path), len(sent or b"")) > _LONGEST:
             raise _ambiguous("path_too_long", f"Longer than {_LONGEST} characters", 414)
@@ -139,23 +135,6 @@ class PathChecker:
 def is_unambiguous(path: str) -> bool:
     """Return whether a path, sent as it is, could only be read in one way."""
     return _PLAIN.fullmatch(path) is not None
-
-
-def was_sent_as(request: Request, path: str) -> bool:
-    """Return whether a path was sent literally, without any escape, as far as that is known.
-
-    Args:
-        request: the request.
-        path: an unambiguous path, as the app sees it.
-    """
-    source = request.raw
-    raw: bytes | None = source.get("raw_path")
-    if raw is not None:
-        return raw == path.encode()
-    uri: str | None = source.get("RAW_URI") or source.get("REQUEST_URI")
-    if uri is not None:
-        return uri.partition("?")[0] == path
-    return request.path == path
 
 
 def _sent(request: Request) -> bytes | None:

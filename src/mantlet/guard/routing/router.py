@@ -8,7 +8,6 @@ Django, Flask and Quart treat as ``POST``, is not a declared method.
 import itertools
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
-from types import MappingProxyType
 from typing import Final, Literal
 
 from mantlet._internal.coroutines import start_eagerly
@@ -19,10 +18,10 @@ from mantlet.guard.errors import ErrorItem, ValidationFailed
 from mantlet.guard.operation_validator import OperationValidator, check_method
 from mantlet.guard.options import WEBSOCKET_METHOD, ServerMode
 from mantlet.guard.routing.app_routes import AppRoutes
-from mantlet.guard.routing.base_paths import Found, OperationTables
+from mantlet.guard.routing.base_paths import NO_CAPTURES, Found, OperationTables
 from mantlet.guard.routing.exemptions import Exemptions
 from mantlet.guard.routing.path_table import ANY_METHOD, PathMethods
-from mantlet.guard.routing.paths import PathChecker, was_sent_as
+from mantlet.guard.routing.paths import PathChecker, is_unambiguous
 
 __all__ = ["OperationRouter", "UndeclaredOptions"]
 
@@ -30,7 +29,6 @@ __all__ = ["OperationRouter", "UndeclaredOptions"]
 #: preflights alone.
 UndeclaredOptions = Literal["pass", "answer", "refuse"]
 
-_NO_CAPTURES: Final[Mapping[str, str]] = MappingProxyType({})
 _UNDECLARED_PATH: Final = ErrorItem("path", "", "undeclared_path", "Unknown path")
 _SEMICOLON: Final = ErrorItem("path", "", "path_parameter", "Semicolons are not allowed")
 _SEVERAL_PATHS: Final = ErrorItem(
@@ -170,29 +168,18 @@ class OperationRouter:
             tables, method = self._tables, request.raw[request.method_key]
         else:
             tables, method = self._websockets, WEBSOCKET_METHOD
-        readings = request.route_paths
-        path = readings[0]
-        methods = tables.static.get(path)
-        if (
-            methods is None
-            or len(readings) > 1
-            or not was_sent_as(request, path)
-            or (tables.is_based and request.path != path)
-        ):
-            return self._search(request, tables, method, readings)
-        # It is exactly as declared.
-        declared = methods.by_name.get(method)
-        if declared is None:
-            return self._undeclared_method(request, tables, path, method, methods)
-        validator, template = declared
-        if template.names:  # a literal path whose method only a wider route has
-            return validator, template.capture(path.split("/"))
-        return validator, _NO_CAPTURES
+        literal = request.literal_path
+        methods = tables.exact.get(literal)
+        if methods is not None and method in methods:
+            return methods[method]
+        return self._search(request, tables, method, literal)
 
     def _search(
-        self, request: Request, tables: OperationTables, method: str, readings: Sequence[str]
+        self, request: Request, tables: OperationTables, method: str, literal: str | None
     ) -> Match:
-        path = self._paths.check(request)
+        if literal is not None and not is_unambiguous(literal):
+            literal = None
+        path = literal or self._paths.check(request)
         found = (
             self._read_bases(request, tables, path, method)
             if tables.is_based
@@ -201,7 +188,7 @@ class OperationRouter:
         if found is None:
             return self._unknown_path(request, tables, path, method)
         methods, parts = found
-        if len(readings) > 1:
+        if literal is None:
             self._check_readings(request, tables, methods, method)
         declared = methods.by_name.get(method)
         if declared is None:
@@ -213,7 +200,7 @@ class OperationRouter:
             return validator, template.capture(parts)
         if template.names:
             return validator, template.capture(path.split("/"))
-        return validator, _NO_CAPTURES
+        return validator, NO_CAPTURES
 
     def replaced(self, request: Request) -> list[OperationValidator]:
         """Return the validators of the operations that headers put in place of the request's."""
