@@ -226,7 +226,9 @@ class AsgiRequest(Request):
             message = await body.receive()
             chunk = message.get("body")
             if type(chunk) is bytes and not (body.size or message.get("more_body")):
-                body.take_whole(chunk)  # the usual case
+                body._head, body.size, body.complete = chunk, len(chunk), True
+                if body.size <= limit:  # the usual case
+                    return chunk
             else:
                 body.take(message, sys.maxsize)
             if body.size > limit:
@@ -255,27 +257,20 @@ class AsgiRequest(Request):
             raise RuntimeError(HANDED_OVER)
         body = self._body
         if body is None:
-            body = self._body = AsgiBody(self.receive, self._declared(limit, headers))
+            declared = self._content_length() if headers is None else headers.get(CONTENT_LENGTH)
+            body = self._body = AsgiBody(self.receive, check_length(declared, limit))
             self.receive = body.replay
         else:
             body.expect(limit)
         return body
 
-    def _declared(self, limit: int, headers: Mapping[str, str] | None) -> int | None:
-        if headers is not None:
-            declared = headers.get(CONTENT_LENGTH)
-        else:
-            declared = None
-            for name, value in self.raw["headers"]:
-                if name == b"content-length":
-                    declared = value.decode("latin-1") if declared is None else "twice"
-        if declared is None:
-            return None
-        if len(declared) < 20 and declared.isdecimal() and declared.isascii():
-            length = int(declared)  # the usual case, without a call
-            if length <= limit:
-                return length
-        return check_length(declared, limit)
+    def _content_length(self) -> str | None:
+        """Return the ``Content-Length``, whatever its size; an invalid one if it came twice."""
+        declared = None
+        for name, value in self.raw["headers"]:
+            if name == b"content-length":
+                declared = value.decode("latin-1") if declared is None else "twice"
+        return declared
 
     async def checkpoint(self) -> None:
         """Let the event loop go on with other tasks."""
@@ -418,12 +413,6 @@ class AsgiBody(IncomingBody):
     async def pull(self, limit: int, memory: int) -> bytes:
         """Receive the next chunk, and keep it; see `IncomingBody.pull()`."""
         return self.take(await self.receive(), memory)
-
-    def take_whole(self, chunk: bytes) -> None:
-        """Keep a chunk that is the whole body."""
-        self._head = chunk
-        self.size = len(chunk)
-        self.complete = True
 
     def take(self, message: AsgiMessage, memory: int) -> bytes:
         """Keep a chunk, and return it.

@@ -62,10 +62,10 @@ def check_length(declared: str | None, limit: int) -> int | None:
         return None
     if not (declared.isascii() and declared.isdigit()):
         raise MalformedRequest("Content-Length is not a number.")
-    if len(declared) > 20:
-        declared = declared.lstrip("0") or "0"
-    # Python refuses to parse very long numbers; any of over 20 digits exceeds every limit.
-    if len(declared) > 20 or (length := int(declared)) > limit:
+    if len(declared) > 20:  # Python refuses to parse very long numbers; this exceeds every limit
+        declared = declared.lstrip("0")[:21] or "0"
+    length = int(declared)
+    if length > limit:
         raise BodyTooLarge(limit)
     return length
 

@@ -1,11 +1,12 @@
 """The request as policies see it, the same under both protocols."""
 
 from abc import abstractmethod
-from collections.abc import AsyncIterator, Callable, Mapping, MutableMapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping
 from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from urllib.parse import urlparse
 
+from mantlet._internal.coroutines import start_eagerly
 from mantlet.core.context import KEY, carried_state
 from mantlet.core.response import Response
 from mantlet.core.state import State
@@ -296,6 +297,18 @@ class Request:
             ClientDisconnected: the client disconnected before it was complete.
             RuntimeError: the app has the request already.
         """
+
+    def body_eagerly(
+        self, limit: int, headers: Mapping[str, str] | None = None
+    ) -> bytes | Awaitable[bytes]:
+        """Return the whole body, without a coroutine if it need not be waited for.
+
+        Arguments and errors are those of `body()`.
+
+        Returns:
+            The body, or an awaitable of it, which must be awaited at once and in the same task.
+        """
+        return start_eagerly(self.body(limit, headers))
 
     @abstractmethod
     def chunks(

@@ -1,6 +1,6 @@
 """The request as a policy in report mode gets it: it can be read, and changes are discarded."""
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any, Final, TypeVar
 
 from mantlet.core.body import SpooledBody
@@ -145,6 +145,12 @@ class RequestView(Request):
     async def body(self, limit: int, headers: Mapping[str, str] | None = None) -> bytes:
         """Read the whole body; see `Request.body()`."""
         return await self._request.body(limit, headers)
+
+    def body_eagerly(
+        self, limit: int, headers: Mapping[str, str] | None = None
+    ) -> bytes | Awaitable[bytes]:
+        """Read the whole body; see `Request.body_eagerly()`."""
+        return self._request.body_eagerly(limit, headers)
 
     def chunks(
         self, limit: int, *, memory: int, directory: str | None = None, disk: int | None = None

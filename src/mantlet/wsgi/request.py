@@ -230,10 +230,9 @@ class WsgiRequest(Request):
         """Return the values of those headers of ``names`` that are present."""
         environ, wanted = self.environ, names.keys
         found: dict[str, str] = {}
-        for key in wanted:
-            if key in environ:
-                text = environ[key]
-                found[wanted[key]] = text if len(text) <= MAX_SIZE else OVERSIZED
+        for key in environ.keys() & wanted:
+            text = environ[key]
+            found[wanted[key]] = text if len(text) <= MAX_SIZE else OVERSIZED
         return found
 
     @property
@@ -249,6 +248,10 @@ class WsgiRequest(Request):
 
     async def body(self, limit: int, headers: Mapping[str, str] | None = None) -> bytes:
         """Read the whole body, at most ``limit`` bytes of it; see `Request.body()`."""
+        return self.body_eagerly(limit)
+
+    def body_eagerly(self, limit: int, headers: Mapping[str, str] | None = None) -> bytes:
+        """Read the whole body; see `Request.body_eagerly()`."""
         body = self.incoming(limit)
         while not body.complete:
             body.read_chunk(limit, sys.maxsize)
@@ -282,7 +285,7 @@ class WsgiRequest(Request):
                 if "HTTP_TRANSFER_ENCODING" in environ:  # though there is a body
                     raise Problem(411, detail="The request body needs a Content-Length.")
                 length = 0
-            body = self._body = WsgiBody(WatchedInput(environ["wsgi.input"]), length)
+            body = self._body = WsgiBody(environ["wsgi.input"], length)
         else:
             body.expect(limit)
         return body
@@ -386,16 +389,10 @@ class WsgiBody(IncomingBody):
 
     def read_chunk(self, limit: int, memory: int) -> bytes:
         """Read the next chunk, and keep it; see `IncomingBody.pull()`."""
-        left = self.left
-        most = min(CHUNK_SIZE, limit + 1 - self.size if left is None else left)
-        chunk = self._stream.read(most)
-        if left is None:
-            self.complete = not chunk
-        elif not chunk:
+        chunk = self.read_rest(min(CHUNK_SIZE, limit + 1 - self.size))
+        if not (chunk or self.left is None):
             raise ClientDisconnected(_GONE)
-        else:
-            self.left = left = left - len(chunk)
-            self.complete = left == 0
+        self.complete = not (chunk if self.left is None else self.left)
         if not self.size and len(chunk) <= memory:  # the usual case, without a call
             self._head = chunk
             self.size = len(chunk)
@@ -412,7 +409,10 @@ class WsgiBody(IncomingBody):
     def read_rest(self, most: int) -> bytes:
         """Read the unread part, never past the body's length."""
         left = self.left
-        chunk = self._stream.read(most if left is None else min(most, left))
+        try:
+            chunk = self._stream.read(most if left is None else min(most, left))
+        except OSError as error:
+            raise ClientDisconnected(_GONE) from error
         if left is not None:
             self.left = left - len(chunk)
         return chunk

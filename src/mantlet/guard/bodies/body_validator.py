@@ -1,7 +1,7 @@
 """Validate request bodies: whether one is allowed, its media type, and its content."""
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 from mantlet._internal.coroutines import start_eagerly
 from mantlet.core.body import CONTENT_LENGTH, SpooledBody
@@ -44,8 +44,20 @@ _URLENCODED: Final = "application/x-www-form-urlencoded"
 _BODILESS: Final = frozenset({"GET", "HEAD", WEBSOCKET_METHOD})
 #: How many values of Content-Type are cached for an operation.
 _MAX_CACHED: Final = 16
-#: A media type, and the reader of its bodies: full or streaming.
-Readers = tuple[MediaType | None, FullBodyReader | None, StreamingBodyReader | None]
+
+
+class WholeReader(NamedTuple):
+    """The reader of whole bodies of a media type."""
+
+    media: MediaType
+    reader: FullBodyReader
+
+
+class PieceReader(NamedTuple):
+    """The reader of bodies of a media type that are read while they are received."""
+
+    media: MediaType
+    reader: StreamingBodyReader
 
 
 class Validated:
@@ -77,6 +89,14 @@ class Validated:
 
     def __init__(self, operation: str) -> None:
         self.operation = operation
+
+    # Any: see above.
+    def set_body(self, value: Any) -> None:
+        """Take the value that a reader made of the body."""
+        if value.__class__ is Form:
+            self.body, self.files = value
+        else:
+            self.body = value
 
     def __repr__(self) -> str:
         # Values come from the client, and may be secrets.
@@ -123,7 +143,7 @@ class BodyValidator:
             key=lambda pair: pair[0].startswith("*"),
         )
         #: By the client's Content-Type, of which there are a few.
-        self._cache: dict[str, Readers] = {}
+        self._cache: dict[str, WholeReader | PieceReader] = {}
         self._required = body is not None and body.required
         self._check_absence = None if body is None else body.check_absence
         self._untyped = "" if body is None else body.untyped
@@ -163,7 +183,22 @@ class BodyValidator:
                 return None
         if not self._is_declared:
             return None if self._allows_undeclared else self._reject(request, headers)
-        return start_eagerly(self._read(request, headers, validated))
+        if _TRANSFER_ENCODING in headers:
+            _check_transfer_coding(headers[_TRANSFER_ENCODING])
+        stated = headers.get("Content-Type") or self._untyped
+        found = self._cache.get(stated) or self._find_reader(stated)
+        if isinstance(found, PieceReader):
+            return start_eagerly(self._stream(request, headers, validated, found))
+        if not isinstance(found, WholeReader):
+            return start_eagerly(self._pass_unread(request, found))
+        body = (
+            start_eagerly(self._decode(request, headers))
+            if CONTENT_ENCODING in headers
+            else request.body_eagerly(self._limits.body, headers)
+        )
+        if isinstance(body, bytes):  # the usual case, without a coroutine
+            return self._take(body, request, headers, validated, found)
+        return self._take_later(body, request, headers, validated, found)
 
     def _accept_absence(self) -> None:
         """Accept the absence of a body, unless one is required."""
@@ -185,41 +220,47 @@ class BodyValidator:
         if not await _is_empty(request):
             raise ValidationFailed(400, [_UNDECLARED])
 
-    async def _read(
-        self, request: Request, headers: Mapping[str, str], validated: Validated
+    async def _take_later(
+        self,
+        body: Awaitable[bytes],
+        request: Request,
+        headers: Mapping[str, str],
+        validated: Validated,
+        found: WholeReader,
     ) -> None:
-        length = headers.get(CONTENT_LENGTH)
-        if _TRANSFER_ENCODING in headers:
-            _check_transfer_coding(headers[_TRANSFER_ENCODING])
-            length = None
-        stated = headers.get("Content-Type") or self._untyped
-        media, full, streaming = self._cache.get(stated) or self._find_readers(stated)
-        if full is not None and media is not None:
-            if CONTENT_ENCODING in headers:
-                body = await self._decode(request, headers)
-            else:
-                body = await request.body(self._limits.body, headers)
-                if length != str(len(body)):
-                    self._state_length(request, len(body))
-            if not body and media.kind != _URLENCODED:  # in which it is a form without fields
-                self._accept_absence()
-                return
-            value = (
-                full.read(body, media)
-                if len(body) <= self._limits.in_loop
-                else await request.run_in_thread(full.read, body, media)
-            )
-            if self._canonical:
-                request.replace_body(await self._run(request, len(body), full.dump, value))
-        elif streaming is not None and media is not None:
-            value = await self._stream(request, headers, streaming, media)
-        else:
-            await self._pass_unread(request, media)
-            return
-        if value.__class__ is Form:
-            validated.body, validated.files = value
-        else:
-            validated.body = value
+        waiting = self._take(await body, request, headers, validated, found)
+        if waiting is not None:
+            await waiting
+
+    def _take(
+        self,
+        body: bytes,
+        request: Request,
+        headers: Mapping[str, str],
+        validated: Validated,
+        found: WholeReader,
+    ) -> Awaitable[None] | None:
+        """Validate a whole body, decoded; see `validate()`."""
+        size = len(body)
+        if headers.get(CONTENT_LENGTH) != str(size) or _TRANSFER_ENCODING in headers:
+            self._state_length(request, size)
+        if not size and found.media.kind != _URLENCODED:  # in which it is a form without fields
+            self._accept_absence()
+            return None
+        if size > self._limits.in_loop or self._canonical:
+            return start_eagerly(self._convert(body, request, validated, found))
+        validated.set_body(found.reader.read(body, found.media))
+        return None
+
+    async def _convert(
+        self, body: bytes, request: Request, validated: Validated, found: WholeReader
+    ) -> None:
+        """Validate a body that may be large, and give the app its canonical form."""
+        media, reader = found
+        value = await self._run(request, len(body), reader.read, body, media)
+        if self._canonical:
+            request.replace_body(await self._run(request, len(body), reader.dump, value))
+        validated.set_body(value)
 
     async def _pass_unread(self, request: Request, media: MediaType | None) -> None:
         """Let a body pass that no reader is declared for, if it is empty or that is allowed.
@@ -239,15 +280,15 @@ class BodyValidator:
             request.replace_body(body)
         return body
 
-    # Any: whatever the reader makes of the body.
     async def _stream(
         self,
         request: Request,
         headers: Mapping[str, str],
-        reader: StreamingBodyReader,
-        media: MediaType,
-    ) -> Any:
-        """Return the value of a body that is read while it is received."""
+        validated: Validated,
+        found: PieceReader,
+    ) -> None:
+        """Validate a body that is read while it is received."""
+        media, reader = found
         parser = reader.start(media)
         request.add_cleanup(parser.close)
         is_coded = CONTENT_ENCODING in headers
@@ -279,7 +320,7 @@ class BodyValidator:
             self._state_length(request, 0 if is_coded else size)
         if is_raw and not size:
             self._accept_absence()
-        return value
+        validated.set_body(value)
 
     # Any: the arguments of any function.
     async def _run(self, request: Request, size: int, fn: Callable[..., T], *args: Any) -> T:
@@ -297,26 +338,24 @@ class BodyValidator:
         if size and not self._passive:
             request.set_content_length()
 
-    def _find_readers(self, stated: str) -> Readers:
-        """Return the media type of a Content-Type, and the reader of its bodies."""
+    def _find_reader(self, stated: str) -> WholeReader | PieceReader | MediaType | None:
+        """Return the reader of a Content-Type; without one the media type, or None if malformed."""
         media = read_media_type(stated)
-        reader = None if media is None else self._find_reader(media)
-        found: Readers = media, None, None
-        if reader is not None:
-            found = (
-                (media, None, reader)
-                if isinstance(reader, StreamingBodyReader)
-                else (media, reader, None)
-            )
-            if len(self._cache) < _MAX_CACHED:
-                self._cache[stated] = found
-        return found
-
-    def _find_reader(self, media: MediaType) -> FullBodyReader | StreamingBodyReader | None:
+        if media is None:
+            return None
         reader = self._exact.get(media.kind) or self._find_range(media.kind)
         if isinstance(reader, MediaRangeReader):
-            return reader.json if media.is_json else reader.other
-        return reader
+            reader = reader.json if media.is_json else reader.other
+        if reader is None:
+            return media
+        found = (
+            PieceReader(media, reader)
+            if isinstance(reader, StreamingBodyReader)
+            else WholeReader(media, reader)
+        )
+        if len(self._cache) < _MAX_CACHED:
+            self._cache[stated] = found
+        return found
 
     def _find_range(self, kind: str) -> BodyReader | None:
         for media_range, reader in self._ranges:

@@ -83,7 +83,8 @@ class StrictJson:
         self._limits = bounds = json_limits.JsonLimits(limits)
         self._count_members = json_limits.count_members
         self._folding, self._huge = json_limits.FOLDING, json_limits.HUGE
-        self._short, self._certain, self._run = bounds.short, bounds.certain, bounds.run
+        self._short = min(bounds.short, _LONG)
+        self._certain, self._run = bounds.certain, bounds.run
         self._depth = limits.depth
 
     # Any: a value of JSON.
@@ -113,13 +114,13 @@ class StrictJson:
         try:
             # Looking for duplicate keys makes parsing take twice as long. Most texts are an object,
             # or a list of objects, without nested objects; for these it is enough to count colons.
-            if size > _LONG:
-                return self._parse_long(text)
             if size <= self._short:
                 if not text.rpartition(b"{")[0]:
                     value = self._from_json(text, allow_inf_nan=False)
                     if value.__class__ is not dict or len(value) == text.count(b":"):
                         return value
+            elif size > _LONG:
+                return self._parse_long(text)
             elif _is_list_of_objects(text):
                 value = self._from_json(text, allow_inf_nan=False)
                 if _has_all_keys(value, text.count(b":")):
