@@ -187,10 +187,12 @@ class BodyValidator:
             _check_transfer_coding(headers[_TRANSFER_ENCODING])
         stated = headers.get("Content-Type") or self._untyped
         found = self._cache.get(stated) or self._find_reader(stated)
-        if isinstance(found, PieceReader):
-            return start_eagerly(self._stream(request, headers, validated, found))
         if not isinstance(found, WholeReader):
-            return start_eagerly(self._pass_unread(request, found))
+            return start_eagerly(
+                self._stream(request, headers, validated, found)
+                if isinstance(found, PieceReader)
+                else self._pass_unread(request, found)
+            )
         body = (
             start_eagerly(self._decode(request, headers))
             if CONTENT_ENCODING in headers
