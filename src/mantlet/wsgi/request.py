@@ -230,7 +230,7 @@ class WsgiRequest(Request):
         """Return the values of those headers of ``names`` that are present."""
         environ, wanted = self.environ, names.keys
         found: dict[str, str] = {}
-        for key in environ.keys() & wanted:
+        for key in filter(environ.__contains__, wanted):
             text = environ[key]
             found[wanted[key]] = text if len(text) <= MAX_SIZE else OVERSIZED
         return found
