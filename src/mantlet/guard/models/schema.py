@@ -12,7 +12,7 @@ arrays and objects than `BodyLimits.checks` allows for the schema's unions.
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic.errors import PydanticUserError
@@ -72,6 +72,7 @@ class ModelSchema:
         "_checks",
         "_closed",
         "_errors",
+        "_extra",
         "_first",
         "_hashes_numbers",
         "_load",
@@ -115,18 +116,19 @@ class ModelSchema:
         self.opened = open_models(schema) if closed else []
         self._closed = closed
         self._python = python
-        options: dict[str, Any] = {"from_attributes": True} if python else {}
-        # Any: mypy takes the options for positional arguments.
+        #: pydantic's option for undeclared members: an argument, since a `partial` costs more.
+        self._extra: Literal["forbid"] | None = None
+        # Any: with a plugin of pydantic it is of a class of its own.
         every: Any = self._adapter.validator
         if needs_bounds(schema) or (closed and self.opened):
             every = self._rewritten(fail_fast=False)
         elif closed:  # all models alike, so they need not be compiled again
-            options["extra"] = "forbid"
-        self._check: Callable[[Any], Any] = partial(every.validate_python, **options)
+            self._extra = "forbid"
+        self._check: Callable[..., Any] = every.validate_python
         # Any: a text, or in Python mode its value.
-        self._load: Callable[[Any], Any] = self._check
-        if not python:
-            self._load = partial(every.validate_json, **options)
+        self._load: Callable[..., Any] = every.validate_json
+        if python:
+            self._check = self._load = partial(every.validate_python, from_attributes=True)
         #: The validator that stops at the first invalid item, once a larger text has needed it.
         self._first: Callable[[Any], Any] | None = None
         #: The same for long texts, while which other threads run.
@@ -156,7 +158,7 @@ class ModelSchema:
         if len(text) > self._small:
             return self._load_large(text, value, place)
         try:
-            return self._load(value if self._python else text)
+            return self._load(value if self._python else text, extra=self._extra)
         except ValidationError as error:
             if error.error_count() <= _MAX_DESCRIBED:
                 raise self._invalid(error, value, place, is_json=True) from None
@@ -185,7 +187,7 @@ class ModelSchema:
             invalid = self._invalid(error, value, place, is_json=True)
         if containers * work.errors + scalars * (work.scalar + 1) <= _MAX_ERRORS:
             try:
-                return self._load(source)
+                return self._load(source, extra=self._extra)
             except ValidationError as error:
                 if error.error_count() <= _MAX_DESCRIBED:
                     invalid = self._invalid(error, value, place, is_json=True)
@@ -222,7 +224,7 @@ class ModelSchema:
         if self._hashes_numbers:
             self._check_collisions(value, place)
         try:
-            return self._check(value)
+            return self._check(value, extra=self._extra)
         except ValidationError as error:
             raise self._invalid(error, value, place, is_json=False) from None
 
