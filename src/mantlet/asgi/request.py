@@ -24,6 +24,7 @@ from mantlet.core.problem import BodyTooLarge
 from mantlet.core.request import Request, origin_path
 from mantlet.core.state import KEY, State
 from mantlet.exceptions import ClientDisconnected
+from mantlet.http.header_name import HeaderName
 from mantlet.http.headers import (
     DEFAULT_BYTES,
     LOWER_BYTES,
@@ -189,6 +190,11 @@ class AsgiRequest(Request):
         if key in headers and not replace and headers[key][1] != native:
             native = headers[key][1] + b", " + native
         headers[DEFAULT_BYTES[name] if unless_set else key] = key, native
+
+    def _add_header(self, name: HeaderName, value: str) -> None:
+        header = name.lower, value.encode()
+        if self._response_headers.setdefault(name.bytes_key, header) is not header:
+            self.add_response_header(name.text, value, unless_set=name.unless_set)
 
     def get_headers(self, names: HeaderNames) -> Mapping[str, str]:
         """Return the values of those headers of ``names`` that are present."""
@@ -359,10 +365,13 @@ class AsgiRequest(Request):
         scope["headers"] = [*headers, header]  # the server's own list stays as it is
         self._headers = None
 
-    def _append_header(self, name: str, value: str) -> None:
+    def _add_to_both(self, name: HeaderName, value: str) -> None:
+        header = name.lower, value.encode()
         scope = self.raw
-        scope["headers"] = [*scope["headers"], (LOWER_BYTES[name], value.encode())]
+        scope["headers"] = [*scope["headers"], header]
         self._headers = None
+        if self._response_headers.setdefault(name.bytes_key, header) is not header:
+            self.add_response_header(name.text, value, unless_set=name.unless_set)
 
     def replace_path(self, path: str) -> None:
         """Have the app get another path; see `Request.replace_path()`."""

@@ -62,13 +62,12 @@ def enter_request(own: str, request: "Request") -> ActiveRequest:
         own: the id; empty if it has none.
         request: the request.
     """
+    active: ActiveRequest = [own, request, None, 0]
     outer = current.get()
-    if outer is not None:  # the usual case costs no call
+    if outer is not None:
         outer = _not_ended(outer)
-    if outer is None or outer[3] >= _MAX_NESTED:
-        active: ActiveRequest = [own, request, None, 0]
-    else:
-        active = [own, request, outer, outer[3] + 1]
+        if outer is not None and outer[3] < _MAX_NESTED:
+            active[2:] = outer, outer[3] + 1
     current.set(active)
     return active
 
@@ -80,9 +79,10 @@ def leave_request(active: ActiveRequest) -> None:
     """
     active[1] = None
     now = current.get()
-    if now is not None and now[1] is None:
-        outer = now[2]
-        current.set(None if outer is None else _not_ended(outer))
+    if now is active and now[2] is None:
+        current.set(None)  # the usual case
+    elif now is not None and now[1] is None:
+        current.set(_not_ended(now[2]))
 
 
 def _not_ended(active: ActiveRequest | None) -> ActiveRequest | None:

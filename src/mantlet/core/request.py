@@ -10,6 +10,7 @@ from mantlet._internal.coroutines import start_eagerly
 from mantlet.core.context import KEY, carried_state
 from mantlet.core.response import Response
 from mantlet.core.state import State
+from mantlet.http.header_name import HeaderName
 from mantlet.http.headers import HeaderNames, Headers
 from mantlet.http.routing.root_paths import NO_ROOT_PATHS, RootPaths
 
@@ -387,8 +388,19 @@ class Request:
         """
 
     @abstractmethod
-    def _append_header(self, name: str, value: str) -> None:
-        """Give the app a header that the request does not have, in `Policy.on_request`.
+    def _add_header(self, name: HeaderName, value: str) -> None:
+        """Add a header to the response, as `add_response_header()` does, in fewer steps.
+
+        Args:
+            name: the header's name.
+            value: printable ASCII.
+        """
+
+    @abstractmethod
+    def _add_to_both(self, name: HeaderName, value: str) -> None:
+        """Give the app a header that the request does not have, and add it to the response.
+
+        May be called in `Policy.on_request`.
 
         Args:
             name: the header's name.

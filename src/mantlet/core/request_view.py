@@ -7,6 +7,7 @@ from mantlet.core.body import SpooledBody
 from mantlet.core.request import Request
 from mantlet.core.response import Response
 from mantlet.core.state import State
+from mantlet.http.header_name import HeaderName
 from mantlet.http.headers import HeaderNames, Headers
 
 __all__ = ["RequestView"]
@@ -74,7 +75,10 @@ class RequestView(Request):
     def replace_header(self, name: str, value: str | None) -> None:
         """Discard the header."""
 
-    def _append_header(self, name: str, value: str) -> None:
+    def _add_header(self, name: HeaderName, value: str) -> None:
+        """Discard the header."""
+
+    def _add_to_both(self, name: HeaderName, value: str) -> None:
         """Discard the header."""
 
     def replace_body(self, body: bytes | SpooledBody, *, content_type: str | None = None) -> None:

@@ -92,7 +92,8 @@ class PolicyHooks(Generic[App]):
             message hooks of the policies around it, which its messages have to pass.
         on_text: the text hooks, the innermost policy's first.
         on_response: by how many policies let the request pass: their response hooks.
-        on_finish: by how many policies ran: their finish hooks, the innermost first.
+        on_finish: by how many policies ran: a function that calls their finish hooks, the
+            innermost first; None if they have none.
         maskers: the maskers of the app's secrets, also for errors of outer policies.
         is_inward_only: whether no policy has a hook left once it has let a request pass.
         is_idle: whether no policy has any hook.
@@ -123,7 +124,9 @@ class PolicyHooks(Generic[App]):
             _response_hooks(active[:count]) for count in range(len(active) + 1)
         )
         self.on_finish = tuple(
-            tuple(p.on_finish for p in reversed(active[:count]) if has_hook(p, "on_finish"))
+            _finish_hook(
+                [p.on_finish for p in reversed(active[:count]) if has_hook(p, "on_finish")]
+            )
             for count in range(len(active) + 1)
         )
         self.maskers = tuple(p.secret_masker for p in active if p.secret_masker is not None)
@@ -189,13 +192,11 @@ class PolicyHooks(Generic[App]):
         Returns:
             None when all of them are done, or the rest where one has to wait.
         """
-        hooks = self.on_finish[-1 if result is None else result.index + 1]
+        hook = self.on_finish[-1 if result is None else result.index + 1]
         if request._cleanups is not None:
-            hooks = (*hooks, _clean_up)
-        if len(hooks) == 1:  # the usual case
-            waiting = hooks[0](request)
-            return None if waiting is None else _finish_later(waiting, iter(()), request, None)
-        return _finish_each(iter(hooks), request) if hooks else None
+            return _finish_each(iter((hook, _clean_up) if hook else (_clean_up,)), request)
+        waiting = None if hook is None else hook(request)
+        return None if waiting is None else _finish_later(waiting, iter(()), request, None)
 
 
 class BaseStack(Generic[App]):
@@ -325,6 +326,13 @@ def _raised(index: int, error: BaseException, request: Request) -> InwardResult:
         forget_raise(error)
         return InwardResult(index, reply)
     return InwardResult(index, error=error)
+
+
+def _finish_hook(hooks: Sequence[FinishHook]) -> FinishHook | None:
+    """Return one function that calls all of these."""
+    if len(hooks) > 1:
+        return lambda request: _finish_each(iter(hooks), request)
+    return hooks[0] if hooks else None
 
 
 def _finish_each(

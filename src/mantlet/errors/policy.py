@@ -131,8 +131,7 @@ class ErrorEnvelope(Policy):
             raise TypeError(f"request_id must be a RequestId, not {checked!r}")
         self._request_id = request_id or RequestId()
         self._choose_id = self._request_id.choose
-        self._id_header = self._request_id.header
-        self._yields = self._request_id.yields
+        self._id_header = self._request_id._name
         self.stream_errors = stream_errors
         self.debug = debug
         self.page = page
@@ -153,9 +152,10 @@ class ErrorEnvelope(Policy):
         """Give the exchange its id."""
         state = request.state
         own = state._request_id
-        if own is None:  # else an outer envelope set it
+        if own is None:
             own = state._request_id = self._choose_id(request)
-        request.add_response_header(self._id_header, own, unless_set=self._yields)
+        else:  # an outer envelope has chosen it
+            request._add_header(self._id_header, own)
         if state._envelope is None:
             state._envelope = self
             state._began = perf_counter()

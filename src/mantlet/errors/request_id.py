@@ -16,6 +16,7 @@ from mantlet.core.context import current_request_id
 from mantlet.core.error_log import log, log_failure
 from mantlet.core.request import Request
 from mantlet.core.response import Response
+from mantlet.http.header_name import HeaderName
 from mantlet.http.headers import HeaderNames
 
 __all__ = [
@@ -76,11 +77,14 @@ class RequestId(KnowsOptions):
     valid: Callable[[str], bool] | None = None
     trust_incoming: bool = True
     from_response: FromResponse = "adopt"
+    _name: HeaderName = field(init=False, repr=False, compare=False)
     _sources: HeaderNames = field(init=False, repr=False, compare=False)
     _make: Callable[[], str] = field(init=False, repr=False, compare=False)
     _throttle: LogThrottle = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        yields = self.from_response != "replace"
+        object.__setattr__(self, "_name", HeaderName(self.header, unless_set=yields))
         object.__setattr__(self, "_sources", HeaderNames(self.header, "traceparent"))
         object.__setattr__(self, "_make", _spare.pop if self.generate is None else self._generated)
         object.__setattr__(self, "_throttle", LogThrottle(log))
@@ -97,21 +101,18 @@ class RequestId(KnowsOptions):
         if self.generate is not None:
             _checked(self.generate())
 
-    @property
-    def yields(self) -> bool:
-        """Whether a header that the app sets in its response stays."""
-        return self.from_response != "replace"
-
     def choose(self, request: Request) -> str:
-        """Return the id of a request, and have the app get it in the request header."""
+        """Return the id of a request, and have the app and the client get it in the header."""
         given = request.get_headers(self._sources)
         if given or _OPENTELEMETRY in modules:
-            return self._choose_from(given, request)
+            own = self._choose_from(given, request)
+            request._add_header(self._name, own)
+            return own
         try:
             own = self._make()
         except IndexError:  # no spare is left
             own = _new_id()
-        request._append_header(self.header, own)
+        request._add_to_both(self._name, own)
         return own
 
     def _choose_from(self, given: Mapping[str, str], request: Request) -> str:

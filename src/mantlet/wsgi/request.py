@@ -22,6 +22,7 @@ from mantlet.core.problem import BodyTooLarge, Problem
 from mantlet.core.request import Request, origin_path
 from mantlet.core.state import KEY, State
 from mantlet.exceptions import ClientDisconnected
+from mantlet.http.header_name import HeaderName
 from mantlet.http.headers import (
     DEFAULT_TEXT,
     ENVIRON_KEYS,
@@ -226,6 +227,11 @@ class WsgiRequest(Request):
             value = f"{headers[key][1]}, {value}"
         headers[DEFAULT_TEXT[name] if unless_set else key] = name, value
 
+    def _add_header(self, name: HeaderName, value: str) -> None:
+        header = name.text, value
+        if self._response_headers.setdefault(name.text_key, header) is not header:
+            self.add_response_header(name.text, value, unless_set=name.unless_set)
+
     def get_headers(self, names: HeaderNames) -> Mapping[str, str]:
         """Return the values of those headers of ``names`` that are present."""
         environ, wanted = self.environ, names.keys
@@ -329,8 +335,11 @@ class WsgiRequest(Request):
             check_value(name, value)
         self.environ[ENVIRON_KEYS[name]] = value
 
-    def _append_header(self, name: str, value: str) -> None:
-        self.environ[ENVIRON_KEYS[name]] = value
+    def _add_to_both(self, name: HeaderName, value: str) -> None:
+        self.environ[name.environ_key] = value
+        header = name.text, value
+        if self._response_headers.setdefault(name.text_key, header) is not header:
+            self.add_response_header(name.text, value, unless_set=name.unless_set)
 
     def replace_path(self, path: str) -> None:
         """Have the app get another path; see `Request.replace_path()`."""
