@@ -16,10 +16,13 @@ class ForkSafeLock:
     Args:
         on_fork: called in the child if the lock was held, since the guarded data may be
             inconsistent.
+
+    Attributes:
+        plain: the lock itself, for a ``with`` statement that is to cost little; not to be kept.
     """
 
     def __init__(self, on_fork: Callable[[], object] | None = None) -> None:
-        self._lock = Lock()
+        self.plain = Lock()
         self._on_fork = on_fork
         _all.add(self)
 
@@ -29,16 +32,16 @@ class ForkSafeLock:
         Args:
             waits: wait for the lock; else the value is False if another thread holds it.
         """
-        return _Hold(self._lock, waits)
+        return _Hold(self.plain, waits)
 
     def locked(self) -> bool:
         """Return whether a thread holds the lock."""
-        return self._lock.locked()
+        return self.plain.locked()
 
     def reset(self) -> None:
         """Release the lock, in a child process."""
-        if self._lock.locked():
-            self._lock = Lock()
+        if self.plain.locked():
+            self.plain = Lock()
             if self._on_fork is not None:
                 self._on_fork()
 

@@ -107,14 +107,18 @@ class LogThrottle:
         """
         now = self._clock()
         notices: list[str] = []
-        with self._lock.hold():
+        with self._lock.plain:
             if now - self._began >= _WINDOW:
                 self._renew(now, notices)
             burst = self._burst(kind, now, label or kind)
-            new_parts = self._note_parts(parts)
-            is_new = self._note_kind(kind) or bool(new_parts)
-            share = 2 if is_minor or burst.count > 1 else 1
-            admitted = self._decide(burst, notices, share, new_parts, is_new=is_new)
+            if burst.count > _MAX_IN_FULL and not _is_power_of_ten(burst.count):
+                burst.suppressed += 1  # as in a flood, which is to cost little
+                admitted = None
+            else:
+                new_parts = self._note_parts(parts)
+                is_new = self._note_kind(kind) or bool(new_parts)
+                share = 2 if is_minor or burst.count > 1 else 1
+                admitted = self._decide(burst, notices, share, new_parts, is_new=is_new)
         for notice in notices:
             with suppress(Exception):  # raised by a handler or a filter
                 self._log.warning("%s", notice)
@@ -167,9 +171,6 @@ class LogThrottle:
         *,
         is_new: bool,
     ) -> Admitted | None:
-        if burst.count > _MAX_IN_FULL and not _is_power_of_ten(burst.count):
-            burst.suppressed += 1
-            return None
         is_spent = self._records >= MAX_RECORDS // share or self._bytes >= MAX_BYTES // share
         if is_spent and not is_new:
             self._count_over(burst.label, 1)

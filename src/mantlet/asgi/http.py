@@ -21,7 +21,7 @@ from mantlet.core.response_pipeline import (
     Steps,
 )
 from mantlet.exceptions import ClientDisconnected, MantletError, NoResponse
-from mantlet.http.headers import BytesHeaders, bytes_header, replace_headers
+from mantlet.http.headers import LOWER_BYTES, BytesHeaders, replace_headers
 
 __all__ = ["AsgiExchange", "AsgiHttpExchange"]
 
@@ -63,8 +63,13 @@ class AsgiExchange(Exchange):
 
     def make_response(self, reply: Reply) -> Response:
         """Return a reply as the response that the outer policies see."""
-        raw = [bytes_header(name, value) for name, value in reply.headers]
-        return Response(reply.status, raw, BytesHeaders)
+        raw = [(LOWER_BYTES[name], value.encode("latin-1")) for name, value in reply.headers]
+        body = reply.body
+        if reply.status in (204, 304):
+            body = b""
+        else:
+            raw.append((b"content-length", b"%d" % len(body)))
+        return Response(reply.status, raw, BytesHeaders, body)
 
     async def conclude(self, error: BaseException | None) -> BaseException | None:
         """Send an early reply, or answer the ``error`` that the app has raised, or its silence.

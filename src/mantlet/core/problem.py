@@ -13,7 +13,14 @@ from mantlet.core.response import Reply
 from mantlet.exceptions import MantletError
 from mantlet.http.headers import check_name, check_value
 
-__all__ = ["BodyTooLarge", "Envelope", "MalformedRequest", "Problem", "forget_raise"]
+__all__ = [
+    "BodyTooLarge",
+    "Envelope",
+    "FixedProblem",
+    "MalformedRequest",
+    "Problem",
+    "forget_raise",
+]
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -84,6 +91,8 @@ class Problem(MantletError):
         self.headers: Mapping[str, str] = MappingProxyType(
             {check_name(name): check_value(name, value) for name, value in (headers or {}).items()}
         )
+        #: Their names in lower case.
+        self._names = frozenset(map(str.lower, self.headers))
         for name, value in self.headers.items():
             if name.lower() == "content-type" and not _JSON.match(value):
                 raise ValueError(
@@ -123,8 +132,7 @@ class Problem(MantletError):
         """
         headers = [("Content-Type", media_type), ("Cache-Control", "no-store")]
         if self.headers:
-            own = {name.lower() for name in self.headers}
-            headers = [pair for pair in headers if pair[0].lower() not in own]
+            headers = [pair for pair in headers if pair[0].lower() not in self._names]
             headers += self.headers.items()
         return Reply(self.status, headers, body)
 
@@ -138,19 +146,45 @@ class Problem(MantletError):
         state = request.state
         # Without an envelope that is enforced, clients know no id.
         request_id = None if state._envelope is None else state._request_id
-        # Written by hand: refusals in a flood have to be quick.
-        body = f'{{"type": {_text(self.type)}, "title": {_text(self.title)}, '
-        body += f'"status": {self.status}'
-        if self.detail is not None:
-            body += f', "detail": {_text(self.detail)}'
-        instance = self.instance or (request_id and f"urn:uuid:{as_uuid(request_id)}")
+        start, end = self._common_parts()
+        instance = self.instance
         if instance:
-            body += f', "instance": {_text(instance)}'
+            start += f', "instance": {_text(instance)}'
+        elif request_id:
+            start += f', "instance": "urn:uuid:{as_uuid(request_id)}"'
         if request_id:
-            body += f', "request_id": {_text(request_id)}'
-        if self._members != "{}":
-            body += f", {self._members[1:-1]}"
-        return f"{body}}}".encode("ascii")
+            start += f', "request_id": {encode_basestring_ascii(request_id)}'
+        return (start + end).encode("ascii")
+
+    def _common_parts(self) -> tuple[str, str]:
+        """Return the document before and after the members that differ between requests."""
+        # Written by hand: refusals in a flood have to be quick.
+        start = f'{{"type": {_text(self.type)}, "title": {_text(self.title)}, '
+        start += f'"status": {self.status}'
+        if self.detail is not None:
+            start += f', "detail": {_text(self.detail)}'
+        return start, "}" if self._members == "{}" else f", {self._members[1:]}"
+
+
+class FixedProblem(Problem):
+    """A problem that nobody changes once it is made, so that most of its response is made once."""
+
+    # Any: the arguments of `Problem`.
+    def __init__(self, status: int, **options: Any) -> None:
+        super().__init__(status, **options)
+        self._parts = super()._common_parts()
+        #: The headers of its response, by the media type of the body.
+        self._headers: dict[str, tuple[tuple[str, str], ...]] = {}
+
+    def _common_parts(self) -> tuple[str, str]:
+        return self._parts
+
+    def with_body(self, media_type: str, body: bytes) -> Reply:
+        """Return a response with the headers of this problem and the given body."""
+        headers = self._headers.get(media_type)
+        if headers is None:
+            headers = self._headers[media_type] = super().with_body(media_type, body).headers
+        return Reply._of(self.status, headers, body)
 
 
 class Envelope(Protocol):

@@ -14,7 +14,7 @@ __all__ = ["RequestView"]
 
 T = TypeVar("T")
 #: Attributes of the state that the app may read, whatever the mode of the policy that set them.
-_SHARED: Final = ("_request_id", "_csp_nonce", "rate_limit", "validated", "secrets")
+_SHARED: Final = ("_request_id", "_csp_nonce", "_rate_limit", "validated", "secrets")
 
 
 class RequestView(Request):

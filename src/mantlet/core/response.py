@@ -6,7 +6,7 @@ from types import coroutine
 from typing import Any, Final
 
 from mantlet.exceptions import ResponseTooLarge
-from mantlet.http.headers import MutableHeaders, text_header
+from mantlet.http.headers import LOWER_TEXT, MutableHeaders, check_value, text_header
 
 __all__ = ["DIGESTS", "VALIDATORS", "Filter", "Reply", "Response", "without_digests"]
 
@@ -95,12 +95,31 @@ class Reply:
             pairs = headers
         else:
             pairs = headers.items() if isinstance(headers, Mapping) else headers
-        fields = [text_header(name, value) for name, value in pairs]
-        if status not in (204, 304) and not any(n.lower() == "content-type" for n, _ in fields):
+        has_body = status not in (204, 304)
+        lacks_type = has_body
+        fields: list[tuple[str, str]] = []
+        for name, value in pairs:
+            if not (value.isascii() and value.isprintable()):
+                check_value(name, value)
+            lower = LOWER_TEXT[name]
+            if lower == "content-type":
+                lacks_type = False
+            if lower != "content-length" or not has_body:  # that is added when it is sent
+                fields.append((name, value))
+        if lacks_type:
             fields.append(("Content-Type", _TEXT if isinstance(body, str) else _BYTES))
         self.status = status
         self.headers = tuple(fields)
         self.body = body.encode() if isinstance(body, str) else body
+
+    @classmethod
+    def _of(cls, status: int, headers: tuple[tuple[str, str], ...], body: bytes) -> "Reply":
+        """Return a reply with the headers of another one, which need no check."""
+        reply = cls.__new__(cls)
+        reply.status = status
+        reply.headers = headers
+        reply.body = body
+        return reply
 
     # Any: frameworks keep values of other types than text as well.
     def keep_headers(self, pairs: Iterable[tuple[Any, Any]]) -> "Reply":

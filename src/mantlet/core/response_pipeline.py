@@ -394,19 +394,12 @@ class ResponsePipeline(PhaseMachine):
 
     def _replace_with(self, reply: Reply) -> None:
         """Make a reply the response that the outer policies see."""
-        response = self.make_response(reply)
-        response.reply = True
+        response = self.response = self.make_response(reply)
+        response.reply = self.complete = True
         self.request.state._replied = True
-        response.full_body = b""
-        if reply.status not in (204, 304):
-            response.full_body = reply.body
-            response.headers.set("Content-Length", str(len(reply.body)))
-        response.complete = True
         if self.request.method == "HEAD":
             response._set_no_body()
-        body = response.full_body or b""
-        self.response = response
-        self.complete = True
+        body = response.first_chunk
         self._buffered, self._size, self._filtered_by = [body], len(body), 0
 
     def _hook_raised(self, raised: BaseException) -> None:

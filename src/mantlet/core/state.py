@@ -133,11 +133,9 @@ class State:
     if TYPE_CHECKING:
         # Any: an instance of the app's own SecretModel.
         secrets: Any
-        rate_limit: RateLimitState
         validated: ValidatedState
     else:
         secrets = _SetBy("SecretLoader")
-        rate_limit = _SetBy("RateLimiter")
         validated = _SetBy("SchemaGuard")
     # Any: a user object of the policy that authenticates.
     identity: Any = None
@@ -145,6 +143,9 @@ class State:
 
     _request_id: str | None = None
     _csp_nonce: str | None = None
+    # Any: the arguments of any function.
+    #: The decision; or a function that makes it, followed by its arguments, since few apps read it.
+    _rate_limit: RateLimitState | tuple[Any, ...] | None = None
 
     # Entries that stacks and policies leave for each other.
     #: Headers that the outermost stack will set in the response; None where no stack has begun.
@@ -190,6 +191,21 @@ class State:
         if self._request_id is None:
             raise _missing("request_id", "ErrorEnvelope")
         return self._request_id
+
+    @property
+    def rate_limit(self) -> RateLimitState:
+        """The decision about the request."""
+        decision = self._rate_limit
+        if decision is None:
+            raise _missing("rate_limit", "RateLimiter")
+        if isinstance(decision, tuple):
+            make, *arguments = decision
+            decision = self._rate_limit = make(*arguments)
+        return decision
+
+    @rate_limit.setter
+    def rate_limit(self, decision: RateLimitState) -> None:
+        self._rate_limit = decision
 
     @property
     def csp_nonce(self) -> str:

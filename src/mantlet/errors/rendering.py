@@ -173,8 +173,8 @@ def render(problem: Problem, request: Request, own_page: Page | None = None) -> 
         own_page: makes the HTML page, in place of `problem_page()`.
     """
     given = request.get_headers(ACCEPT)
-    is_json = any(name.lower() == "content-type" for name in problem.headers)
-    chosen = negotiate(given["accept"]) if given and not is_json else PROBLEM_JSON
+    is_json = not given or "content-type" in problem._names
+    chosen = PROBLEM_JSON if is_json else negotiate(given["accept"])
     if chosen in (PROBLEM_JSON, JSON):
         # Also for a client that names application/json alone: by this type it can tell a problem.
         return _reply(problem, PROBLEM_JSON, problem.as_json(request))
@@ -190,7 +190,7 @@ def render(problem: Problem, request: Request, own_page: Page | None = None) -> 
 def _reply(problem: Problem, media_type: str, body: bytes) -> Reply:
     """Return the response, with ``Vary`` if caches may store it."""
     reply = problem.with_body(media_type, body)
-    if any(name.lower() == "cache-control" for name in problem.headers):
+    if "cache-control" in problem._names:
         return Reply(reply.status, [*reply.headers, ("Vary", "Accept")], reply.body)
     return reply
 

@@ -6,6 +6,7 @@ request, with the tokens or the slot that it needs from the store.
 """
 
 from collections.abc import Awaitable, Iterable, Sequence
+from dataclasses import dataclass
 from hashlib import blake2b
 from os import urandom
 from typing import NamedTuple
@@ -33,7 +34,8 @@ _CACHED_QUOTAS = 1024
 _PRINTABLE = "".join(map(chr, range(0x20, 0x7F)))
 
 
-class QuotaLimit(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class QuotaLimit:
     """One quota of the limiter or of a rule.
 
     Attributes:
@@ -286,8 +288,8 @@ class RequestLimits:
     Attributes:
         rules: see above.
         concurrency: see above.
-        simple: the limit and its key function, if there is just one limit, which is static, costs
-            one token and is settled before the app runs.
+        simple: the limit, its quota, its prefix and its key function, if there is just one limit,
+            which is static, costs one token and is settled before the app runs.
         early: the limits to take at once: these, unless some of them have to wait for something,
             such as the body, and others don't. A client that stalls its body then holds its tokens
             and slots.
@@ -311,14 +313,14 @@ class RequestLimits:
                     f"quotas that apply to the same requests share the name {name!r}; "
                     f"give them different names"
                 )
-        self.simple: tuple[QuotaLimit, KeyFunction] | None = None
+        self.simple: tuple[QuotaLimit, Quota, str, KeyFunction] | None = None
         if len(self.rules) == 1 and not self.concurrency:
             (rule,) = self.rules
             limits = rule.limits or ()
             plain = rule.cost == 1 and rule.count_if is None and not rule.is_report_only
             plain = plain and rule.strikes is None
             if plain and len(limits) == 1 and not rule.has_windows:
-                self.simple = limits[0], rule.key
+                self.simple = limits[0], limits[0].quota, limits[0].prefix, rule.key
         self.early, self.late = self._in_steps()
 
     def _in_steps(self) -> "tuple[RequestLimits, RequestLimits | None]":

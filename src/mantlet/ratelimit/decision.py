@@ -2,7 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from math import inf, nextafter
+from math import ceil, inf, nextafter
 
 from mantlet.ratelimit.quota import Concurrency, Quota
 
@@ -14,6 +14,7 @@ __all__ = [
     "Decision",
     "DeniedDecision",
     "combine",
+    "parameters_within",
     "seconds",
 ]
 
@@ -67,6 +68,17 @@ class Decision:
         raise NotImplementedError
 
     @property
+    def is_final(self) -> bool:
+        """Whether the request would be refused however long the client waits."""
+        return self.retry_after == inf
+
+    @property
+    def whole_seconds(self) -> int | None:
+        """`retry_after` rounded up; None for 0 and for infinity."""
+        exact = self.retry_after
+        return ceil(exact) if 0 < exact < inf else None
+
+    @property
     def is_banned(self) -> bool:
         """Whether the key is banned, for longer than an empty bucket takes to get a token."""
         return any(one.is_banned for one in self.parts if one is not self)
@@ -87,7 +99,7 @@ class Decision:
         Args:
             latest: the largest value of ``t``, in seconds: the response's ``Retry-After``.
         """
-        if self.retry_after == inf:
+        if self.is_final:
             return f";r={self.remaining}"
         reset = self.reset if latest is None else min(self.reset, latest)
         return f";r={self.remaining};t={reset}"
@@ -145,14 +157,31 @@ class BucketDecision(Decision):
             return inf
         return seconds(-(self._room // self.quota.scale))
 
+    @property
+    def is_final(self) -> bool:
+        """Whether the request would be refused however long the client waits."""
+        return self._room < 0 and self._cost > self.quota.burst
+
+    @property
+    def whole_seconds(self) -> int | None:
+        """`retry_after` rounded up; None for 0 and for infinity."""
+        if self._room >= 0 or self._cost > self.quota.burst:
+            return None
+        return -(self._room // self.quota.second)
+
     def parameters(self, latest: int | None = None) -> str:
         """Return the parameters of its item in ``RateLimit``."""
         quota, room = self.quota, self._room
-        if room < 0 or latest is not None:
-            return super().parameters(latest)
-        interval = quota.interval
-        remaining = room // interval
-        return f";r={remaining};t={-((room - (remaining + 1) * interval) // quota.second)}"
+        if room >= 0:
+            if latest is None:
+                return parameters_within(quota, room)
+        elif self._cost <= quota.burst:
+            remaining = max(room // quota.interval + self._cost, 0)
+            reset = -(room // quota.second)
+            if latest is not None and latest < reset:
+                reset = latest
+            return f";r={remaining};t={reset}"
+        return super().parameters(latest)
 
     @property
     def is_banned(self) -> bool:
@@ -293,6 +322,18 @@ class CombinedDecision(Decision):
     def refunded(self) -> "CombinedDecision":
         """Return the decision as if nothing had been taken, or all of it had been returned."""
         return CombinedDecision([one.refunded() for one in self._parts])
+
+
+def parameters_within(quota: Quota, room: int) -> str:
+    """Return the parameters of a quota that a request of one token is within, in ``RateLimit``.
+
+    Args:
+        quota: the quota.
+        room: the room left in the bucket, in ticks.
+    """
+    interval = quota.interval
+    remaining, rest = divmod(room, interval)
+    return f";r={remaining};t={-((rest - interval) // quota.second)}"
 
 
 def combine(parts: Sequence[Decision]) -> Decision:

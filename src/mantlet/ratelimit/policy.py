@@ -34,7 +34,7 @@ from mantlet.core.request import Request
 from mantlet.core.response import Reply, Response
 from mantlet.exceptions import StoreOutage
 from mantlet.ratelimit.compiled import CompiledRule, QuotaLimit, RequestLimits
-from mantlet.ratelimit.decision import BucketDecision, DeniedDecision
+from mantlet.ratelimit.decision import BucketDecision, DeniedDecision, parameters_within
 from mantlet.ratelimit.delay import Queue
 from mantlet.ratelimit.engine import OutageAction
 from mantlet.ratelimit.factory import StoreOptions, create_engine
@@ -57,6 +57,8 @@ from mantlet.ratelimit.refusals import OnRefuse, RefusalReporter, check_on_refus
 from mantlet.ratelimit.request_limiter import RequestLimiter
 from mantlet.ratelimit.responses import (
     HEADER_STYLES,
+    LIMIT_HEADER,
+    POLICY_HEADER,
     HeaderStyle,
     add_headers,
     denial,
@@ -237,13 +239,13 @@ class RateLimiter(KeyedLimiter):
             finding = limits.early.hits(request)
             return start_eagerly(self._requests.decide(request, finding, limits.late))
         # The most common case, without the steps that only the others need.
-        limit, key_of = simple
+        limit, quota, prefix, key_of = simple
         key = key_of(request)
         if key.__class__ is not str:
             return start_eagerly(self._requests.decide(request, limits.rules[0].hits(request, key)))
-        bucket = limit.prefix + key
+        bucket = prefix + key
         try:
-            remaining = self._stores[request.is_async].take_one(bucket, limit.quota, 1)
+            remaining = self._stores[request.is_async].take_one(bucket, quota, 1)
         except StoreOutage:
             return self._apply_in_outage(request, limit, bucket)
         if isinstance(remaining, int):
@@ -277,14 +279,16 @@ class RateLimiter(KeyedLimiter):
         self, request: Request, limit: QuotaLimit, bucket: str, remaining: int
     ) -> Reply | Awaitable[Reply | None] | None:
         """Show the decision of the only limit; refuse or delay the request if it exceeds that."""
-        decision = BucketDecision(limit.name, limit.quota, remaining)
         if remaining < 0:
+            decision = BucketDecision(limit.name, limit.quota, remaining)
             return self._requests.refuse_by_one(request, limit, bucket, decision)
-        request.state.rate_limit = decision
+        quota = limit.quota
+        request.state._rate_limit = BucketDecision, limit.name, quota, remaining
         if self._is_draft:
-            request.add_response_header("RateLimit-Policy", limit.policy)
-            request.add_response_header("RateLimit", limit.item + decision.parameters())
+            request._add_header(POLICY_HEADER, limit.policy)
+            request._add_header(LIMIT_HEADER, limit.item + parameters_within(quota, remaining))
         elif self._headers is not None:
+            decision = BucketDecision(limit.name, quota, remaining)
             add_headers(request, self._headers, (limit,), decision)
         return None
 

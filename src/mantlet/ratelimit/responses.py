@@ -12,19 +12,22 @@ seconds since 1970, as on GitHub and in most libraries.
 
 from collections.abc import Sequence
 from functools import lru_cache
-from math import ceil, inf
+from math import ceil
 from time import time
-from typing import Literal
+from typing import Final, Literal
 
-from mantlet.core.problem import Problem
+from mantlet.core.problem import FixedProblem, Problem
 from mantlet.core.request import Request
 from mantlet.core.response import Reply
+from mantlet.http.header_name import HeaderName
 from mantlet.ratelimit.compiled import ConcurrencyLimit, QuotaLimit
 from mantlet.ratelimit.decision import Decision, combine
 from mantlet.ratelimit.quota import Concurrency
 
 __all__ = [
     "HEADER_STYLES",
+    "LIMIT_HEADER",
+    "POLICY_HEADER",
     "HeaderStyle",
     "add_headers",
     "denial",
@@ -35,10 +38,14 @@ __all__ = [
 HeaderStyle = Literal["draft", "legacy", "both"]
 HEADER_STYLES = ("draft", "legacy", "both")
 
+#: The headers of the draft.
+POLICY_HEADER: Final = HeaderName("RateLimit-Policy")
+LIMIT_HEADER: Final = HeaderName("RateLimit")
+
 _TYPES = "https://iana.org/assignments/http-problem-types#"
 _QUOTA_EXCEEDED = f"{_TYPES}quota-exceeded"
 _REDUCED_CAPACITY = f"{_TYPES}temporary-reduced-capacity"
-_DENIED = Problem(403, detail="Requests from this network are refused.")
+_DENIED = FixedProblem(403, detail="Requests from this network are refused.")
 
 
 def add_headers(
@@ -57,21 +64,22 @@ def add_headers(
     """
     if style is None:
         return
-    shown = [
-        (limit, one)
-        for limit, one in zip(limits, decision.parts, strict=True)
-        if not one.is_report_only
-    ]
+    latest = None if decision.allowed else decision.whole_seconds
+    shown: list[Decision] = []
+    policies: list[str] = []
+    items: list[str] = []
+    for limit, one in zip(limits, decision.parts, strict=True):
+        if not one.is_report_only:
+            shown.append(one)
+            policies.append(limit.policy)
+            items.append(limit.item + one.parameters(latest))
     if not shown:
         return
     if style != "legacy":
-        latest = None if decision.allowed else _whole_seconds(decision.retry_after)
-        policies = [limit.policy for limit, _ in shown]
-        items = [limit.item + one.parameters(latest) for limit, one in shown]
-        request.add_response_header("RateLimit-Policy", ", ".join(policies))
-        request.add_response_header("RateLimit", ", ".join(items))
+        request._add_header(POLICY_HEADER, ", ".join(policies))
+        request._add_header(LIMIT_HEADER, ", ".join(items))
     if style != "draft":
-        _add_legacy_headers(request, combine([one for _, one in shown]))
+        _add_legacy_headers(request, combine(shown))
 
 
 def _add_legacy_headers(request: Request, decision: Decision) -> None:
@@ -95,10 +103,14 @@ def _add_legacy_headers(request: Request, decision: Decision) -> None:
 
 def refusal(request: Request, decision: Decision) -> Reply:
     """Return the response to a request that exceeds a quota."""
-    refusing = [one for one in decision.parts if not one.allowed]
-    never = next((one.name for one in refusing if one.retry_after == inf), None)
-    names = tuple(one.name for one in refusing)
-    return _quota_exceeded(names, never, _whole_seconds(decision.retry_after)).reply(request)
+    names: tuple[str, ...] = ()
+    never = None
+    for one in decision.parts:
+        if not one.allowed:
+            names += (one.name,)
+            if never is None and one.is_final:
+                never = one.name
+    return _quota_exceeded(names, never, decision.whole_seconds).reply(request)
 
 
 @lru_cache(maxsize=1024)
@@ -107,7 +119,7 @@ def _quota_exceeded(names: tuple[str, ...], never: str | None, wait: int | None)
 
     Its type and its member are those of draft-ietf-httpapi-ratelimit-headers-10, 6.1.
     """
-    return Problem(
+    return FixedProblem(
         429,
         type=_QUOTA_EXCEEDED,
         title="Request cannot be satisfied as assigned quota has been exceeded",
@@ -134,8 +146,3 @@ def outage_problem() -> Problem:
         title="Request cannot be satisfied due to temporary server capacity constraints",
         headers={"Retry-After": "1"},
     )
-
-
-def _whole_seconds(exact: float) -> int | None:
-    """Round seconds up; return None for 0 and for infinity."""
-    return ceil(exact) if 0 < exact < inf else None

@@ -184,7 +184,12 @@ class WsgiExchange(Exchange):
 
     def make_response(self, reply: Reply) -> Response:
         """Return a reply as the response that the outer policies see."""
-        return Response(reply.status, reply.headers, TextHeaders)
+        raw, body = list(reply.headers), reply.body
+        if reply.status in (204, 304):
+            body = b""
+        else:
+            raw.append(("Content-Length", str(len(body))))
+        return Response(reply.status, raw, TextHeaders, body)
 
     def queue(self, head: Response | None, chunks: list[bytes], more: bool) -> None:
         """Give the server the status and headers, and queue chunks of the body for it."""

@@ -24,7 +24,9 @@ def warn_of_proxy(request: Request, peer: str | None) -> bool:
         peer: that address.
     """
     found = request.get_headers(_FORWARDING)
-    name, value = next(iter(found.items()), ("", ""))
+    if not found:
+        return False
+    name, value = next(iter(found.items()))
     if not value or (peer is not None and peer in value):
         return False
     if not _warned:
