@@ -90,13 +90,12 @@ def _lines(traceback: TracebackType | None, most: int) -> tuple[list[str], int]:
     """
     found: dict[tuple[CodeType, int], TracebackType] = {}
     seen = 0
-    for one in _frames(traceback):
-        if seen >= most:
-            break
+    while traceback is not None and seen < most:
         seen += 1
-        key = one.tb_frame.f_code, one.tb_lasti
+        key = traceback.tb_frame.f_code, traceback.tb_lasti
         found.pop(key, None)  # to the end
-        found[key] = one
+        found[key] = traceback
+        traceback = traceback.tb_next
     return [_line(one) for one in list(found.values())[-_MAX_LINES:]], seen
 
 

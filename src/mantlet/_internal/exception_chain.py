@@ -36,13 +36,21 @@ def walk_chain(error: BaseException, most: int = LIMIT) -> Iterator[BaseExceptio
                 found.append(other)
 
 
-def _next(error: BaseException, most: int) -> Iterator[BaseException]:
-    linked = [safe_getattr(error, "orig"), safe_getattr(error, "__cause__")]
-    if not safe_getattr(error, "__suppress_context__"):
-        linked.append(safe_getattr(error, "__context__"))
+def _next(error: BaseException, most: int) -> list[BaseException]:
+    try:
+        linked = _linked(error, getattr)
+    except Exception:  # noqa: BLE001  # raised by a property of the exception's own
+        linked = _linked(error, safe_getattr)
     if isinstance(error, BaseExceptionGroup):
         linked += error.exceptions[:most]
-    return (one for one in linked if isinstance(one, BaseException))
+    return [one for one in linked if isinstance(one, BaseException)]
+
+
+def _linked(error: BaseException, read: Callable[[object, str, None], Any]) -> list[Any]:
+    linked = [read(error, "orig", None), read(error, "__cause__", None)]
+    if not read(error, "__suppress_context__", None):
+        linked.append(read(error, "__context__", None))
+    return linked
 
 
 def flatten_group(error: BaseException) -> list[BaseException]:
@@ -70,9 +78,9 @@ def _class_names(kind: type) -> tuple[str, ...]:
 class_names: Callable[[type], tuple[str, ...]] = lru_cache(maxsize=1024)(_class_names)
 
 
-def safe_getattr(error: object, name: str) -> Any:
+def safe_getattr(error: object, name: str, default: None = None) -> Any:
     """Return an attribute of a foreign object, or None if it is missing or raises."""
     try:
-        return getattr(error, name, None)
+        return getattr(error, name, default)
     except Exception:  # noqa: BLE001  # a foreign property may raise anything
-        return None
+        return default

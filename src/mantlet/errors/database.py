@@ -18,7 +18,7 @@ from importlib import import_module
 from typing import Any, Final
 
 from mantlet._internal.exception_chain import class_names, safe_getattr
-from mantlet.core.problem import Problem
+from mantlet.core.problem import FixedProblem, Problem
 
 __all__ = ["database_problem"]
 
@@ -125,12 +125,12 @@ MONGODB: Final = _table(
 )
 
 _PROBLEMS: Final = {
-    CONFLICT: Problem(409),
-    INVALID: Problem(422),
-    FAULT: Problem(500),
-    UNAVAILABLE: Problem(503),
-    TIMEOUT: Problem(504),
-    RETRY: Problem(503, headers={"Retry-After": "1"}),
+    CONFLICT: FixedProblem(409),
+    INVALID: FixedProblem(422),
+    FAULT: FixedProblem(500),
+    UNAVAILABLE: FixedProblem(503),
+    TIMEOUT: FixedProblem(504),
+    RETRY: FixedProblem(503, headers={"Retry-After": "1"}),
 }
 
 # -- the exception --------------------------------------------------------------------------------

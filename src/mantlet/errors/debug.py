@@ -163,9 +163,10 @@ def _is_test_client(raw: Any) -> bool:
 def _framework_mode(app: Any) -> str | None:
     """Return the mode for development or tests that an app's framework is in, else None."""
     config = safe_getattr(app, "config")
-    for option in ("TESTING", "PROPAGATE_EXCEPTIONS", "DEBUG"):  # Flask, Quart
-        if isinstance(config, dict) and config.get(option):
-            return f"{option} is set in app.config"
+    if isinstance(config, dict):  # Flask, Quart
+        for option in ("TESTING", "PROPAGATE_EXCEPTIONS", "DEBUG"):
+            if config.get(option):
+                return f"{option} is set in app.config"
     if safe_getattr(app, "debug") is True:  # Starlette, FastAPI, Litestar
         return "app.debug is set"
     settings = safe_getattr(sys.modules.get("django.conf"), "settings")

@@ -7,7 +7,7 @@ from importlib.util import find_spec
 from typing import Any, Final, NamedTuple
 
 from mantlet._internal.exception_chain import class_names, flatten_group, walk_chain
-from mantlet.core.problem import Problem
+from mantlet.core.problem import FixedProblem, Problem
 from mantlet.errors.database import database_problem
 from mantlet.errors.framework_exceptions import (
     HTTP_EXCEPTIONS,
@@ -23,7 +23,7 @@ __all__ = ["INTERNAL", "UNKNOWN", "ErrorMap", "ErrorTarget", "MappedError"]
 # Any: each function takes exceptions of the class that it is registered for.
 ErrorTarget = int | Problem | Callable[[Any], Problem | int | None]
 
-INTERNAL: Final = Problem(500)
+INTERNAL: Final = FixedProblem(500)
 
 
 class MappedError(NamedTuple):
@@ -200,7 +200,7 @@ def _call(target: Callable[[Any], Any], error: BaseException) -> Problem | None:
 def _checked_target(key: object, target: object) -> Problem | Callable[[Any], Any]:
     if isinstance(target, int):
         try:
-            return Problem(target)
+            return FixedProblem(target)
         except ValueError as error:
             raise ValueError(f"exceptions[{key!r}]: {error}") from None
     if isinstance(target, Problem) or (callable(target) and not isinstance(target, type)):

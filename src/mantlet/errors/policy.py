@@ -220,7 +220,8 @@ class ErrorEnvelope(Policy):
                 return _masked(request, page)
         problem = mapped.problem
         reply = Reply(mapped.status) if problem is None else problem.reply(request)
-        reply = reply.keep_headers(mapped.headers)
+        if mapped.headers:
+            reply = reply.keep_headers(mapped.headers)
         response = request.app_response
         if response is None:
             return reply
