@@ -85,20 +85,19 @@ class MemoryStore(LocalStore):
         buckets, lock = self._full_at, self._lock
         lock.acquire()  # `with` takes twice as long
         try:
-            now = self._clock()
-            at = now * quota.scale
+            at = self._clock() * quota.scale
             full_at = buckets.get(key)
             if full_at is None:
                 full_at = at
-                self._make_room(now)
+                self._make_room(at // quota.scale)
                 self._set(key, full_at, quota)
             # Inlined from gcra.consume(): the call would take a fifth of the time.
             if full_at < at:  # noqa: PLR1730  # max() takes twice as long
                 full_at = at
-            taken = full_at + quota.interval * cost
-            remaining = quota.capacity + at - taken
+            full_at += quota.interval * cost
+            remaining = quota.capacity + at - full_at
             if remaining >= 0:
-                buckets[key] = taken
+                buckets[key] = full_at
         finally:
             lock.release()
         return remaining
