@@ -10,7 +10,18 @@ from typing import Any
 import pytest
 
 import mantlet
-from mantlet import BodyTooLarge, MalformedRequest, MantletError, Policy, Problem, Reply, Request
+from mantlet import (
+    BodyTooLarge,
+    ErrorEnvelope,
+    MalformedRequest,
+    MantletError,
+    Policy,
+    Problem,
+    Reply,
+    Request,
+)
+from mantlet.core.problem import FixedProblem
+from mantlet.errors import RequestId
 from tests.drive import Adapter, Answer, both_adapters, hello
 
 
@@ -258,3 +269,58 @@ def test_one_reply_may_answer_many_requests(adapter: Adapter) -> None:
         + json.dumps(answers[0].headers).count("X-A")
         == 1
     )
+
+
+# -- problems that never change -------------------------------------------------------------------
+
+_MANY = {
+    "type": "https://example.org/credit",
+    "title": "Nicht genug Guthaben \u2013 leider",
+    "detail": 'It costs "50".',
+    "headers": {"X-Balance": "30", "Retry-After": "5"},
+    "extensions": {"balance": 30},
+}
+
+
+@both_adapters
+@pytest.mark.parametrize("in_envelope", [True, False], ids=["envelope", "alone"])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        _MANY,
+        {"instance": "/accounts/1"},
+        {"headers": {"Cache-Control": "max-age=60"}},
+        {"headers": {"Content-Type": "application/json"}},
+    ],
+    ids=["bare", "all", "instance", "cached", "typed"],
+)
+def test_a_fixed_problem_is_answered_like_any_other(
+    adapter: Adapter, options: dict[str, Any], in_envelope: bool
+) -> None:
+    """In each form, and the second time as the first."""
+    fixed, plain = FixedProblem(403, **options), Problem(403, **options)
+    outer = [ErrorEnvelope(request_id=RequestId(generate=lambda: "an-id"))] if in_envelope else []
+    for accept in ("application/json", "text/html", "text/plain", "application/json", "text/xml"):
+        answers = [
+            adapter.drive(
+                adapter.wrap(hello, *outer, States(problem)), headers=[("Accept", accept)]
+            )
+            for problem in (fixed, plain)
+        ]
+        assert answers[0].error is None
+        assert answers[0].status == answers[1].status
+        assert answers[0].headers == answers[1].headers
+        assert answers[0].body == answers[1].body
+
+
+def test_a_fixed_problem_can_be_copied() -> None:
+    """With its parts."""
+    fixed = FixedProblem(403, **_MANY)
+    for again in (
+        copy.copy(fixed),
+        copy.deepcopy(fixed),
+        pickle.loads(pickle.dumps(fixed)),
+    ):  # its own
+        assert again._common_parts() == fixed._common_parts()
+        assert (again.headers, again.extensions) == (fixed.headers, fixed.extensions)

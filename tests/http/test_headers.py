@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 import mantlet
 from mantlet import Headers, MutableHeaders, Policy, Reply
+from mantlet.http.header_name import HeaderName
 from tests.drive import Adapter, AsgiAdapter, Said, both_adapters, drive_asgi, drive_wsgi, hello
 
 if TYPE_CHECKING:
@@ -434,6 +435,36 @@ def test_an_answer_field_that_is_added_twice_is_one_field_with_a_list(adapter: A
     answer = adapter.drive(adapter.wrap(hello, Adds(), Adds()))
     assert answer.error is None
     assert answer.get("x-list") == "a, b, a, b"
+
+
+@both_adapters
+@pytest.mark.parametrize("unless_set", [False, True], ids=["sets", "yields"])
+@pytest.mark.parametrize("has_own", [False, True], ids=["missing", "own"])
+@pytest.mark.parametrize("before", [None, "a", "b"])
+def test_a_prepared_name_gives_the_same_field(
+    adapter: Adapter, before: str | None, has_own: bool, unless_set: bool
+) -> None:
+    """As a name that is prepared for nothing, whatever was there before."""
+
+    class Adds(Policy):
+        def __init__(self, *, is_prepared: bool) -> None:
+            self.is_prepared = is_prepared
+
+        def on_request(self, request: mantlet.Request) -> None:
+            if before is not None:
+                request.add_response_header("x-NEW", before)
+            if self.is_prepared:
+                request._add_header(HeaderName("X-New", unless_set=unless_set), "b")
+            else:
+                request.add_response_header("X-New", "b", unless_set=unless_set)
+
+    own = [("x-other", "1"), *([("x-new", "own")] if has_own else [])]
+    found = [
+        adapter.drive(adapter.wrap(lambda _: (200, own, b"ok"), Adds(is_prepared=prepared)))
+        for prepared in (True, False)
+    ]
+    assert found[0].error is None
+    assert found[0].headers == found[1].headers
 
 
 @both_adapters

@@ -189,3 +189,19 @@ def test_every_event_is_logged_or_counted(events: list[tuple[int, int, float]]) 
         summary = re.match(r"(\d+) records were suppressed", told)
         counted += int(summary[1]) if summary else 0
     assert logged + counted == sum(expected.values()) + len(expected) + 1
+
+
+def test_a_summary_is_written_though_the_event_that_begins_the_minute_is_not(
+    notices: Notices,
+) -> None:
+    """A flood of one kind does not hide what was suppressed before."""
+    clock = Clock()
+    throttled = throttle(clock)
+    for number in range(300):
+        throttled.admit(f"kind {number}", ["one place"])
+    clock.now += 30
+    for _ in range(20):
+        throttled.admit("the flood", ["one place"])
+    clock.now += 31
+    assert throttled.admit("the flood", ["one place"]) is None
+    assert [told for told in notices.told if "records were suppressed" in told]

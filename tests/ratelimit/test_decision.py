@@ -35,6 +35,22 @@ def seen_by_app(adapter: Adapter, limiter: RateLimiter, *paths: str) -> list[Any
     return seen
 
 
+@both_adapters
+def test_each_reader_of_a_request_gets_the_same_decision(adapter: Adapter) -> None:
+    """It is made when it is first read, and again for no one."""
+    seen: list[Any] = []
+
+    def looking(carrier: Any) -> Said:
+        state = mantlet.state(carrier)
+        seen.extend([state.rate_limit, state.rate_limit])
+        return hello(carrier)
+
+    app = adapter.wrap(looking, limiter("5/minute", namespace="outer"), limiter("3/minute"))
+    assert adapter.drive(app).error is None
+    assert seen[0] is seen[1]
+    assert (seen[0].quota.amount, seen[0].remaining) == (3, 2)
+
+
 # -- of one quota ---------------------------------------------------------------------------------
 
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from math import inf, nextafter
+from math import ceil, inf, nextafter
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from mantlet import Quota
-from mantlet.ratelimit.decision import BucketDecision
+from mantlet.ratelimit.decision import BucketDecision, Decision, parameters_within
 from mantlet.ratelimit.gcra import block, consume, refund
 from tests.ratelimit.meter import Meter
 from tests.ratelimit.stores.model import HOUR, MINUTE, SECOND, Bucket
@@ -91,7 +91,15 @@ def test_a_request_is_admitted_exactly_when_the_rational_model_has_its_tokens(
         decision = BucketDecision("default", quota, room, cost)
         assert decision.allowed is admitted
         assert decision.remaining == model.remaining
+        assert decision.parameters() == Decision.parameters(decision)
+        assert decision.parameters(1) == Decision.parameters(decision, 1)
+        assert decision.is_final is (not admitted and cost > quota.burst)
+        if admitted or decision.is_final:
+            assert decision.whole_seconds is None
+        else:
+            assert decision.whole_seconds == ceil(decision.retry_after)
         if admitted:
+            assert decision.parameters() == parameters_within(quota, room)
             assert decision.retry_after == 0
         elif cost > quota.burst:
             assert decision.retry_after == inf
