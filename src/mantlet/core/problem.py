@@ -123,17 +123,21 @@ class Problem(MantletError):
             return envelope.render(self, request)
         return self.with_body(MEDIA_TYPE, self.as_json(request))
 
-    def with_body(self, media_type: str, body: bytes) -> Reply:
+    def with_body(self, media_type: str, body: bytes, *, varies: bool = False) -> Reply:
         """Return a response with the headers of this problem and the given body.
 
         Args:
             media_type: of the body, unless the problem's own headers have a ``Content-Type``.
             body: the body.
+            varies: whether the form depends on ``Accept``, which caches that may store the response
+                have to know.
         """
         headers = [("Content-Type", media_type), ("Cache-Control", "no-store")]
         if self.headers:
             headers = [pair for pair in headers if pair[0].lower() not in self._names]
             headers += self.headers.items()
+            if varies and "cache-control" in self._names:
+                headers.append(("Vary", "Accept"))
         return Reply(self.status, headers, body)
 
     def members(self, request: Request) -> dict[str, Any]:
@@ -173,17 +177,20 @@ class FixedProblem(Problem):
     def __init__(self, status: int, **options: Any) -> None:
         super().__init__(status, **options)
         self._parts = super()._common_parts()
-        #: The headers of its response, by the media type of the body.
-        self._headers: dict[str, tuple[tuple[str, str], ...]] = {}
+        #: The headers of its response, by the media type of the body: as its only form, and as one
+        #: of several.
+        self._headers: tuple[dict[str, tuple[tuple[str, str], ...]], ...] = ({}, {})
 
     def _common_parts(self) -> tuple[str, str]:
         return self._parts
 
-    def with_body(self, media_type: str, body: bytes) -> Reply:
+    def with_body(self, media_type: str, body: bytes, *, varies: bool = False) -> Reply:
         """Return a response with the headers of this problem and the given body."""
-        headers = self._headers.get(media_type)
+        known = self._headers[varies]
+        headers = known.get(media_type)
         if headers is None:
-            headers = self._headers[media_type] = super().with_body(media_type, body).headers
+            reply = super().with_body(media_type, body, varies=varies)
+            headers = known[media_type] = reply.headers
         return Reply._of(self.status, headers, body)
 
 

@@ -383,8 +383,10 @@ class ErrorEnvelope(Policy):
 
     def render(self, problem: Problem, request: Request) -> Reply:
         """Return the response with a problem, in a form that the client accepts."""
-        request.state.problem = problem
-        return _masked(request, self._render(problem, request))
+        state = request.state
+        state.problem = problem
+        reply = self._render(problem, request)
+        return _masked(request, reply) if state._maskers else reply
 
     def _render(self, problem: Problem, request: Request) -> Reply:
         try:

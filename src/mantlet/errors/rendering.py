@@ -174,25 +174,17 @@ def render(problem: Problem, request: Request, own_page: Page | None = None) -> 
     """
     given = request.get_headers(ACCEPT)
     is_json = not given or "content-type" in problem._names
-    chosen = PROBLEM_JSON if is_json else negotiate(given["accept"])
+    chosen = PROBLEM_JSON if is_json else _preference(given["accept"]).media_type
     if chosen in (PROBLEM_JSON, JSON):
         # Also for a client that names application/json alone: by this type it can tell a problem.
-        return _reply(problem, PROBLEM_JSON, problem.as_json(request))
+        return problem.with_body(PROBLEM_JSON, problem.as_json(request), varies=True)
     if chosen == HTML:
         page = own_page(problem, request) if own_page else problem_page(problem, request)
-        return _reply(problem, f"{HTML}; charset=utf-8", _encoded(page))
+        return problem.with_body(f"{HTML}; charset=utf-8", _encoded(page), varies=True)
     members = problem.members(request)
     if chosen == TEXT:
-        return _reply(problem, f"{TEXT}; charset=utf-8", _encoded(_text(members)))
-    return _reply(problem, PROBLEM_XML, _encoded(_xml(members)))
-
-
-def _reply(problem: Problem, media_type: str, body: bytes) -> Reply:
-    """Return the response, with ``Vary`` if caches may store it."""
-    reply = problem.with_body(media_type, body)
-    if "cache-control" in problem._names:
-        return Reply(reply.status, [*reply.headers, ("Vary", "Accept")], reply.body)
-    return reply
+        return problem.with_body(f"{TEXT}; charset=utf-8", _encoded(_text(members)), varies=True)
+    return problem.with_body(PROBLEM_XML, _encoded(_xml(members)), varies=True)
 
 
 def _encoded(text: str) -> bytes:

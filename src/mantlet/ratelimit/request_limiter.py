@@ -164,9 +164,10 @@ class RequestLimiter:
     ) -> Reply:
         """Report a refusal, and return the response to it."""
         request.state.rate_limit = decision
-        add_headers(request, self._headers, limits, decision)
+        wait = decision.whole_seconds
+        add_headers(request, self._headers, limits, decision, wait)
         self._reporter.refused(request, decision, key)
-        return refusal(request, decision)
+        return refusal(request, decision, wait)
 
     # -- after the decision -----------------------------------------------------------------------
 

@@ -53,6 +53,7 @@ def add_headers(
     style: HeaderStyle | None,
     limits: Sequence[QuotaLimit | ConcurrencyLimit],
     decision: Decision,
+    latest: int | None = None,
 ) -> None:
     """Add the rate limit headers to the response; limits in report mode are left out.
 
@@ -61,10 +62,10 @@ def add_headers(
         style: which headers.
         limits: the limits that decided, in the order of ``decision.parts``.
         decision: the whole decision.
+        latest: the ``Retry-After`` of a refusal, in seconds.
     """
     if style is None:
         return
-    latest = None if decision.allowed else decision.whole_seconds
     shown: list[Decision] = []
     policies: list[str] = []
     items: list[str] = []
@@ -101,8 +102,14 @@ def _add_legacy_headers(request: Request, decision: Decision) -> None:
         request.add_response_header(name, str(number), replace=True)
 
 
-def refusal(request: Request, decision: Decision) -> Reply:
-    """Return the response to a request that exceeds a quota."""
+def refusal(request: Request, decision: Decision, wait: int | None) -> Reply:
+    """Return the response to a request that exceeds a quota.
+
+    Args:
+        request: the request.
+        decision: the decision.
+        wait: the seconds until the request would be admitted; None if that is unknown, or never.
+    """
     names: tuple[str, ...] = ()
     never = None
     for one in decision.parts:
@@ -110,7 +117,7 @@ def refusal(request: Request, decision: Decision) -> Reply:
             names += (one.name,)
             if never is None and one.is_final:
                 never = one.name
-    return _quota_exceeded(names, never, decision.whole_seconds).reply(request)
+    return _quota_exceeded(names, never, wait).reply(request)
 
 
 @lru_cache(maxsize=1024)
