@@ -42,15 +42,17 @@ def _next(error: BaseException, most: int) -> list[BaseException]:
     except Exception:  # noqa: BLE001  # raised by a property of the exception's own
         linked = _linked(error, safe_getattr)
     if isinstance(error, BaseExceptionGroup):
-        linked += error.exceptions[:most]
-    return [one for one in linked if isinstance(one, BaseException)]
-
-
-def _linked(error: BaseException, read: Callable[[object, str, None], Any]) -> list[Any]:
-    linked = [read(error, "orig", None), read(error, "__cause__", None)]
-    if not read(error, "__suppress_context__", None):
-        linked.append(read(error, "__context__", None))
+        linked += [one for one in error.exceptions[:most] if isinstance(one, BaseException)]
     return linked
+
+
+def _linked(error: BaseException, read: Callable[[object, str, None], Any]) -> list[BaseException]:
+    wrapped, cause = read(error, "orig", None), read(error, "__cause__", None)
+    is_hidden = read(error, "__suppress_context__", None)
+    context = None if is_hidden else read(error, "__context__", None)
+    if wrapped is cause is context is None:
+        return []  # the usual case
+    return [one for one in (wrapped, cause, context) if isinstance(one, BaseException)]
 
 
 def flatten_group(error: BaseException) -> list[BaseException]:

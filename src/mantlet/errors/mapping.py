@@ -3,6 +3,7 @@
 import builtins
 import sys
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from importlib.util import find_spec
 from typing import Any, Final, NamedTuple
 
@@ -174,17 +175,26 @@ class ErrorMap:
     def _raised_for_client(self, error: BaseException) -> MappedError | None:
         if isinstance(error, Problem):
             return MappedError(error.status, error, for_client=True)
-        for name in class_names(type(error)):
-            if name in INVALID_INPUT:
-                return MappedError(422, validation_problem(error))
-            if name in HTTP_EXCEPTIONS:
-                status, headers = declared_response(error, HTTP_EXCEPTIONS[name])
-                if status < 400:
-                    return MappedError(status, None, headers, for_client=True)
-                detail = public_detail(error, status) if self._expose_details else None
-                problem = Problem(status, detail=detail)
-                return MappedError(status, problem, headers, for_client=True)
-        return None
+        name = _name_for_client(type(error))
+        if name is None:
+            return None
+        if name in INVALID_INPUT:
+            return MappedError(422, validation_problem(error))
+        status, headers = declared_response(error, HTTP_EXCEPTIONS[name])
+        if status < 400:
+            return MappedError(status, None, headers, for_client=True)
+        detail = public_detail(error, status) if self._expose_details else None
+        problem = Problem(status, detail=detail)
+        return MappedError(status, problem, headers, for_client=True)
+
+
+def _find_name_for_client(kind: type) -> str | None:
+    names = class_names(kind)
+    return next((name for name in names if name in INVALID_INPUT or name in HTTP_EXCEPTIONS), None)
+
+
+#: Returns the name of a framework's class by which a class of exceptions is one for the client.
+_name_for_client: Callable[[type], str | None] = lru_cache(maxsize=1024)(_find_name_for_client)
 
 
 def _call(target: Callable[[Any], Any], error: BaseException) -> Problem | None:
