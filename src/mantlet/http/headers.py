@@ -45,9 +45,6 @@ MAX_SIZE: Final = 64 * 1024
 #: 5.5), so that a policy sees an invalid header, and neither a missing one nor a part of it.
 OVERSIZED: Final = "\x00"
 
-_first = itemgetter(0)
-_lower = methodcaller("lower")
-
 
 class _LowerNames(dict[str, Native], Generic[Native]):
     """Header names in lower case, by the names as given; each is validated once.
