@@ -32,6 +32,8 @@ _TAIL: Final = re.compile(
     + rb")?)?)?\Z"
 )
 _REACH: Final = 700
+#: A number, since in Python 3.11 only a search for an int is a memchr().
+_AT: Final = 0x40
 
 #: In lower case, as the hosts.
 _NAMES: Final = re.compile(
@@ -106,7 +108,7 @@ class UrlDetector(PatternDetector):
         ]
 
     def _passwords(self, data: bytes, start: int) -> Iterator[re.Match[bytes]]:
-        if b"@" not in data or b"://" not in data or self._ignored:
+        if b"://" not in data or self._ignored:
             return
         for match in _MAIN.finditer(data, max(0, start - 4)):
             if match.start(2) >= start and _is_secret(match[1], match[2], match[3]):
@@ -114,7 +116,7 @@ class UrlDetector(PatternDetector):
 
     def hits(self, data: bytes, start: int) -> bool:
         """Return whether a password begins at or after ``start``."""
-        return any(True for _ in self._passwords(data, start))
+        return _AT in data and any(True for _ in self._passwords(data, start))
 
     def tail(self, data: bytes) -> int:
         """Return how many bytes at the end of the data may become a leak when more follow."""
