@@ -203,8 +203,9 @@ def escape_if_json(body: bytes) -> bytes:
     Args:
         body: the whole body.
     """
-    escaped = escape_json(body)
-    return escaped if escaped is body or JsonBeginning().feed(body) else body
+    if not (_LESS in body or _GREATER in body or _AND in body or _SEPARATOR in body):
+        return body  # the usual case, without a call
+    return escape_json(body) if JsonBeginning().feed(body) else body
 
 
 def _escape(chunk: bytes) -> bytes:

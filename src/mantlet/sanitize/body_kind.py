@@ -7,12 +7,13 @@ without a type, or with one that says nothing, is JSON if it looks like it.
 
 import json
 import re
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Final, NamedTuple
 
 __all__ = [
     "HTML",
     "BodyKind",
+    "Classify",
     "JsonBeginning",
     "classify_body",
     "guess_json",
@@ -223,7 +224,8 @@ class BodyKind(NamedTuple):
         events: whether it is an event stream.
         html: whether it is HTML.
         guessed: whether its beginning decides whether it is JSON.
-        plain: whether it is scanned, and neither an event stream nor HTML that is inspected.
+        plain: whether it is scanned, and neither an event stream, nor HTML that is inspected, nor
+            declared to be wide text.
     """
 
     media: str | None
@@ -233,6 +235,10 @@ class BodyKind(NamedTuple):
     html: bool
     guessed: bool
     plain: bool
+
+
+#: Returns the kind of a body by its media type.
+Classify = Callable[[str | None], BodyKind]
 
 
 def classify_body(media: str | None, *, scan_binary: bool, inspects_html: bool) -> BodyKind:

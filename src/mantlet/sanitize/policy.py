@@ -23,7 +23,7 @@ from mantlet.http.html import HtmlPolicy
 from mantlet.redact.registry import SecretValues, registry_of
 from mantlet.redact.scanner import Scanner
 from mantlet.sanitize.body import ResponseContext, escape_if_json
-from mantlet.sanitize.body_kind import BodyKind, guess_json
+from mantlet.sanitize.body_kind import guess_json
 from mantlet.sanitize.etags import restore_tags, strengthen_tags
 from mantlet.sanitize.headers import Cookies, HeaderPolicy, Preset, SecurityHeaders
 from mantlet.sanitize.html_routes import HtmlRoutes
@@ -34,7 +34,6 @@ from mantlet.sanitize.ranges import deny_ranges, drop_range
 from mantlet.sanitize.redactor import Redactor
 from mantlet.sanitize.reporting import Finding, FindingListener, FindingReporter
 from mantlet.sanitize.response_bodies import ResponseBodies
-from mantlet.sanitize.wide_text import may_be_wide
 
 __all__ = ["OutputSanitizer"]
 
@@ -132,15 +131,6 @@ class OutputSanitizer(Policy):
         check_int("max_html_size", max_html_size, unit="bytes")
         check_int("max_decoded_size", max_decoded_size, unit="bytes")
         self._reporter = FindingReporter(on_finding)
-        self._headers = HeaderPolicy(
-            headers=headers,
-            cookies=cookies,
-            unsafe_headers=unsafe_headers,
-            routes=routes or {},
-            trusted_proxies=trusted_proxies,
-            report=self._report,
-        )
-        self.trusted_headers = self._headers.trusted_headers
         self._registry = registry_of(secrets)
         self._redactor = None
         if leaks is not None or self._registry is not None:
@@ -161,7 +151,16 @@ class OutputSanitizer(Policy):
             max_decoded_size=max_decoded_size,
             report=self._report,
         )
-        self._kinds = self._bodies.kinds
+        self._headers = HeaderPolicy(
+            headers=headers,
+            cookies=cookies,
+            unsafe_headers=unsafe_headers,
+            routes=routes or {},
+            trusted_proxies=trusted_proxies,
+            classify=self._bodies.classify,
+            report=self._report,
+        )
+        self.trusted_headers = self._headers.trusted_headers
         self._filters_bodies = self._bodies.filters
         self._isolates = bool(html)
         disabled = set()
@@ -188,8 +187,7 @@ class OutputSanitizer(Policy):
         self, request: Request, response: Response
     ) -> Reply | Awaitable[Reply | None] | None:
         """Make the headers safe, and register the filters of the body."""
-        media, coding, values = self._headers.apply(request, response)
-        kind = self._kinds.get(media) or self._bodies.classify(media)
+        kind, coding, values = self._headers.apply(request, response)
         scanner = None
         if self._redactor is not None:
             if self._registry is not None and self._registry.has_replaced:
@@ -197,43 +195,41 @@ class OutputSanitizer(Policy):
             scanner = self._redactor.scanner
         if response.has_trailers:
             self._filter_trailers(request, response, scanner)
-        status = response.status
         if self._isolates:
             self._bodies.isolate(request, response, kind)
         if b"bytes" in values and kind.scanned and self._filters_bodies:
-            deny_ranges(response, media)
+            deny_ranges(response, kind.media)
         body = response.first_chunk
+        status = response.status
         if (
             response.complete
-            and len(body) <= _MEDIUM_BODY
-            and coding is None
             and kind.plain
+            and coding is None
             and status not in _SPECIAL
-            and not may_be_wide(body, values)
-            and self._is_clean(values, body, scanner, kind)
-        ):
-            # The usual case.
-            escaped = escape_if_json(body) if kind.json and self._escapes else body
-            if escaped is not body:
-                response.transform(lambda _chunk, _more: escaped, keeps_etag=True)
+            and (size := len(body)) <= _MEDIUM_BODY
+            and not (0 in body or body >= b"\xfe")  # else it may be UTF-16 or UTF-32
+            and (
+                scanner is None
+                or (
+                    scanner.is_clean(values + body)  # one search takes less time than two
+                    if size <= _SMALL_BODY
+                    else scanner.is_clean(values) and scanner.is_clean(body)
+                )
+            )
+            and not (
+                self._masker is not None and self._masker.prefilter.find(body)
+                if kind.json
+                else (kind.html or kind.guessed) and guess_json(body, more=False)
+            )
+        ):  # the usual case
+            if kind.json and self._escapes:
+                escaped = escape_if_json(body)
+                if escaped is not body:
+                    response.transform(lambda _chunk, _more: escaped, keeps_etag=True)
             return None
         if status == 304 and self._filters_bodies:
             restore_tags(request, response)
         return self._inspect(ResponseContext(request, response, scanner, kind, coding), values)
-
-    def _is_clean(
-        self, values: bytes, body: bytes, scanner: Scanner | None, kind: BodyKind
-    ) -> bool:
-        """Return whether a response needs nothing but its JSON to be escaped."""
-        if scanner is not None:
-            if len(body) <= _SMALL_BODY:  # one search takes less time than two
-                if not scanner.is_clean(b"%b\n%b" % (values, body), kind.media):
-                    return False
-            elif not (scanner.is_clean(values) and scanner.is_clean(body, kind.media)):
-                return False
-        if kind.html or kind.guessed:
-            return not guess_json(body, more=False)
-        return not (kind.json and self._masker is not None and self._masker.prefilter.find(body))
 
     def _inspect(
         self, context: ResponseContext, values: bytes

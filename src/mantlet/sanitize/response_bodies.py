@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Awaitable, Callable, Sequence
-from functools import partial
+from functools import lru_cache, partial
 from typing import Final
 
 from mantlet.core.body_filters import SLICE
@@ -12,7 +12,7 @@ from mantlet.core.request import Request
 from mantlet.core.response import DIGESTS, Filter, Reply, Response, without_digests
 from mantlet.exceptions import ResponseTooLarge
 from mantlet.sanitize.body import BodyFilter, ResponseContext
-from mantlet.sanitize.body_kind import BodyKind, classify_body, guess_json
+from mantlet.sanitize.body_kind import BodyKind, Classify, classify_body, guess_json
 from mantlet.sanitize.compressed import CompressedFilter, read_codings
 from mantlet.sanitize.etags import weaken_tag
 from mantlet.sanitize.html_routes import CleanHtml, HtmlRoutes, charset_of
@@ -59,7 +59,7 @@ class ResponseBodies:
         report: called with each finding.
 
     Attributes:
-        kinds: the kinds of bodies by their media types, cached.
+        classify: returns the kind of a body by its media type.
         filters: whether an option requires that bodies are filtered.
     """
 
@@ -84,21 +84,15 @@ class ResponseBodies:
         self._escapes = escapes
         self._fixes_type = fixes_type
         self._blocks_undecodable = blocks_undecodable
-        self._scan_binary = scan_binary
         self._scan_files = scan_files
         self._max_html_size = max_html_size
         self._max_decoded_size = max_decoded_size
         self._report = report
-        self.kinds: dict[str | None, BodyKind] = {}
+        inspects_html = fixes_type or html is not None
+        self.classify: Classify = lru_cache(_MAX_KINDS)(
+            partial(classify_body, scan_binary=scan_binary, inspects_html=inspects_html)
+        )
         self.filters = escapes or any(part is not None for part in (redactor, masker, html))
-
-    def classify(self, media: str | None) -> BodyKind:
-        """Return the kind of a body, and cache it."""
-        inspects_html = self._fixes_type or self._html is not None
-        kind = classify_body(media, scan_binary=self._scan_binary, inspects_html=inspects_html)
-        if len(self.kinds) < _MAX_KINDS:
-            self.kinds[media] = kind
-        return kind
 
     def register(self, context: ResponseContext) -> Reply | Awaitable[Reply | None] | None:
         """Register the filters of the body of a response.

@@ -12,7 +12,7 @@ from typing import Final
 
 from mantlet.core.response import ChunkFilter
 
-__all__ = ["WideText", "may_be_wide", "wide_encoding"]
+__all__ = ["WideText", "wide_encoding"]
 
 #: Byte order marks (Unicode 15, 23.8); that of UTF-32 begins with that of UTF-16.
 _BOMS: Final = (
@@ -56,17 +56,6 @@ _MASKED: Final = re.compile(rb"\*+")
 #: How many bytes are read to recognize the encoding.
 _BEGINNING: Final = 4
 _CHARSET: Final = re.compile(r"charset\s*=\s*[\"']?\s*([\w.:-]{1,40})", re.IGNORECASE | re.ASCII)
-
-
-def may_be_wide(first: bytes, headers: bytes) -> bool:
-    """Return whether a body may be wide text: a fast test before `wide_encoding()`.
-
-    Args:
-        first: the first bytes of the body.
-        headers: the values of the response's headers.
-    """
-    start = first[:_BEGINNING]
-    return 0 in start or start >= b"\xfe" or b"-16" in headers
 
 
 def needs_more(first: bytes) -> bool:

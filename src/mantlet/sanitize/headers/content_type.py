@@ -11,10 +11,11 @@ from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
 from mantlet.http.headers import TOKEN
-from mantlet.sanitize.body_kind import strictest_type
+from mantlet.sanitize.body_kind import BodyKind, Classify, strictest_type
 from mantlet.sanitize.headers.native import as_text
+from mantlet.sanitize.wide_text import wide_encoding
 
-__all__ = ["MISSING", "ContentType", "ContentTypes"]
+__all__ = ["ContentType", "ContentTypes"]
 
 #: Maximum number of values that are cached.
 _MAX_CACHED: Final = 256
@@ -29,46 +30,47 @@ class ContentType(NamedTuple):
     """The type of a body, as declared by the response.
 
     Attributes:
-        media: the media type in lower case, without parameters; None if there is no usable one.
+        kind: the kind of the body, which is not plain if the type declares wide text.
         fault: the id of a rule that it breaks, or None.
     """
 
-    media: str | None
+    kind: BodyKind
     fault: str | None
-
-
-MISSING: Final = ContentType(None, "missing-content-type")
 
 
 class ContentTypes:
     """Reads the types of responses, and caches them: an app has a handful.
 
+    Args:
+        classify: returns the kind of a body by its media type.
+
     Attributes:
         cached: the types by the native value of a single header.
     """
 
-    __slots__ = ("cached",)
+    __slots__ = ("_classify", "cached")
 
-    def __init__(self) -> None:
+    def __init__(self, classify: Classify) -> None:
+        self._classify = classify
         self.cached: dict[Any, ContentType] = {}
 
     def read(self, values: Sequence[Any]) -> ContentType:
-        """Return the type that one or several headers give."""
-        if len(values) != 1:
-            return _parse([as_text(value) for value in values])
-        value = values[0]
-        try:
-            found = self.cached.get(value)
-        except TypeError:  # a bytearray, which servers accept, is not hashable
-            return _parse([as_text(value)])
-        if found is None:
-            found = _parse([as_text(value)])
-            if len(self.cached) < _MAX_CACHED and len(value) <= _MAX_LENGTH:
-                self.cached[value] = found
+        """Return the type that any number of headers give, and cache that of a single one."""
+        texts = [as_text(value) for value in values]
+        media, fault = _parse(texts) if texts else (None, "missing-content-type")
+        kind = self._classify(media)
+        if any(wide_encoding(b"", text) for text in texts):
+            kind = kind._replace(plain=False)
+        found = ContentType(kind, fault)
+        is_short = len(texts) == 1 and len(texts[0]) <= _MAX_LENGTH
+        # A bytearray, which servers accept, is not hashable.
+        if is_short and len(self.cached) < _MAX_CACHED and isinstance(values[0], (bytes, str)):
+            self.cached[values[0]] = found
         return found
 
 
-def _parse(values: list[str]) -> ContentType:
+def _parse(values: list[str]) -> tuple[str | None, str | None]:
+    """Return the media type of several headers, and the id of a rule that they break, if any."""
     types: list[str] = []
     malformed = False
     for value in values:
@@ -82,6 +84,6 @@ def _parse(values: list[str]) -> ContentType:
             elif element.strip() or not short:
                 malformed = True
     if malformed:
-        return ContentType(strictest_type(types), "malformed-content-type")
+        return strictest_type(types), "malformed-content-type"
     repeated = len(set(types)) > 1
-    return ContentType(strictest_type(types), "repeated-content-type" if repeated else None)
+    return strictest_type(types), "repeated-content-type" if repeated else None

@@ -13,14 +13,14 @@ from mantlet.core.request import Request
 from mantlet.core.response import Response
 from mantlet.http.headers import HeaderNames, bytes_header, text_header
 from mantlet.http.routing import Routes
-from mantlet.sanitize.body_kind import HTML
-from mantlet.sanitize.headers.content_type import MISSING, ContentType, ContentTypes
+from mantlet.sanitize.body_kind import HTML, BodyKind, Classify
+from mantlet.sanitize.headers.content_type import ContentTypes
 from mantlet.sanitize.headers.cookies import Cookies
 from mantlet.sanitize.headers.documentation import DocumentationPages
 from mantlet.sanitize.headers.native import HeaderPair, as_text, with_value, without
 from mantlet.sanitize.headers.nonce import new_nonce
 from mantlet.sanitize.headers.notices import OverrideNotices
-from mantlet.sanitize.headers.plan import NO_STORE, CompiledHeaders, HeaderPlan, read_headers
+from mantlet.sanitize.headers.plan import NO_STORE, CompiledHeaders, HeaderPlan
 from mantlet.sanitize.headers.security import (
     PRESETS,
     Preset,
@@ -41,9 +41,9 @@ _PRIVATE: Final = "private, no-store"
 #: The most cookies that a response may set. Browsers keep some 180 for a site.
 _MAX_COOKIES: Final = 1000
 
-#: The headers that describe the body: its media type in lower case, without parameters, and its
-#: content coding, each None if missing; and the app's headers joined, to be scanned.
-BodyHeaders = tuple[str | None, str | None, bytes]
+#: What the headers say about the body: its kind, and its content coding, None if missing; and the
+#: app's headers joined, to be scanned, with a line feed at the end.
+BodyHeaders = tuple[BodyKind, str | None, bytes]
 
 
 class HeaderPolicy:
@@ -55,6 +55,7 @@ class HeaderPolicy:
         unsafe_headers: ``"drop"`` headers that must not be sent, or ``"refuse"`` the response.
         routes: security headers by route, in place of ``headers``.
         trusted_proxies: the networks of proxies that forward the client's scheme.
+        classify: returns the kind of a body by its media type.
         report: called with each finding.
 
     Raises:
@@ -76,6 +77,7 @@ class HeaderPolicy:
         unsafe_headers: Literal["drop", "refuse"],
         routes: Mapping[str, Preset | SecurityHeaders | None],
         trusted_proxies: Iterable[str] = (),
+        classify: Classify,
         report: Report,
     ) -> None:
         if unsafe_headers not in ("drop", "refuse"):
@@ -99,7 +101,7 @@ class HeaderPolicy:
         self._unsafe = UnsafeHeaders(refuses=unsafe_headers == "refuse", report=report)
         self.trailers = self._unsafe.safe_trailers
         self._notices = OverrideNotices()
-        self._types = ContentTypes()
+        self._types = ContentTypes(classify)
         self._pages = DocumentationPages()
         self.needs_request = any(
             compiled.has_nonce for compiled in (self._headers, *(value for _, value in by_route))
@@ -112,62 +114,75 @@ class HeaderPolicy:
         active = enter_request(state._request_id or "", request)
         request.add_cleanup(lambda: leave_request(active))
 
-    def apply(self, request: Request, response: Response) -> BodyHeaders:
+    def apply(  # noqa: C901  # a call for each step costs every response more
+        self, request: Request, response: Response
+    ) -> BodyHeaders:
         """Make the headers of a response safe; return what they say about the body.
 
         Raises:
             Problem: a header must not be sent, and the response is refused for it.
         """
         compiled = self._headers if self._routes is None else self._headers_for(request)
-        raw, plan, values = self._read(request, response.raw, compiled)
+        raw, in_bytes = response.raw, request.is_async
         try:
-            found = self._types.cached[raw[plan.content_type][1]]
-        except (KeyError, TypeError):  # missing, repeated, seen first, or a bytearray
-            found = self._content_type(raw, plan.content_types)
-        if found.fault is not None and _has_body(response, raw):
-            self._report(request, found.fault, "header content-type")
-        media = found.media
-        coding = None
-        if plan.codings:
-            coding = ", ".join(as_text(raw[index][1]).strip().lower() for index in plan.codings)
-        documentation = compiled.documentation
-        if documentation is not None and self._pages.include(request, response, media, coding):
-            compiled = documentation
-            plan, _, _ = read_headers(raw, compiled, in_bytes=request.is_async)
-        if plan.cookies and self._cookies is not None:
-            raw = self._with_cookies(request, raw, plan, self._cookies)
-        for name in plan.overridden:
-            self._notices.header(name)
-        kept: list[HeaderPair] = [*raw] if not plan.dropped else without(raw, plan.dropped)
-        if response.status != 101:
-            kept += plan.added
-            if plan.varies:
-                is_page = media is None or media in HTML
-                private = is_page and not compiled.caches_nonces
-                kept = self._varied(request, plan, kept, response.status, private=private)
-        response.raw = kept
-        return media, coding, values + plan.names
-
-    def _read(
-        self, request: Request, raw: Any, compiled: CompiledHeaders
-    ) -> tuple[Any, HeaderPlan, bytes]:
-        """Return the headers that may be sent, their plan, and their joined values."""
-        in_bytes = request.is_async
-        try:
-            plan, text, values = read_headers(raw, compiled, in_bytes=in_bytes)
+            plan, is_printable, values = compiled.read(raw, in_bytes)
         except (TypeError, ValueError, AttributeError):
             raw = self._unsafe.well_formed(request, raw)
-            plan, text, values = read_headers(raw, compiled, in_bytes=in_bytes)
-        if not (plan.is_sound and text.isprintable()):
-            removed = self._unsafe.unsafe(request, raw, plan)
-            if removed:  # plan again: a removed header does not count as set by the app
-                raw = without(raw, removed)
-                plan, _, values = read_headers(raw, compiled, in_bytes=in_bytes)
-        if len(plan.cookies) > _MAX_COOKIES and self._cookies is not None:
-            self._report(request, "too-many-cookies", "header set-cookie")
-            raw = without(raw, {*plan.cookies[_MAX_COOKIES:]})
-            plan, _, values = read_headers(raw, compiled, in_bytes=in_bytes)
+            plan, is_printable, values = compiled.read(raw, in_bytes)
+        if not (plan.is_sound and is_printable):
+            raw, plan, values = self._without_unsafe(request, raw, plan, values, compiled)
+        try:
+            kind, fault = self._types.cached[raw[plan.content_type][1]]
+        except (KeyError, TypeError):  # missing, repeated, seen first, or a bytearray
+            kind, fault = self._types.read([raw[index][1] for index in plan.content_types])
+        if fault is not None and _has_body(response, raw):
+            self._report(request, fault, "header content-type")
+        coding = None
+        if not plan.only_adds:
+            if plan.codings:
+                coding = ", ".join(as_text(raw[index][1]).strip().lower() for index in plan.codings)
+            documentation = compiled.documentation
+            if documentation and self._pages.include(request, response, kind.media, coding):
+                compiled = documentation
+                plan, _, _ = compiled.read(raw, in_bytes)
+            raw = self._changed(request, raw, plan)
+        if response.status != 101:
+            raw = [*raw, *plan.added]
+            if plan.varies:
+                is_page = kind.media is None or kind.media in HTML
+                private = is_page and not compiled.caches_nonces
+                raw = self._varied(request, plan, raw, response.status, private=private)
+            elif plan.no_store and request.get_headers(_CREDENTIALS):
+                raw = _with_no_store(raw, plan, in_bytes)
+        response.raw = raw
+        return kind, coding, values + plan.names
+
+    def _without_unsafe(
+        self,
+        request: Request,
+        raw: Any,
+        plan: HeaderPlan,
+        values: bytes,
+        compiled: CompiledHeaders,
+    ) -> tuple[Any, HeaderPlan, bytes]:
+        """Return the headers that may be sent, their plan, and their joined values."""
+        removed = self._unsafe.unsafe(request, raw, plan)
+        if removed:  # plan again: a removed header does not count as set by the app
+            raw = without(raw, removed)
+            plan, _, values = compiled.read(raw, request.is_async)
         return raw, plan, values
+
+    def _changed(self, request: Request, raw: Any, plan: HeaderPlan) -> Any:
+        """Return the headers with cookies changed, and without those that are removed."""
+        dropped = plan.dropped
+        if plan.cookies and self._cookies is not None:
+            if len(plan.cookies) > _MAX_COOKIES:
+                self._report(request, "too-many-cookies", "header set-cookie")
+                dropped = dropped.union(plan.cookies[_MAX_COOKIES:])
+            raw = self._with_cookies(request, raw, plan.cookies[:_MAX_COOKIES], self._cookies)
+        for name in plan.overridden:
+            self._notices.header(name)
+        return without(raw, dropped) if dropped else raw
 
     def _headers_for(self, request: Request) -> CompiledHeaders:
         if not self._routes:
@@ -176,10 +191,6 @@ class HeaderPolicy:
         # Where the path can be read in two ways, those of one might be too weak for the other.
         found = readings[0] if len(readings) == 1 else ()
         return found[0][0] if found else self._headers
-
-    def _content_type(self, raw: Any, indexes: tuple[int, ...]) -> ContentType:
-        """Return the type of the body."""
-        return self._types.read([raw[index][1] for index in indexes]) if indexes else MISSING
 
     def _varied(
         self,
@@ -203,9 +214,7 @@ class HeaderPolicy:
             if private:
                 return self._private(request, kept)
         if plan.no_store and request.get_headers(_CREDENTIALS):
-            if plan.caching:
-                kept = [pair for pair in kept if pair[0] not in plan.caching]
-            kept.append(NO_STORE[request.is_async])
+            return _with_no_store(kept, plan, request.is_async)
         return kept
 
     def _private(self, request: Request, kept: list[HeaderPair]) -> list[HeaderPair]:
@@ -229,12 +238,12 @@ class HeaderPolicy:
         ]
 
     def _with_cookies(
-        self, request: Request, raw: Any, plan: HeaderPlan, cookies: Cookies
+        self, request: Request, raw: Any, indexes: tuple[int, ...], cookies: Cookies
     ) -> list[HeaderPair]:
         """Return the headers with the attributes that cookies lack."""
         fixed = list(raw)
         https = self._is_secure(request)
-        for index in plan.cookies:
+        for index in indexes:
             pair = raw[index]
             value = as_text(pair[1])
             better, fault = cookies.fix(value, https=https, on_added=self._notices.cookie)
@@ -243,6 +252,13 @@ class HeaderPolicy:
             if better is not value:
                 fixed[index] = with_value(pair, better)
         return fixed
+
+
+def _with_no_store(kept: list[HeaderPair], plan: HeaderPlan, in_bytes: bool) -> list[HeaderPair]:
+    """Return the headers with ``Cache-Control: no-store``."""
+    if plan.caching:
+        kept = [pair for pair in kept if pair[0] not in plan.caching]
+    return [*kept, NO_STORE[in_bytes]]
 
 
 def _compile(option: str, value: Preset | SecurityHeaders | None) -> CompiledHeaders:

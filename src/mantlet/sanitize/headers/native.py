@@ -1,13 +1,12 @@
 """Headers as the native pairs of a protocol: bytes under ASGI, text under WSGI."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from typing import Any
 
 __all__ = [
     "HeaderPair",
     "as_text",
     "indexes_of",
-    "join_values",
     "joined_headers",
     "with_value",
     "without",
@@ -41,19 +40,9 @@ def indexes_of(names: list[str], wanted: str) -> tuple[int, ...]:
     return tuple(index for index, name in enumerate(names) if name == wanted)
 
 
-def join_values(values: Sequence[Any]) -> tuple[str, bytes]:
-    """Return values, joined, as text and as bytes.
-
-    Raises:
-        TypeError: the values are neither all bytes nor all text.
-    """
-    if values and isinstance(values[0], str):
-        text = ",".join(values)
-        return text, text.encode("latin-1", "replace")
-    data = b",".join(values)
-    return data.decode("latin-1"), data
-
-
 def joined_headers(raw: Any) -> bytes:
     """Return the names and values of headers, joined, to be scanned."""
-    return join_values([text for pair in raw for text in pair])[1]
+    parts = [part for pair in raw for part in pair]
+    if parts and isinstance(parts[0], str):
+        return ",".join(parts).encode("latin-1", "replace")
+    return b",".join(parts)

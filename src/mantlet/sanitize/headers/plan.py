@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 
 from mantlet.http.headers import TOKEN, bytes_header, text_header
 from mantlet.sanitize.headers.csp import Csp
-from mantlet.sanitize.headers.native import HeaderPair, as_text, indexes_of, join_values
+from mantlet.sanitize.headers.native import HeaderPair, as_text, indexes_of
 from mantlet.sanitize.headers.security import (
     CACHING,
     HSTS,
@@ -17,7 +17,7 @@ from mantlet.sanitize.headers.security import (
     SecurityHeaders,
 )
 
-__all__ = ["NO_STORE", "CompiledHeaders", "HeaderPlan", "read_headers"]
+__all__ = ["NO_STORE", "CompiledHeaders", "HeaderPlan"]
 
 _NAME: Final = re.compile(TOKEN)
 #: As text and as bytes, like all pairs here.
@@ -43,14 +43,16 @@ class HeaderPlan(NamedTuple):
         added: pairs to append.
         added_secure: pairs to append over https.
         nonced: policies to append with the nonce of the request.
+        varies: whether one of these two is set.
         no_store: whether requests with credentials get ``Cache-Control: no-store``.
         caching: the app's own names of that header, which it replaces.
-        varies: whether ``added_secure``, ``nonced`` or ``no_store`` is set.
+        only_adds: whether none of the app's headers is dropped, a coding or a cookie, and the page
+            cannot be an API's documentation, so that headers are at most added.
         content_type: index of ``Content-Type``; None if it is missing or repeated.
         content_types: indexes of ``Content-Type``.
         codings: indexes of ``Content-Encoding``.
         cookies: indexes of ``Set-Cookie``.
-        names: the names, each on a line of its own, to be scanned.
+        names: the names, each on a line of its own, to be scanned between the values and the body.
     """
 
     unsafe: tuple[int, ...]
@@ -61,9 +63,10 @@ class HeaderPlan(NamedTuple):
     added: tuple[HeaderPair, ...]
     added_secure: tuple[HeaderPair, ...]
     nonced: tuple[tuple[str, Csp], ...]
+    varies: bool
     no_store: bool
     caching: frozenset[Any]
-    varies: bool
+    only_adds: bool
     content_type: int | None
     content_types: tuple[int, ...]
     codings: tuple[int, ...]
@@ -105,7 +108,25 @@ class CompiledHeaders:
         self.documentation = documentation
         self.plans: tuple[dict[Any, HeaderPlan], dict[Any, HeaderPlan]] = ({}, {})
 
-    def plan(self, names: tuple[Any, ...], *, in_bytes: bool) -> HeaderPlan:
+    # Any: native pairs, of bytes under ASGI and of str under WSGI.
+    def read(self, raw: Any, in_bytes: bool) -> tuple[HeaderPlan, bool, bytes]:
+        """Return the plan for headers, whether their values are printable, and the joined values.
+
+        Raises:
+            TypeError: the values are not of the protocol's type.
+            ValueError: a header is not a pair.
+            AttributeError: a name is neither bytes nor text.
+        """
+        names: tuple[Any, ...]
+        names, values = zip(*raw, strict=True) if raw else ((), ())
+        plan = self.plans[in_bytes].get(names) or self._plan(names, in_bytes)
+        if in_bytes:
+            data = b",".join(values)
+            return plan, data.decode("latin-1").isprintable(), data
+        text = ",".join(values)
+        return plan, text.isprintable(), text.encode("latin-1", "replace")
+
+    def _plan(self, names: tuple[Any, ...], in_bytes: bool) -> HeaderPlan:
         """Make and cache the plan for responses with these header names."""
         plan = self._make(names, in_bytes)
         plans = self.plans[in_bytes]
@@ -131,6 +152,11 @@ class CompiledHeaders:
         elif replaces:  # keep the app's value unless the response turns out to be private
             overridden -= {"cache-control"}
         types = indexes_of(lower, "content-type")
+        codings = indexes_of(lower, "content-encoding")
+        cookies = indexes_of(lower, "set-cookie")
+        dropped = frozenset(
+            i for i, name in enumerate(lower) if name in REVEALING or name in overridden
+        )
         unsafe = tuple(i for i, name in enumerate(lower) if not _NAME.fullmatch(name))
         counts: dict[str, int] = {}
         for name in lower:
@@ -142,40 +168,20 @@ class CompiledHeaders:
             unsafe=unsafe,
             repeated=repeated,
             is_sound=not unsafe and not repeated,
-            dropped=frozenset(
-                i for i, name in enumerate(lower) if name in REVEALING or name in overridden
-            ),
+            dropped=dropped,
             overridden=tuple(sorted(overridden.intersection(lower))),
             added=tuple(added),
             added_secure=tuple(secure),
             nonced=nonced,
+            varies=bool(secure or nonced),
             no_store=no_store is not None,
             caching=frozenset(
                 name for name in names if replaces and as_text(name).lower() == "cache-control"
             ),
-            varies=bool(secure or nonced or no_store),
+            only_adds=not (dropped or codings or cookies or self.documentation),
             content_type=types[0] if len(types) == 1 else None,
             content_types=types,
-            codings=indexes_of(lower, "content-encoding"),
-            cookies=indexes_of(lower, "set-cookie"),
-            names="\n".join(("", *map(as_text, names))).encode("latin-1", "replace"),
+            codings=codings,
+            cookies=cookies,
+            names="\n".join(("", *map(as_text, names), "")).encode("latin-1", "replace"),
         )
-
-
-def read_headers(
-    raw: Any, compiled: CompiledHeaders, *, in_bytes: bool
-) -> tuple[HeaderPlan, str, bytes]:
-    """Return the plan for headers, and their joined values as text and as bytes.
-
-    Raises:
-        TypeError: the values are neither all bytes nor all text.
-        ValueError: a header is not a pair.
-        AttributeError: a name is neither bytes nor text.
-    """
-    names: tuple[Any, ...]
-    values: tuple[Any, ...]
-    names, values = zip(*raw, strict=True) if raw else ((), ())
-    plan = compiled.plans[in_bytes].get(names)
-    if plan is None:
-        plan = compiled.plan(names, in_bytes=in_bytes)
-    return plan, *join_values(values)
