@@ -60,6 +60,16 @@ def test_leaks_are_masked_in_their_encoding(
         assert dict(got)["content-length"] == str(len(body))
 
 
+@adapters
+@pytest.mark.parametrize("charset", ["utf-16", "UCS-2", "unicode", "iso-10646-ucs-2"])
+def test_any_name_of_a_charset_is_read(play: Callable[..., Any], charset: str) -> None:
+    """Also of a whole body in which nothing else shows the encoding."""
+    body = f"丑丒专{TRACEBACK}".encode("utf-16-le")
+    fields = [("content-type", f"text/plain; charset={charset}")]
+    sent = b"".join(play(OutputSanitizer(), fields, [body], whole=True)[1])
+    assert "app.py" not in sent.decode("utf-16-le")
+
+
 @encodings
 @both_adapters
 @pytest.mark.parametrize("media", ["application/json", None], ids=["json", "no type"])

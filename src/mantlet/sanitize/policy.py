@@ -17,7 +17,7 @@ from mantlet.core.modes import ModeOption, check_mode
 from mantlet.core.policy import Close, Message, MessageResult, Policy
 from mantlet.core.problem import Problem
 from mantlet.core.request import Request
-from mantlet.core.response import Reply, Response
+from mantlet.core.response import ChunkFilter, Reply, Response
 from mantlet.http.headers import HeaderNames, is_valid_value
 from mantlet.http.html import HtmlPolicy
 from mantlet.redact.registry import SecretValues, registry_of
@@ -225,7 +225,7 @@ class OutputSanitizer(Policy):
             if kind.json and self._escapes:
                 escaped = escape_if_json(body)
                 if escaped is not body:
-                    response.transform(lambda _chunk, _more: escaped, keeps_etag=True)
+                    response.transform(_replace_by(escaped), keeps_etag=True)
             return None
         if status == 304 and self._filters_bodies:
             restore_tags(request, response)
@@ -331,6 +331,11 @@ class OutputSanitizer(Policy):
 
     def _report(self, request: Request, rule: str, place: str) -> None:
         self._reporter.report(request, Finding(rule, place))
+
+
+def _replace_by(body: bytes) -> ChunkFilter:
+    """Return a filter that replaces a whole body."""
+    return lambda _chunk, _more: body
 
 
 def _check(option: str, value: object, *choices: str) -> None:

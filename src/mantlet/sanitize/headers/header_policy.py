@@ -134,13 +134,14 @@ class HeaderPolicy:
         try:
             kind, fault = self._types.cached[raw[plan.content_type][1]]
         except (KeyError, TypeError):  # missing, repeated, seen first, or a bytearray
-            kind, fault = self._types.read([raw[index][1] for index in plan.content_types])
+            kind, fault = self._types.read(_values(raw, plan.content_types))
         if fault is not None and _has_body(response, raw):
             self._report(request, fault, "header content-type")
         coding = None
         if not plan.only_adds:
             if plan.codings:
-                coding = ", ".join(as_text(raw[index][1]).strip().lower() for index in plan.codings)
+                codings = _values(raw, plan.codings)
+                coding = ", ".join(as_text(value).strip().lower() for value in codings)
             documentation = compiled.documentation
             if documentation and self._pages.include(request, response, kind.media, coding):
                 compiled = documentation
@@ -252,6 +253,11 @@ class HeaderPolicy:
             if better is not value:
                 fixed[index] = with_value(pair, better)
         return fixed
+
+
+def _values(raw: Any, indexes: tuple[int, ...]) -> list[Any]:
+    """Return the native values at some indexes."""
+    return [raw[index][1] for index in indexes]
 
 
 def _with_no_store(kept: list[HeaderPair], plan: HeaderPlan, in_bytes: bool) -> list[HeaderPair]:

@@ -110,7 +110,9 @@ class CompiledHeaders:
 
     # Any: native pairs, of bytes under ASGI and of str under WSGI.
     def read(self, raw: Any, in_bytes: bool) -> tuple[HeaderPlan, bool, bytes]:
-        """Return the plan for headers, whether their values are printable, and the joined values.
+        """Return the plan for headers, whether their values are printable, and these joined.
+
+        Values that are not all printable latin-1 may have characters that must not be sent.
 
         Raises:
             TypeError: the values are not of the protocol's type.
@@ -124,7 +126,10 @@ class CompiledHeaders:
             data = b",".join(values)
             return plan, data.decode("latin-1").isprintable(), data
         text = ",".join(values)
-        return plan, text.isprintable(), text.encode("latin-1", "replace")
+        try:
+            return plan, text.isprintable(), text.encode("latin-1")
+        except UnicodeEncodeError:  # which no server can send
+            return plan, False, text.encode("latin-1", "replace")
 
     def _plan(self, names: tuple[Any, ...], in_bytes: bool) -> HeaderPlan:
         """Make and cache the plan for responses with these header names."""
