@@ -7,6 +7,7 @@ found by Hyperscan (NSDI 2019) where it is installed, else by an automaton witho
 import re
 from bisect import bisect_left
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from functools import partial
 from importlib import import_module
 from operator import itemgetter
 from typing import Any, Final
@@ -47,7 +48,7 @@ def build_test(literals: Sequence[bytes]) -> Callable[[bytes], object]:
     """
     if len(literals) > FEW and (hyperscan := load_hyperscan()):
         scan, _ = search_by_hyperscan(hyperscan, literals, hyperscan.HS_FLAG_SINGLEMATCH)
-        return lambda data: scan(data, _stop)
+        return partial(scan, _stop)  # a lambda would take another call
     return search_by_automaton(literals)
 
 
@@ -79,12 +80,12 @@ def search_by_automaton(literals: Sequence[bytes]) -> Callable[[bytes], list[Hit
 # Any: a module without types.
 def search_by_hyperscan(
     hyperscan: Any, literals: Sequence[bytes], flags: int
-) -> tuple[Callable[[bytes, Callable[..., bool]], bool], list[int]]:
+) -> tuple[Callable[[Callable[..., bool], bytes], bool], list[int]]:
     """Return a function that finds the first 40 bytes of literals, and how long these are.
 
-    The function takes the data, and what to call for each match: with the index of the literal's
-    size, 0 and where the match ends. A true result ends the search. Its own result is whether one
-    has done so. It may be called by several threads at once.
+    The function takes what to call for each match (with the index of the literal's size, 0 and
+    where the match ends), and the data. A true result ends the search. Its own result is whether
+    one has done so. It may be called by several threads at once.
 
     Args:
         hyperscan: the module.
@@ -100,7 +101,7 @@ def search_by_hyperscan(
     unused = [scratch]  # a thread takes one for each search, or a new one
     terminated = hyperscan.ScanTerminated
 
-    def scan(data: bytes, on_match: Callable[..., bool]) -> bool:
+    def scan(on_match: Callable[..., bool], data: bytes) -> bool:
         try:
             own = unused.pop()
         except IndexError:
