@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mantlet.sanitize.body import EventEscape, JsonEscape, escape_json
+from mantlet.sanitize.body import EventEscape, JsonEscape, escape_if_json, escape_json
 from tests.sanitize.documents import bytewise, cut, run
 
 FIVE = ("<", ">", "&", "\u2028", "\u2029")
@@ -45,6 +45,13 @@ def test_a_document_in_any_chunks_says_the_same_without_the_five_characters(
     assert has_none(made)
     assert json.loads(made) == json.loads(body)
     assert made == escape_json(body) == bytewise(JsonEscape(), body)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")], ids=str)
+def test_numbers_that_only_python_writes_begin_json(value: float) -> None:
+    """Not JSON, but browsers are to find no tag in it either."""
+    body = json.dumps([value, "<"]).encode()
+    assert escape_if_json(body) == bytewise(JsonEscape(), body) == body.replace(b"<", PLAIN["<"])
 
 
 @pytest.mark.parametrize("char", FIVE, ids=["less", "greater", "and", "line", "paragraph"])

@@ -197,13 +197,16 @@ _UNMISTAKABLE: Final = re.compile(
     rb"\s*+(?:" + _OBJECT + rb"|(?:\[\s*+){1,8}+"
     rb"(?:" + _OBJECT + rb"|(?:\{\s*+\}|\[\s*+\]|" + _STRING + rb"|" + _VALUE + rb")\s*+,))"
 )
+#: Values as Python's ``json`` writes them.
+_CLAIMED_VALUE: Final = _VALUE + rb"|NaN|-?Infinity"
 #: JSON as it begins in bodies that claim to be JSON.
 _JSON_BEGINS: Final = re.compile(
-    rb'\{[ \t\r\n]*["}]|\[[ \t\r\n]*(?:[\[\]{"]|' + _VALUE + rb')|"|'
-    rb"(?:" + _VALUE + rb")[ \t]*[\r\n\x1e]"
+    rb'\{[ \t\r\n]*["}]|\[[ \t\r\n]*(?:[\[\]{"]|' + _CLAIMED_VALUE + rb')|"|'
+    rb"(?:" + _CLAIMED_VALUE + rb")[ \t]*[\r\n\x1e]"
 )
 _PARTIAL_VALUE: Final = (
-    rb"t(?:r(?:ue?)?)?|f(?:a(?:l(?:se?)?)?)?|n(?:u(?:ll?)?)?|-?(?:[0-9][0-9.eE+-]*)?"
+    rb"t(?:r(?:ue?)?)?|f(?:a(?:l(?:se?)?)?)?|n(?:u(?:ll?)?)?|N(?:aN?)?|"
+    rb"-?(?:[0-9][0-9.eE+-]*|I(?:n(?:f(?:i(?:n(?:i(?:ty?)?)?)?)?)?)?)?"
 )
 #: What may still become such a beginning.
 _MAY_BEGIN: Final = re.compile(
