@@ -107,7 +107,7 @@ def search_by_hyperscan(
         except IndexError:
             own = scratch.clone()
         try:
-            database.scan(data, on_match, scratch=own)
+            database.scan(data, on_match, 0, None, own)  # keywords would take a dict
         except terminated:
             return True
         finally:
