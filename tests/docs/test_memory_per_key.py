@@ -37,7 +37,7 @@ BUCKET, FIXED, SLIDING, MOVING = 1, 2, 3, 4
 WINDOWS: dict[str | None, int] = {None: BUCKET, "fixed": FIXED, "moving": MOVING}
 #: A hash table is emptiest, so that a key takes most, with one key more than two thirds of 2**12.
 KEYS = 2_731
-ON_SERVER = 600
+ON_SERVER = 2_000
 LONG = 10**12
 QUOTA = Quota("100/hour")
 
@@ -190,7 +190,7 @@ def test_a_key_on_a_server(server: Valkey, window: Any) -> None:
     said = TABLE["redis://"][{**WINDOWS, "sliding": SLIDING}[window]]
     quota = Quota("100/hour", window=window)
     taken = []
-    for requests in (1, 5):
+    for requests in (1, 1, 5):  # the first for the server's own buffers
         server.ask("FLUSHALL")
         limiter = RateLimiter(quota, store=f"redis://{server.place}", timeout=5, workers=1)
         limiter.check("up")
@@ -204,5 +204,5 @@ def test_a_key_on_a_server(server: Valkey, window: Any) -> None:
         assert server.ask("MEMORY", "USAGE", key) <= said[0] + requests * sum(said[1:])
         assert 0 < server.ask("TTL", key) <= 2 * 3600
     more = sum(said[1:])
-    check(taken[0], said[0] + more)
-    assert taken[1] - taken[0] <= 4 * more + 5
+    check(taken[1], said[0] + more)
+    assert taken[2] - taken[1] <= 4 * more + 5
