@@ -76,9 +76,7 @@ class WsgiExchange(Exchange):
         if self._is_list and self.phase is CLOSED:
             if not self.policy_hooks.on_finish[-1] and self.request._cleanups is None:
                 return self._out  # no policy waits for its end
-            whole = WholeBody(self._out)
-            whole.close = self.close
-            return whole
+            return WholeBody(self._out, self.close)
         return self._iterable if self._untouched() else self
 
     def _call(self) -> None:
@@ -335,16 +333,27 @@ class WsgiExchange(Exchange):
             self.finish()
 
 
-class WholeBody(list[bytes]):
-    """A whole body, as a list: servers then know its length.
+class WholeBody:
+    """A whole body, of which servers may ask the number of chunks.
 
-    Attributes:
+    It is no list, since granian does not close lists.
+
+    Args:
+        chunks: the body.
         close: ends the exchange; called by the server.
     """
 
-    __slots__ = ("close",)
+    __slots__ = ("_chunks", "close")
 
-    close: Callable[[], None]
+    def __init__(self, chunks: list[bytes], close: Callable[[], None]) -> None:
+        self._chunks = chunks
+        self.close = close
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self._chunks)
+
+    def __len__(self) -> int:
+        return len(self._chunks)
 
 
 class WatchedFile:
