@@ -220,9 +220,9 @@ def _served(
             "PYTHONWARNINGS": "ignore",
         }
         python, app = Path(sys.executable), "served_scale:app"
-        with serve(python, command, app, field="RateLimit", environ=environ) as url:
+        with serve(python, command, app, field="RateLimit", environ=environ) as server:
             _await(lambda: len(list(ready.iterdir())) >= case.workers, "the workers are not up")
-            yield url, list(ready.iterdir()), nodes
+            yield server.url, list(ready.iterdir()), nodes
 
 
 @contextmanager
