@@ -138,8 +138,8 @@ of this one run; no test depends on them."""
 
 _OVER_HTTP = """The time in which the processes of a server ran, in user mode and in the kernel, for
 each request of a load of 8 connections. "Keeps" is the share of the bare app's requests that the
-same processor time pays for. What a peer does not do costs it nothing: slowapi's limiter sends no
-quota here, starlette-problem only handles errors."""
+same processor time pays for. Some peers do less: slowapi's limiter sends no quota here, and
+starlette-problem only handles errors."""
 
 _INSTRUCTIONS = """Counted by callgrind, around a plain app and without a server: these figures do
 not depend on other load. They are those of a POST of 100 bytes of JSON to an app that responds with
@@ -149,8 +149,8 @@ and of an L2 cache of 512 KiB. `python -m benchmarks.instructions` counts them a
 _HOT_PATH = """The same requests and stacks, timed: microseconds of processor time, over the bare
 app's."""
 
-_LIVE = """What an exchange holds while its app waits, beside what the bare app's holds, with the
-parsed body. Frames of threads are not counted."""
+_LIVE = """Memory that an exchange holds while its app waits, over the bare app's, with the parsed
+body. Frames of threads are not counted."""
 
 _PEERS = """Same app, same 100-byte JSON request, same process. "Adds" is the time on top of the
 bare app's, relative to Mantlet's two policies, which respond to errors, give each request an id and

@@ -323,7 +323,7 @@ the rounds, here and below, the fastest counts."""
 
 _MODEL = """## Any number of machines
 
-A model of the calls of all workers, and of what they cost with the figures of this machine. Hosts
+The model predicts the calls of all workers, and their cost with the figures of this machine. Hosts
 have %(cores)d processors, with a worker on each; neither hosts nor nodes are more than
 %(most).0f%% busy. A call takes %(bytes).0f bytes both ways, without the headers of TCP and IP.
 
