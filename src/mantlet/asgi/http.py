@@ -1,428 +1,168 @@
-"""One HTTP exchange under ASGI (asgi.readthedocs.io, "HTTP & WebSocket", 2.5)."""
+"""An HTTP request under ASGI, and the usual response to it.
 
-import os
-from collections.abc import Iterator
-from pathlib import Path
+Nearly all responses have a status below 400 and a body of known length in one message. Their head
+waits for the body, the response hooks run over both, and both are sent: here. Anything else is
+left to an `AsgiHttpExchange`, which takes over with what has come so far.
+"""
+
 from typing import Any, Final
 
 from mantlet._internal.asgi_types import AsgiMessage, Receive, Send
-from mantlet._internal.disconnects import is_disconnect
+from mantlet.asgi.exchange import AsgiHttpExchange
 from mantlet.asgi.request import AsgiRequest
-from mantlet.core.exchange import Exchange
-from mantlet.core.response import Reply, Response
-from mantlet.core.response_pipeline import (
-    AWAITING_BODY,
-    BUFFERING,
-    CLOSED,
-    HELD,
-    SEND_END,
-    SEND_HEAD,
-    STREAMING,
-    Steps,
-)
-from mantlet.exceptions import ClientDisconnected, MantletError, NoResponse
-from mantlet.http.headers import LOWER_BYTES, BytesHeaders, replace_headers
+from mantlet.core.response import Response
+from mantlet.core.response_pipeline import CLOSED, HELD
+from mantlet.core.stack import InwardResult, PolicyHooks
+from mantlet.http.headers import BytesHeaders, replace_headers
 
-__all__ = ["AsgiExchange", "AsgiHttpExchange"]
+__all__ = ["AsgiHttpRequest"]
 
-_FILE_CHUNK = 64 * 1024
-_TRAILERS = "http.response.trailers"
-_FILES = ("http.response.pathsend", "http.response.zerocopysend")
-#: Media types of streams, whose head goes out before the first chunk, with any status.
-_STREAMS: Final = frozenset(
-    {
-        b"text/event-stream",
-        b"application/x-ndjson",
-        b"application/ndjson",
-        b"application/jsonl",
-        b"application/json-seq",
-    }
-)
-#: Media types of documents, whose head waits for the first chunk.
-_DOCUMENTS: Final = frozenset(
-    {
-        b"text/html",
-        b"text/csv",
-        b"text/xml",
-        b"application/json",
-        b"application/xml",
-    }
-)
+_START: Final = "http.response.start"
+_BODY: Final = "http.response.body"
 
 
-class AsgiExchange(Exchange):
-    """The common part of HTTP and WebSocket exchanges."""
+class AsgiHttpRequest(AsgiRequest):
+    """A view over an HTTP scope, which also answers it: the one object of most exchanges."""
 
-    request: AsgiRequest
+    __slots__ = (
+        "_emit",
+        "_exchange",
+        "_head",
+        "_hooks",
+        "_is_disconnected",
+        "_is_receiving",
+        "_is_sent",
+    )
+
+    #: The stack's hooks, and the server's ``send``.
+    _hooks: PolicyHooks[Any]
     _emit: Send
-    _out: list[AsgiMessage]
-    #: The app's message with the status and headers, where it has sent one.
-    _head: AsgiMessage | None = None
-    #: Whether a policy may have held back messages of a WebSocket.
-    holds_messages = False
+    #: The app's message with the status and headers, if they are those of a usual response.
+    _head: AsgiMessage | None
+    #: Whether a usual response has been sent.
+    _is_sent: bool
+    #: What has taken over where something is not usual.
+    _exchange: AsgiHttpExchange | None
+    #: Whether the client has disconnected.
+    _is_disconnected: bool
+    #: Whether the app waits for an event, in a task beside the one that sends.
+    _is_receiving: bool
 
-    def make_response(self, reply: Reply) -> Response:
-        """Return a reply as the response that the outer policies see."""
-        raw = [(LOWER_BYTES[name], value.encode("latin-1")) for name, value in reply.headers]
-        body = reply.body
-        if reply.status in (204, 304):
-            body = b""
+    def _begin(
+        self, hooks: PolicyHooks[Any], send: Send, result: InwardResult | None
+    ) -> tuple[Receive, Send]:
+        """Begin the exchange, after the request hooks have run; return what the app is called with.
+
+        Args:
+            hooks: the stack's.
+            send: the server's.
+            result: how the request hooks ended where they did not reach the app, else None.
+        """
+        self._hooks = hooks
+        self._emit = send
+        self._head = self._exchange = None
+        self._is_sent = self._is_disconnected = self._is_receiving = False
+        if self._own_headers is not None:
+            self.state._response_headers = self._own_headers
+        if result is None:
+            self._handed_over = True
         else:
-            raw.append((b"content-length", b"%d" % len(body)))
-        return Response(reply.status, raw, BytesHeaders, body)
+            self._take_over(result)
+        return self._receive if hooks.has_error_hooks else self.receive, self._send
 
-    async def conclude(self, error: BaseException | None) -> BaseException | None:
-        """Send an early reply, or answer the ``error`` that the app has raised, or its silence.
+    def _take_over(self, result: InwardResult | None = None) -> AsgiHttpExchange:
+        """Return the exchange that goes on with what has come so far."""
+        exchange = self._exchange = AsgiHttpExchange(self._hooks, self, self._emit, result)
+        exchange.begin(self._head, is_sent=self._is_sent)
+        return exchange
+
+    async def _receive(self) -> AsgiMessage:
+        """Return the server's next message to an app whose exceptions are answered."""
+        exchange = self._exchange
+        if exchange is not None and exchange.phase is HELD:
+            # The app has sent its error response, and may be waiting for the client to disconnect.
+            await exchange.send_held()
+        self._is_receiving = True
+        try:
+            message = await self.receive()
+        finally:
+            self._is_receiving = False
+        if message["type"] == "http.disconnect":
+            self._is_disconnected = True
+        return message
+
+    async def _send(self, message: AsgiMessage) -> None:
+        """Take a message that the app sends."""
+        head = self._head
+        if self._exchange is not None:
+            await self._exchange.send(message)
+        elif head is None and message["type"] == _START and self._is_usual(message):
+            self._head = message
+        elif (
+            head is not None
+            and message["type"] == _BODY
+            and not self._is_sent
+            and not message.get("more_body")
+            and type(body := message.get("body", b"")) is bytes
+            and self.state._raised is None
+        ):
+            status, headers = head["status"], head["headers"]
+            if self._hooks.on_success:
+                response = Response(status, headers, BytesHeaders, body)
+                unusual = self._hooks.run_success_hooks(self, response)
+                if unusual is not None:
+                    exchange = self._take_over()
+                    steps = exchange.resume(response, body, *unusual)
+                    unusual = None  # no reference cycle with a traceback
+                    await exchange.finish_steps(steps)
+                    return
+                status, headers = response.status, response.raw
+            if self._own_headers:
+                headers = replace_headers(headers, self._own_headers)
+            if headers is not head["headers"] or status != head["status"]:
+                self.state._body_follows = True
+                head = {**head, "status": status, "headers": headers}
+            self._is_sent = True
+            await self._emit(head)
+            await self._emit(message)
+        else:
+            await self._take_over().send(message)
+
+    def _is_usual(self, head: AsgiMessage) -> bool:
+        """Return whether a body of known length may follow, which no policy answers as an error."""
+        headers = head.get("headers")
+        if (
+            type(headers) is not list
+            or self._hooks.on_success is None
+            or not 200 <= head["status"] < 400
+            or "trailers" in head
+            or self.raw["method"] == "HEAD"
+        ):
+            return False
+        try:
+            for pair in headers:
+                if pair[0] == b"content-length":
+                    return True
+        except (TypeError, LookupError):  # malformed, which a policy may mend
+            return False
+        return head["status"] in (204, 304)
+
+    def _is_over(self) -> bool:
+        """Return whether the response is over, and nothing is left to do."""
+        exchange = self._exchange
+        if exchange is None:
+            return self._is_sent
+        return exchange.phase is CLOSED and exchange.failure is None
+
+    async def _conclude(self, error: BaseException | None) -> BaseException | None:
+        """Send a policy's reply, or answer the ``error`` that the app has raised, or its silence.
 
         Returns:
             An exception to raise to the server, or None.
         """
-        if self._inward is not None:
-            waiting = self.reply_early(self._inward)
-        elif error is not None:
-            waiting = self.app_raised(error)
-        else:
-            waiting = self.app_ended()
-        if waiting is not None:
-            await waiting
-        await self.flush()
-        failure = self.failure
-        if failure is not None:
-            await self.abort(failure)
-            if isinstance(failure, (NoResponse, ClientDisconnected)):
-                return None
-            if self._is_client_gone(failure):
-                return None  # the server would log what the framework raises where it is not caught
-        return failure
+        return await (self._exchange or self._take_over()).conclude(error)
 
-    def hand_over(self) -> Receive:
-        """Hand the request over to the app; return its ``receive``."""
-        raise NotImplementedError
-
-    async def send(self, message: AsgiMessage) -> None:
-        """Take a message that the app sends."""
-        raise NotImplementedError
-
-    async def abort(self, failure: BaseException) -> None:
-        """End a response or connection that has begun and failed."""
-
-    async def flush(self) -> None:
-        """Send the queued messages."""
-        out, self._out = self._out, []
-        for message in out:
-            await self._emit(message)
-
-
-class AsgiHttpExchange(AsgiExchange):
-    """One HTTP request through a stack."""
-
-    #: Whether the client has disconnected.
-    _disconnected = False
-    #: Whether the app sends a file for the server to read.
-    _is_file = False
-    #: Whether the app waits for an event, in a task beside the one that sends.
-    _is_receiving = False
-    may_raise_late = True
-    _server_receive: Receive
-
-    def hand_over(self) -> Receive:
-        """Hand the request over to the app; return its ``receive``."""
-        request = self.request
-        request._handed_over = True
-        self._server_receive = request.receive
-        return self.receive if self.has_error_hooks else request.receive
-
-    async def receive(self) -> AsgiMessage:
-        """Return the server's next message to the app."""
-        if self.phase is HELD:
-            # The app has sent its error response, and may be waiting for the client to disconnect.
-            await self._send_held()
-        self._is_receiving = True
-        try:
-            message = await self._server_receive()
-        finally:
-            self._is_receiving = False
-        if message["type"] == "http.disconnect":
-            self._disconnected = True
-        return message
-
-    async def app_raised(self, error: BaseException) -> None:
-        """Take note that the app has raised; `failure` is then the error to raise, if any."""
-        begun = self.phase >= STREAMING
-        if not self._disconnected or begun or not isinstance(error, Exception):
-            await super().app_raised(error)
-            return
-        # Most likely the framework's way to say that the client has disconnected. Nobody waits for
-        # policies to answer or log it; the server gets an exception that may mean something else.
-        gone = ClientDisconnected("the client disconnected before the app responded")
-        gone.__cause__ = error
-        await super().app_raised(gone)
-        if not isinstance(error, OSError) and not is_disconnect(error):
-            self.failure = error
-
-    def _must_hold(self, response: Response) -> bool:
-        """Return whether the app may still raise the error that it has answered."""
-        # An app that waits for the client to disconnect may not end before it has its response.
-        return not self._is_receiving and super()._must_hold(response)
-
-    def no_response(self) -> MantletError:
-        """Return the error for an app that ended without a response."""
-        if self._disconnected:
-            return ClientDisconnected("the client disconnected before the app responded")
-        return super().no_response()
-
-    async def send(  # noqa: C901, PLR0912  # each further coroutine costs every request more
-        self, message: AsgiMessage
-    ) -> None:
-        """Take a message that the app sends."""
-        kind = message["type"]
-        if kind == "http.response.body":
-            more = message.get("more_body", False)
-            head, phase, request = self._head, self.phase, self.request
-            steps: Steps | None
-            if phase is STREAMING and not self._has_filters():
-                if not more:
-                    self.complete = True
-                    self.advance(SEND_END)
-                await self._emit(message)
-                return
-            if head is None:
-                raise RuntimeError(f"the app sent {kind} before http.response.start")
-            status, body = head["status"], message.get("body", b"")
-            if (
-                phase is not AWAITING_BODY
-                or self._buffered is not None
-                or (more and not body)
-                or request.state._raised is not None
-            ):
-                steps = self.receive_chunk(body, more)
-            elif status < self.min_status:  # no policy looks at it: the app's own messages are sent
-                self.complete = not more
-                self.advance(SEND_HEAD if more else SEND_END)
-                await self._emit(self._with_headers(head))
-                await self._emit(message)
-                return
-            elif (
-                more
-                or status >= 400
-                or type(body) is not bytes
-                or "trailers" in head
-                or request.raw["method"] == "HEAD"
-            ):
-                steps = self.receive_chunk(body, more)
-            else:  # the usual case
-                response = Response(status, head["headers"], BytesHeaders, body)
-                waiting = self.run_hooks_over_whole(response, body)
-                if waiting is None and self.response is response and not response.filters:
-                    self.advance(SEND_END)
-                    await self._emit(self._start_message(response, head, with_body=True))
-                    await self._emit(message)
-                    return
-                steps = self._conclude_hooks(waiting)
-            if steps is not None:
-                await self._wait(steps)
-            out, self._out = self._out, []
-            for one in out:
-                await self._emit(one)
-        elif kind == "http.response.start" and self._head is None:
-            headers = message.get("headers")
-            if type(headers) is not list:
-                message = _with_readable_headers(message)
-                headers = message["headers"]
-            self._head = message
-            if (
-                _goes_first(message)
-                and self.policy_hooks.sends_heads_first
-                and not self.request.state._body_follows
-            ):
-                await self._send_head_first(message)
-        else:
-            filtered = self._with_texts(message) if self.policy_hooks.on_text else message
-            if filtered is not None:
-                await self._send_other(filtered, kind)
-
-    async def _wait(self, steps: Steps) -> None:
-        """Run steps while the app waits in `send()` or `receive()`, and raise its cancellation."""
-        await steps
-        failure = self.failure
-        if failure is not None and not isinstance(failure, Exception):
-            self.failure = None
-            raise failure
-
-    async def _send_head_first(self, head: AsgiMessage) -> None:
-        """Send the head of a stream before its first chunk."""
-        if head["status"] < self.min_status and self.request.state._raised is None:
-            self.advance(SEND_HEAD)
-            await self._emit(self._with_headers(head))
-            return
-        waiting = self.run_hooks()
-        if waiting is not None:
-            await self._wait(waiting)
-        await self.flush()
-
-    def _with_headers(self, head: AsgiMessage) -> AsgiMessage:
-        """Return the status and headers with the headers that policies have added."""
-        request = self.request
-        if request._own_headers:
-            raw = replace_headers(head["headers"], request._own_headers)
-            return {**head, "headers": raw}
-        return head
-
-    def app_response(self, whole: bytes | None = None) -> Response | None:
-        """Return the app's status and headers as a response; None where it has sent none."""
-        head = self._head
-        if head is None:
-            return None
-        response = Response(head["status"], head["headers"], BytesHeaders, whole)
-        if self._is_file:
-            response.is_file = True
-        if "trailers" in head:
-            response.has_trailers = head["trailers"]
-        if self.request.raw["method"] == "HEAD":
-            response._set_no_body()
-        return response
-
-    async def _send_other(self, message: AsgiMessage, kind: str) -> None:
-        """Send a file, trailers, or a message of a later specification, in its order."""
-        if kind == "http.response.start" and (self.response is None or not self.response.reply):
-            raise RuntimeError("the app sent a second http.response.start")
-        if self._head is None:
-            if self.phase is not CLOSED:
-                await self._emit(message)  # informational, so before the response
-            return
-        if self.phase is AWAITING_BODY:
-            self._is_file = kind in _FILES
-            waiting = self.run_hooks()
-            if waiting is not None:
-                await self._wait(waiting)
-        await self._send_held()
-        if kind in _FILES and (self.phase is BUFFERING or self._has_filters()):
-            for chunk in _file_chunks(message):
-                await self.send({"type": "http.response.body", "body": chunk, "more_body": True})
-            await self.send({**message, "type": "http.response.body"})
-        elif self.response is None or not self.response.reply:
-            await self._emit(self._with_trailers(message) if kind == _TRAILERS else message)
-
-    def _with_texts(self, message: AsgiMessage) -> AsgiMessage | None:
-        """Return a message whose texts the policies have seen; None to leave it out."""
-        kind = message["type"]
-        if kind == "http.response.early_hint":
-            links = [self._text(link, "early hint") for link in message.get("links", ())]
-            kept = [link for link in links if link is not None]
-            return {**message, "links": kept} if kept else None
-        if kind == "http.response.push":
-            path = self.policy_hooks.filter_text(self.request, message["path"], "push path")
-            pairs = message.get("headers", ())
-            headers = [(name, self._text(value, "push header")) for name, value in pairs]
-            kept_pairs = [pair for pair in headers if pair[1] is not None]
-            return None if path is None else {**message, "path": path, "headers": kept_pairs}
-        return message
-
-    def _text(self, value: bytes, place: str) -> bytes | None:
-        text = bytes(value).decode("latin-1")
-        filtered = self.policy_hooks.filter_text(self.request, text, place)
-        return None if filtered is None else filtered.encode("latin-1", "replace")
-
-    def _with_trailers(self, message: AsgiMessage) -> AsgiMessage:
-        pairs = original = message.get("headers", ())
-        for fn in self.response.trailer_filters if self.response else ():
-            pairs = fn(pairs)
-        return message if pairs is original else {**message, "headers": pairs}
-
-    async def _send_held(self) -> None:
-        """Send an error response that is held, since there is nothing left to wait for."""
-        if self.phase is HELD:
-            waiting = self.release()
-            if waiting is not None:
-                await self._wait(waiting)
-        await self.flush()
-
-    def _has_filters(self) -> bool:
-        return self.response is not None and bool(self.response.filters)
-
-    def _start_message(
-        self, response: Response, head: AsgiMessage, *, with_body: bool
-    ) -> AsgiMessage:
-        """Return the app's status and headers as they came out of the hooks.
-
-        Args:
-            response: the response that came out of the hooks.
-            head: the app's own message.
-            with_body: whether a chunk of the body is sent at once.
-        """
-        raw = response._raw if response._headers is None else response._headers.raw
-        if raw is not head["headers"] or response.status != head["status"]:
-            self.request.state._body_follows = with_body
-            head = {**head, "status": response.status, "headers": raw}
-        return self._with_headers(head)
-
-    def queue(self, head: Response | None, chunks: list[bytes], more: bool) -> None:
-        """Queue the response's status and headers, chunks of its body, or both, to be sent."""
-        out = self._out
-        if head is not None:
-            if head.reply or self._head is None:
-                start = {"type": "http.response.start", "status": head.status, "headers": head.raw}
-                out.append(self._with_headers(start))
-            else:
-                out.append(self._start_message(head, self._head, with_body=bool(chunks)))
-        if len(chunks) == 1:  # the usual case
-            out.append({"type": "http.response.body", "body": chunks[0], "more_body": more})
-            return
-        for chunk in chunks:
-            out.append({"type": "http.response.body", "body": chunk, "more_body": True})
-        if not more and chunks:
-            out[-1]["more_body"] = False
-
-
-def _with_readable_headers(head: AsgiMessage) -> AsgiMessage:
-    """Return the status and headers with headers that can be iterated over more than once."""
-    headers = head.get("headers", ())
-    if "headers" in head and isinstance(headers, tuple):
-        return head
-    return {**head, "headers": list(headers)}
-
-
-def _goes_first(head: AsgiMessage) -> bool:
-    """Return whether a head is not to wait for the first chunk of the body.
-
-    A reader may do something with the head of a stream, such as open an EventSource. A document is
-    of no use before its first bytes, so it waits for them: then an app that fails before them gets
-    another response.
-    """
-    status = head["status"]
-    try:
-        fields = dict(head["headers"])
-        if b"content-length" in fields or status in (204, 304):  # the usual case
-            return False
-        fields = {name.lower(): bytes(value) for name, value in head["headers"]}
-    except (TypeError, ValueError, AttributeError):  # malformed, which a policy may fix
-        return False
-    if b"content-length" in fields:
-        return False
-    kind = fields.get(b"content-type", b"").partition(b";")[0].strip().lower()
-    if kind in _STREAMS:
-        return True
-    return status < 400 and kind not in _DOCUMENTS and not kind.endswith((b"+json", b"+xml"))
-
-
-def _file_chunks(message: AsgiMessage) -> Iterator[bytes]:
-    """Read the file of a pathsend or zerocopysend message, for policies that filter the body."""
-    if message["type"] == "http.response.pathsend":
-        with Path(message["path"]).open("rb") as file:
-            while chunk := file.read(_FILE_CHUNK):
-                yield chunk
-        return
-    descriptor: Any = message["file"]
-    descriptor = descriptor if isinstance(descriptor, int) else descriptor.fileno()
-    offset, left = message.get("offset"), message.get("count")
-    while left is None or left > 0:
-        size = _FILE_CHUNK if left is None else min(_FILE_CHUNK, left)
-        if offset is None:
-            chunk = os.read(descriptor, size)
-        else:
-            chunk = os.pread(descriptor, size, offset)
-            offset += len(chunk)
-        if not chunk:
-            return
-        left = None if left is None else left - len(chunk)
-        yield chunk
+    def _end(self) -> None:
+        """Take note that the exchange has ended, whatever the app's own tasks still send."""
+        self._exchange = None  # which refers to this request
+        self._is_sent = True

@@ -5,14 +5,12 @@ from typing import Final
 
 from mantlet._internal.asgi_types import AsgiApp, AsgiMessage, Receive, Scope, Send
 from mantlet._internal.event_loop import LoopLocks
-from mantlet.asgi.http import AsgiHttpExchange
+from mantlet.asgi.http import AsgiHttpRequest
 from mantlet.asgi.lifespan import Lifespan
-from mantlet.asgi.request import AsgiRequest
-from mantlet.asgi.websocket import WebSocketExchange, WebSocketRequest
+from mantlet.asgi.websocket import WebSocketRequest
 from mantlet.core.lifecycle import Startup
 from mantlet.core.policy import Policy
 from mantlet.core.request import Request, request_class
-from mantlet.core.response_pipeline import CLOSED
 from mantlet.core.stack import BaseStack
 from mantlet.http.headers import replace_headers
 from mantlet.integrations import find_root_paths, observe_exceptions
@@ -20,8 +18,8 @@ from mantlet.integrations import find_root_paths, observe_exceptions
 __all__ = ["Stack"]
 
 #: The classes of requests by scope type.
-_REQUESTS: Final[Mapping[str, type[AsgiRequest]]] = {
-    "http": AsgiRequest,
+_REQUESTS: Final[Mapping[str, type[AsgiHttpRequest | WebSocketRequest]]] = {
+    "http": AsgiHttpRequest,
     "websocket": WebSocketRequest,
 }
 
@@ -77,7 +75,7 @@ class Stack(BaseStack[AsgiApp]):
                 return
             hooks = self._current_hooks(self._request_classes)
             make_request = hooks.request_classes[kind]
-        request: AsgiRequest = make_request(scope, receive)
+        request: AsgiHttpRequest | WebSocketRequest = make_request(scope, receive)
         result = hooks.run_request_hooks(request)
         if result is not None and result.waiting is not None:
             result = await hooks.resume_request_hooks(request, result)
@@ -101,30 +99,26 @@ class Stack(BaseStack[AsgiApp]):
                     request._run_cleanups()
             return
 
-        exchange = (AsgiHttpExchange if kind == "http" else WebSocketExchange)(
-            hooks, request, send, result
-        )
+        app_receive, app_send = request._begin(hooks, send, result)
         failure = None
         try:
             try:
                 if result is None:
-                    await hooks.app(scope, exchange.hand_over(), exchange.send)
+                    await hooks.app(scope, app_receive, app_send)
             except BaseException as raised:  # noqa: BLE001  # raised below if not answered
                 # While it is being handled, which an outer stack looks at.
-                failure = await exchange.conclude(raised)
+                failure = await request._conclude(raised)
             else:
-                if (
-                    exchange.phase is not CLOSED
-                    or exchange.failure is not None
-                    or exchange.holds_messages
-                ):
-                    failure = await exchange.conclude(None)
+                if not request._is_over():
+                    failure = await request._conclude(None)
             if failure is not None:
                 raise failure
         finally:
+            if request._exchange is not None:
+                request._end()
             if headers is not None:
                 request.state._response_headers = None
-            if hooks.on_finish[-1] or request._cleanups is not None:
+            if hooks.on_finish[-1] is not None or request._cleanups is not None:
                 waiting = hooks.finish(request, result)
                 if waiting is not None:
                     await waiting
@@ -136,7 +130,7 @@ class Stack(BaseStack[AsgiApp]):
             await self._lifecycle.start()
 
     def _observe_exceptions(self) -> None:
-        if self._hooks.on_response[-1].has_error_hooks:
+        if self._hooks.has_error_hooks:
             observe_exceptions(self.app, self.policies)
 
     def _request_classes(self) -> dict[str, type[Request]]:

@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, cast
 
-from mantlet._internal.asgi_types import AsgiMessage, Receive
+from mantlet._internal.asgi_types import AsgiMessage, Receive, Send
 from mantlet._internal.event_loop import sleep
-from mantlet.asgi.http import AsgiExchange
+from mantlet.asgi.exchange import AsgiExchange
 from mantlet.asgi.request import AsgiBody, AsgiRequest
 from mantlet.core.body import SpooledBody
 from mantlet.core.error_log import log_error
@@ -13,6 +13,7 @@ from mantlet.core.exchange import ResponseClosed
 from mantlet.core.policy import Close, Message, MessageResult
 from mantlet.core.response import Response
 from mantlet.core.response_pipeline import CLOSED
+from mantlet.core.stack import InwardResult, PolicyHooks
 from mantlet.http.headers import BytesHeaders, replace_headers
 
 __all__ = ["WebSocketExchange", "WebSocketRequest"]
@@ -27,9 +28,34 @@ _LONGEST_REASON = 123
 class WebSocketRequest(AsgiRequest):
     """A WebSocket handshake as policies see it."""
 
-    __slots__ = ()
+    __slots__ = ("_exchange",)
 
     protocol = "websocket"
+
+    def _begin(
+        self, hooks: PolicyHooks[Any], send: Send, result: InwardResult | None
+    ) -> tuple[Receive, Send]:
+        """Begin the exchange; see `AsgiHttpRequest._begin()`."""
+        if self._own_headers is not None:
+            self.state._response_headers = self._own_headers
+        self._exchange: WebSocketExchange | None = WebSocketExchange(hooks, self, send, result)
+        self._handed_over = result is None
+        return self._exchange.receive, self._exchange.send
+
+    def _is_over(self) -> bool:
+        """Return whether the connection is over, and nothing is left to do."""
+        exchange = self._exchange
+        if exchange is None:
+            return True
+        return exchange.phase is CLOSED and not (exchange.failure or exchange.holds_messages)
+
+    async def _conclude(self, error: BaseException | None) -> BaseException | None:
+        """Answer the ``error`` that the app has raised, or its silence."""
+        return None if self._exchange is None else await self._exchange.conclude(error)
+
+    def _end(self) -> None:
+        """Take note that the exchange has ended."""
+        self._exchange = None  # which refers to this request
 
     def incoming(self, limit: int, headers: Mapping[str, str] | None = None) -> AsgiBody:
         """Return an empty body: a handshake has none (RFC 6455, 4.1)."""
@@ -57,12 +83,6 @@ class WebSocketExchange(AsgiExchange):
     _closed = False
     #: Whether a policy has, so that the app must be told.
     _closed_by_policy = False
-    _server_receive: Receive
-
-    def hand_over(self) -> Receive:
-        """Hand the request over to the app; return its ``receive``."""
-        self._server_receive = self.request.receive
-        return self.receive
 
     # -- the handshake ----------------------------------------------------------------------------
 
@@ -132,7 +152,7 @@ class WebSocketExchange(AsgiExchange):
     async def receive(self) -> AsgiMessage:
         """Return the client's next message, or the end of the connection, to the app."""
         while not self._closed_by_policy:
-            event = await self._server_receive()
+            event = await self.request.receive()
             self._connected = True
             if event["type"] == "websocket.disconnect":
                 self._closed = True

@@ -88,8 +88,6 @@ class Exchange(ResponsePipeline):
         self._hooks, self.has_error_hooks, self.min_status = hooks.on_response[
             -1 if result is None else result.index
         ]
-        if request._own_headers is not None:
-            request.state._response_headers = request._own_headers
         self.request = request
         self.response = self._buffered = self.failure = None
         self.complete = False

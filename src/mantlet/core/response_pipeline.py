@@ -247,22 +247,33 @@ class ResponsePipeline(PhaseMachine):
         self._pending = iter(self._hooks)
         return self._conclude_hooks(self._run_pending())
 
-    def run_hooks_over_whole(self, response: Response, body: bytes) -> PendingReply | None:
-        """Run the hooks over a response of the app that has its whole body, and is no error.
+    def resume(
+        self,
+        response: Response,
+        body: bytes,
+        position: int,
+        result: Reply | PendingReply | BaseException | None,
+    ) -> Steps | None:
+        """Go on after one of the hooks, which has been called already.
 
-        The short way of nearly all responses: the adapter sends a response that leaves the hooks
-        as it was, and hands any other result to `_conclude_hooks()`.
-
-        Returns:
-            The awaitable of a hook that has to wait, else None.
+        Args:
+            response: the app's response, with a status from 200 to 399.
+            body: its whole body.
+            position: of the hook, the innermost policy's first.
+            result: what the hook has returned or raised.
         """
         self.response = response
         self._buffered = [body]
         self._size = len(body)
         self.complete = True
         self._error = None
-        self._pending = iter(self._hooks)
-        return self._run_pending()
+        rest = self._hooks[position + 1 :]
+        if isinstance(result, BaseException):
+            self._pending = iter(rest)
+            self._hook_raised(result)
+        else:
+            self._pending = iter(((lambda *_: result, None, 0), *rest))
+        return self._conclude_hooks(self._run_pending())
 
     def _conclude_hooks(self, waiting: PendingReply | None) -> Steps | None:
         """Send the response that came out of the hooks, or wait for the one that has to wait."""

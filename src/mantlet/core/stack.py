@@ -26,12 +26,11 @@ App = TypeVar("App")
 PendingReply = Awaitable[Reply | Response | None]
 FinishHook = Callable[[Request], Awaitable[None] | None]
 ErrorHook = Callable[[Request, BaseException], Reply | Response | PendingReply | None]
+OnResponse = Callable[[Request, Response], Reply | PendingReply | None]
 #: A policy's `on_response` and `on_error`, each where it has one, and its `min_status`.
-ResponseHook = tuple[
-    Callable[[Request, Response], Reply | PendingReply | None] | None,
-    ErrorHook | None,
-    int,
-]
+ResponseHook = tuple[OnResponse | None, ErrorHook | None, int]
+#: A policy's `on_response`, with the position of its hooks in those of all policies.
+SuccessHook = tuple[int, OnResponse]
 
 
 class ResponseHooks(NamedTuple):
@@ -92,6 +91,9 @@ class PolicyHooks(Generic[App]):
             message hooks of the policies around it, which its messages have to pass.
         on_text: the text hooks, the innermost policy's first.
         on_response: by how many policies let the request pass: their response hooks.
+        on_success: the response hooks for a status from 200 to 399, each with its position in those
+            of all policies; None if a policy looks at some of these statuses only.
+        has_error_hooks: whether a policy has an `on_error` hook.
         on_finish: by how many policies ran: a function that calls their finish hooks, the
             innermost first; None if they have none.
         maskers: the maskers of the app's secrets, also for errors of outer policies.
@@ -123,6 +125,9 @@ class PolicyHooks(Generic[App]):
         self.on_response = tuple(
             _response_hooks(active[:count]) for count in range(len(active) + 1)
         )
+        every = self.on_response[-1]
+        self.has_error_hooks = every.has_error_hooks
+        self.on_success = _success_hooks(every.hooks)
         self.on_finish = tuple(
             _finish_hook(
                 [p.on_finish for p in reversed(active[:count]) if has_hook(p, "on_finish")]
@@ -131,7 +136,7 @@ class PolicyHooks(Generic[App]):
         )
         self.maskers = tuple(p.secret_masker for p in active if p.secret_masker is not None)
         self.sends_heads_first = not any(policy.needs_first_chunk for policy in active)
-        self.is_inward_only = not (self.on_response[-1].hooks or self.on_finish[-1] or self.on_text)
+        self.is_inward_only = not (every.hooks or self.on_finish[-1] or self.on_text)
         self.is_idle = self.is_inward_only and not (self.on_request or self.on_message)
         self.request_classes: dict[str, Any] = {}
 
@@ -174,6 +179,25 @@ class PolicyHooks(Generic[App]):
                 InwardResult(index, reply) if reply else self.run_request_hooks(request, index + 1)
             )
         return result
+
+    def run_success_hooks(
+        self, request: Request, response: Response
+    ) -> tuple[int, Reply | PendingReply | BaseException | None] | None:
+        """Run the response hooks over a whole response with a status from 200 to 399.
+
+        Returns:
+            None if no hook has done anything but look at it or edit its head. Else the position of
+            the first that has, in the response hooks, and what it has returned or raised.
+        """
+        position = 0
+        try:
+            for position, on_response in self.on_success or ():
+                result = on_response(request, response)
+                if result is not None or response.filters:
+                    return position, result
+        except BaseException as raised:  # noqa: BLE001  # handed to the outer policies
+            return position, raised
+        return None
 
     def filter_text(self, request: Request, text: str, place: str) -> str | None:
         """Run the text hooks; see `Policy.on_text`."""
@@ -387,3 +411,14 @@ def _response_hooks(policies: tuple[Policy, ...]) -> ResponseHooks:
     if has_error_hooks:
         statuses.append(400)  # held, since the app may still raise
     return ResponseHooks(hooks, has_error_hooks, min(statuses, default=1000))
+
+
+def _success_hooks(hooks: tuple[ResponseHook, ...]) -> tuple[SuccessHook, ...] | None:
+    """Return the hooks for statuses from 200 to 399, each with its position."""
+    if any(200 < min_status < 400 for _, _, min_status in hooks):
+        return None
+    return tuple(
+        (position, on_response)
+        for position, (on_response, _, min_status) in enumerate(hooks)
+        if on_response is not None and min_status <= 200
+    )

@@ -90,7 +90,7 @@ class Stack(BaseStack[WSGIApplication]):
         return WsgiExchange(hooks, request, start_response, result).run()
 
     def _observe_exceptions(self) -> None:
-        if self._hooks.on_response[-1].has_error_hooks:
+        if self._hooks.has_error_hooks:
             observe_exceptions(self.app, self.policies)
 
     def _request_classes(self, environ: dict[str, Any]) -> dict[str, type[Request]]:
