@@ -16,8 +16,7 @@ from mantlet.core.policy import Policy
 from mantlet.core.request import Request, request_class
 from mantlet.core.stack import BaseStack
 from mantlet.integrations import find_root_paths, observe_exceptions
-from mantlet.wsgi.http import WsgiExchange
-from mantlet.wsgi.request import WsgiRequest
+from mantlet.wsgi.http import WsgiHttpRequest
 from mantlet.wsgi.underscores import warn_of_underscores
 
 __all__ = ["Stack"]
@@ -72,7 +71,7 @@ class Stack(BaseStack[WSGIApplication]):
             with self._preparing.hold():
                 hooks = self._current_hooks(partial(self._request_classes, environ))
             make_request = hooks.request_classes["http"]
-        request: WsgiRequest = make_request(environ)
+        request: WsgiHttpRequest = make_request(environ)
         result = hooks.run_request_hooks(request)
         if result is not None and result.waiting is not None:
             try:
@@ -87,7 +86,7 @@ class Stack(BaseStack[WSGIApplication]):
             and not request._own_headers
         ):
             return hooks.app(request.hand_over(watches=False), start_response)
-        return WsgiExchange(hooks, request, start_response, result).run()
+        return request._answer(hooks, start_response, result)
 
     def _observe_exceptions(self) -> None:
         if self._hooks.has_error_hooks:
@@ -98,7 +97,7 @@ class Stack(BaseStack[WSGIApplication]):
         self._observe_exceptions()
         warn_of_underscores(environ, self.policies)  # of the first request of a server
         found = find_root_paths(self.app)
-        return {"http": request_class(WsgiRequest, found, self._seen_lifecycle)}
+        return {"http": request_class(WsgiHttpRequest, found, self._seen_lifecycle)}
 
 
 def _run_off_loop(start: Callable[[], Coroutine[Any, Any, None]]) -> None:
