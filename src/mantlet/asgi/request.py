@@ -115,7 +115,7 @@ class AsgiRequest(Request):
         self.state = state
         self.receive = receive
         self._handed_over = False
-        self._cleanups = self._local = None
+        self._cleanups = self._local = self._declared = None
         self._body: AsgiBody | None = None
 
     @property
@@ -343,7 +343,7 @@ class AsgiRequest(Request):
         """Replace headers that describe the body; the server's own list stays as it is."""
         kept = [pair for pair in self.raw["headers"] if pair[0] not in dropped]
         self.raw["headers"] = kept + headers
-        self._headers = None
+        self._headers = self._declared = None
 
     def replace_header(self, name: str, value: str | None) -> None:
         """Give the app another value of a header; see `Request.replace_header()`."""
@@ -352,7 +352,7 @@ class AsgiRequest(Request):
         if value is None:
             key = LOWER_BYTES[name]
             self.raw["headers"] = [pair for pair in self.raw["headers"] if pair[0] != key]
-            self._headers = None
+            self._headers = self._declared = None
             return
         if value.isascii() and value.isprintable():  # the usual case, without a call
             header = LOWER_BYTES[name], value.encode()
@@ -363,13 +363,15 @@ class AsgiRequest(Request):
         if header[0] in dict(headers):
             headers = [pair for pair in headers if pair[0] != header[0]]
         scope["headers"] = [*headers, header]  # the server's own list stays as it is
-        self._headers = None
+        self._headers = self._declared = None
 
     def _add_to_both(self, name: HeaderName, value: str) -> None:
         header = name.lower, value.encode()
         scope = self.raw
         scope["headers"] = [*scope["headers"], header]
         self._headers = None
+        if self._declared is not None:
+            self._declared[name.text] = value
         if self._response_headers.setdefault(name.bytes_key, header) is not header:
             self.add_response_header(name.text, value, unless_set=name.unless_set)
 

@@ -12,7 +12,7 @@ from mantlet.core.lifecycle import Startup
 from mantlet.core.policy import Policy
 from mantlet.core.request import Request, request_class
 from mantlet.core.stack import BaseStack
-from mantlet.http.headers import replace_headers
+from mantlet.http.headers import DeclaredNames, replace_headers
 from mantlet.integrations import find_root_paths, observe_exceptions
 
 __all__ = ["Stack"]
@@ -133,11 +133,13 @@ class Stack(BaseStack[AsgiApp]):
         if self._hooks.has_error_hooks:
             observe_exceptions(self.app, self.policies)
 
-    def _request_classes(self) -> dict[str, type[Request]]:
+    def _request_classes(self, declared: DeclaredNames | None) -> dict[str, type[Request]]:
         # Again, since apps are mounted and get handlers after an app has been wrapped.
         self._observe_exceptions()
         return {
-            kind: request_class(base, find_root_paths(self.app, kind), self._seen_lifecycle)
+            kind: request_class(
+                base, find_root_paths(self.app, kind), self._seen_lifecycle, declared
+            )
             for kind, base in _REQUESTS.items()
         }
 

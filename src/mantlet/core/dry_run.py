@@ -52,6 +52,7 @@ class _Wrapped(Policy):
     def __init__(self, policy: Policy) -> None:
         self._policy = policy
         self.min_status = policy.min_status
+        self.request_headers = policy.request_headers
         self.needs_first_chunk = policy.needs_first_chunk
         self.secret_masker = policy.secret_masker
         self.disabled_hooks = policy.disabled_hooks | {

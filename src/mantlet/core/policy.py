@@ -8,6 +8,7 @@ from mantlet._internal.options import KnowsOptions
 from mantlet.core.modes import Mode, RouteModes
 from mantlet.core.request import Request
 from mantlet.core.response import Reply, Response
+from mantlet.http.headers import HeaderNames
 
 if TYPE_CHECKING:
     from mantlet.redact.masking import Masker
@@ -91,6 +92,10 @@ class Policy(KnowsOptions):
 
     #: Whether the policy reads the lifecycle of its stack, as `Health` does.
     sees_lifecycle: bool = False
+
+    #: The request headers that the policy reads in nearly every exchange, for
+    #: `Request.declared_headers()`.
+    request_headers: HeaderNames | None = None
 
     #: Names of headers that the policy trusts, since a proxy in front of the app sets them.
     trusted_headers: frozenset[str] = frozenset()

@@ -11,7 +11,7 @@ from mantlet.core.context import KEY, carried_state
 from mantlet.core.response import Response
 from mantlet.core.state import State
 from mantlet.http.header_name import HeaderName
-from mantlet.http.headers import HeaderNames, Headers
+from mantlet.http.headers import DeclaredNames, HeaderNames, Headers
 from mantlet.http.routing.root_paths import NO_ROOT_PATHS, RootPaths
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ class Request:
     __slots__ = (
         "_app_response",
         "_cleanups",
+        "_declared",
         "_handed_over",
         "_local",
         "_own_headers",
@@ -56,6 +57,8 @@ class Request:
     #: The lifecycle of the stack's policies; an attribute of the class for the same reason. Set if
     #: a policy reads it (`Policy.sees_lifecycle`).
     _lifecycle: "Lifecycle"
+    #: The request headers that the stack's policies declare; of the class too.
+    _declared_names: DeclaredNames | None = None
 
     raw: MutableMapping[str, Any]
     state: State
@@ -70,6 +73,8 @@ class Request:
     _handed_over: bool
     #: The callables of `add_cleanup()`; usually None.
     _cleanups: list[Callable[[], object]] | None
+    #: The values of the declared headers, once they have been read.
+    _declared: dict[str, str] | None
     #: The dicts of `local()`, or None.
     _local: dict[object, dict[str, Any]] | None
 
@@ -270,6 +275,23 @@ class Request:
         For a policy that needs one or two headers: it costs less than `headers`.
         """
 
+    def declared_headers(self, names: HeaderNames) -> Mapping[str, str]:
+        """Return the values of the headers of ``names`` that are present, and maybe of others.
+
+        Like `get_headers()`, for `Policy.request_headers`: the declared headers of all policies are
+        read in one pass. So the result may have headers that another policy has declared.
+
+        Args:
+            names: a policy's `Policy.request_headers`.
+        """
+        declared = self._declared_names
+        if declared is None or names not in declared.members:
+            return self.get_headers(names)
+        found = self._declared
+        if found is None:
+            found = self._declared = dict(self.get_headers(declared))
+        return found
+
     @property
     @abstractmethod
     def scheme(self) -> str:
@@ -422,7 +444,10 @@ class Request:
 
 
 def request_class(
-    base: type[RequestType], root_paths: RootPaths, lifecycle: "Lifecycle | None" = None
+    base: type[RequestType],
+    root_paths: RootPaths,
+    lifecycle: "Lifecycle | None" = None,
+    declared: DeclaredNames | None = None,
 ) -> type[RequestType]:
     """Return the class of the requests of one stack.
 
@@ -430,10 +455,12 @@ def request_class(
         base: the adapter's class, returned as it is where nothing differs.
         root_paths: the root paths that the app sets itself.
         lifecycle: the lifecycle of the stack's policies, if one of them reads it.
+        declared: the request headers that they declare, if any.
     """
-    if root_paths == NO_ROOT_PATHS and lifecycle is None:
+    if root_paths == NO_ROOT_PATHS and lifecycle is None and declared is None:
         return base
     members = {
+        "_declared_names": declared,
         "_lifecycle": lifecycle,
         "_root_paths": root_paths,
         "_sets_root_paths": root_paths.is_set,

@@ -136,6 +136,10 @@ class RequestView(Request):
         """Return the values of those headers of ``names`` that are present."""
         return self._request.get_headers(names)
 
+    def declared_headers(self, names: HeaderNames) -> Mapping[str, str]:
+        """See `Request.declared_headers()`."""
+        return self._request.declared_headers(names)
+
     @property
     def scheme(self) -> str:
         """The scheme as the server reports it."""

@@ -11,6 +11,7 @@ from mantlet.core.policy import Policy, has_hook
 from mantlet.core.problem import Problem, forget_raise
 from mantlet.core.request import Request
 from mantlet.core.response import Reply, Response
+from mantlet.http.headers import DeclaredNames
 
 __all__ = [
     "BaseStack",
@@ -100,6 +101,7 @@ class PolicyHooks(Generic[App]):
         is_inward_only: whether no policy has a hook left once it has let a request pass.
         is_idle: whether no policy has any hook.
         sends_heads_first: whether the head of a stream need not wait for its first chunk.
+        declared: the request headers that the policies declare; None if they declare none.
         request_classes: the adapter's classes of requests by scope type; those of WSGI are
             ``"http"``. Empty until the policies have started, so that one look-up checks both.
     """
@@ -138,6 +140,8 @@ class PolicyHooks(Generic[App]):
         self.sends_heads_first = not any(policy.needs_first_chunk for policy in active)
         self.is_inward_only = not (every.hooks or self.on_finish[-1] or self.on_text)
         self.is_idle = self.is_inward_only and not (self.on_request or self.on_message)
+        declared = [p.request_headers for p in active if p.request_headers is not None]
+        self.declared = DeclaredNames(declared) if declared else None
         self.request_classes: dict[str, Any] = {}
 
     def run_request_hooks(self, request: Request, start: int = 0) -> InwardResult | None:
@@ -288,13 +292,15 @@ class BaseStack(Generic[App]):
         self._hooks.request_classes = {}
         await self._lifecycle.stop()
 
-    def _current_hooks(self, make_classes: Callable[[], dict[str, Any]]) -> PolicyHooks[App]:
+    def _current_hooks(
+        self, make_classes: Callable[[DeclaredNames | None], dict[str, Any]]
+    ) -> PolicyHooks[App]:
         """Return the hooks for a request, and set their classes of requests.
 
         Until all policies have started, these hooks have a gate around each policy that starts.
 
         Args:
-            make_classes: returns the adapter's classes of requests.
+            make_classes: returns the adapter's classes of requests, for declared request headers.
         """
         hooks = self._hooks
         if self._lifecycle.pending:
@@ -307,7 +313,7 @@ class BaseStack(Generic[App]):
                 self._gated = PolicyHooks(self.app, gated)
             hooks = self._gated
         if not hooks.request_classes:
-            hooks.request_classes = make_classes()
+            hooks.request_classes = make_classes(hooks.declared)
         return hooks
 
     def __getattr__(self, name: str) -> Any:

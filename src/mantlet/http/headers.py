@@ -125,6 +125,31 @@ class HeaderNames:
         self.keys = {environ_key(name): name for name in names}
 
 
+class DeclaredNames(HeaderNames):
+    """The names of request headers that the policies of a stack declare, to be read in one pass.
+
+    Args:
+        declared: those of each policy.
+
+    Attributes:
+        members: the declarations that this one includes. One that spells a name differently than
+            another is left out.
+    """
+
+    __slots__ = ("members",)
+
+    def __init__(self, declared: Iterable[HeaderNames]) -> None:
+        self.lower: dict[bytes, str] = {}
+        self.keys: dict[str, str] = {}
+        members = set()
+        for names in declared:
+            if all(self.lower.get(lower, name) == name for lower, name in names.lower.items()):
+                self.lower |= names.lower
+                self.keys |= names.keys
+                members.add(names)
+        self.members = frozenset(members)
+
+
 def is_valid_value(value: str) -> bool:
     """Return whether a text may be a header's value (RFC 9110, 5.5)."""
     return not _FORBIDDEN.search(value)

@@ -52,8 +52,8 @@ class WsgiHttpRequest(WsgiRequest):
     _exchange: WsgiExchange | None
     #: Whether the finish hooks have run.
     _is_finished: bool
-    #: The server's.
-    _file_wrapper: Callable[[Any, int], Iterable[bytes]] | None
+    # Any: the server's own class or function, or None.
+    _file_wrapper: Any
 
     def _answer(
         self, hooks: PolicyHooks[Any], start_response: StartResponse, result: InwardResult | None
@@ -102,20 +102,24 @@ class WsgiHttpRequest(WsgiRequest):
         finally:
             if wrapper is not None:
                 environ[_FILE_WRAPPER] = wrapper
+        status = self._status
         if (
-            self._exchange is not None
-            or self._status is None
+            status is None
+            or self._exchange is not None
             or hooks.on_success is None
             or not 200 <= self._code < 400
             or environ["REQUEST_METHOD"] == "HEAD"
             or self.state._raised is not None
         ):
             return self._answer_by(body)
-        if type(body) is list:
-            chunk = body[0] if len(body) == 1 else None
-            if not chunk or type(chunk) is not bytes:
-                return self._answer_by(body)
-            return self._answer_whole(body, chunk, None)
+        if type(body) is not list:
+            return self._answer_by_first_chunk(status, body)
+        if len(body) == 1 and body[0] and type(body[0]) is bytes:
+            return self._answer_whole(status, body, body[0], None)
+        return self._answer_by(body)
+
+    def _answer_by_first_chunk(self, status: str, body: Iterable[bytes]) -> Iterable[bytes]:
+        """Answer by an iterable whose first chunk may be all of it."""
         length = self._declared_length()
         if length is None:
             return self._answer_by(body)
@@ -126,7 +130,7 @@ class WsgiHttpRequest(WsgiRequest):
             return self._answer_error(error, body)
         if type(chunk) is not bytes or str(len(chunk)) != length:
             return self._answer_by(body, iterator, chunk)
-        return self._answer_whole(body, chunk, iterator)
+        return self._answer_whole(status, body, chunk, iterator)
 
     def _declared_length(self) -> str | None:
         """Return the app's ``Content-Length``."""
@@ -136,16 +140,17 @@ class WsgiHttpRequest(WsgiRequest):
         return None
 
     def _answer_whole(
-        self, body: Iterable[bytes], chunk: bytes, iterator: Iterator[bytes] | None
+        self, status: str, body: Any, chunk: bytes, iterator: Iterator[bytes] | None
     ) -> Iterable[bytes]:
         """Answer by a usual response.
 
         Args:
+            status: the app's status line.
             body: what the app has returned.
             chunk: the whole body.
             iterator: of ``body``, with whatever may follow; None if it is a list.
         """
-        status, fields, hooks = self._status, self._fields, self._hooks
+        fields, hooks = self._fields, self._hooks
         if hooks.on_success:
             response = Response(self._code, fields, TextHeaders, chunk)
             unusual = hooks.run_success_hooks(self, response)

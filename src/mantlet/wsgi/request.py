@@ -145,7 +145,7 @@ class WsgiRequest(Request):
             state = self._join_exchange(state)
         self.state = state
         self._body: WsgiBody | None = None
-        self._cleanups = self._local = None
+        self._cleanups = self._local = self._declared = None
         self._handed_over = False
 
     @property
@@ -300,6 +300,7 @@ class WsgiRequest(Request):
         """Have the app get another body; see `Request.replace_body()`."""
         if self._handed_over:
             raise RuntimeError(HANDED_OVER)
+        self._declared = None
         environ = self.environ
         if content_type is not None:
             environ["CONTENT_TYPE"] = check_value("Content-Type", content_type)
@@ -320,6 +321,7 @@ class WsgiRequest(Request):
             raise RuntimeError(HANDED_OVER)
         if self._body is None or not self._body.complete:
             raise RuntimeError(UNREAD)
+        self._declared = None
         for key in _FRAMING:
             self.environ.pop(key, None)
         self.environ["CONTENT_LENGTH"] = str(self._body.size)
@@ -328,6 +330,7 @@ class WsgiRequest(Request):
         """Give the app another value of a header; see `Request.replace_header()`."""
         if self._handed_over:
             raise RuntimeError(HANDED_OVER)
+        self._declared = None
         if value is None:
             self.environ.pop(ENVIRON_KEYS[name], None)
             return
@@ -337,6 +340,8 @@ class WsgiRequest(Request):
 
     def _add_to_both(self, name: HeaderName, value: str) -> None:
         self.environ[name.environ_key] = value
+        if self._declared is not None:
+            self._declared[name.text] = value
         header = name.text, value
         if self._response_headers.setdefault(name.text_key, header) is not header:
             self.add_response_header(name.text, value, unless_set=name.unless_set)

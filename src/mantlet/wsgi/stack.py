@@ -15,6 +15,7 @@ from mantlet.core.order import check_wsgi
 from mantlet.core.policy import Policy
 from mantlet.core.request import Request, request_class
 from mantlet.core.stack import BaseStack
+from mantlet.http.headers import DeclaredNames
 from mantlet.integrations import find_root_paths, observe_exceptions
 from mantlet.wsgi.http import WsgiHttpRequest
 from mantlet.wsgi.underscores import warn_of_underscores
@@ -92,12 +93,14 @@ class Stack(BaseStack[WSGIApplication]):
         if self._hooks.has_error_hooks:
             observe_exceptions(self.app, self.policies)
 
-    def _request_classes(self, environ: dict[str, Any]) -> dict[str, type[Request]]:
+    def _request_classes(
+        self, environ: dict[str, Any], declared: DeclaredNames | None
+    ) -> dict[str, type[Request]]:
         # Again, since apps are mounted and get handlers after an app has been wrapped.
         self._observe_exceptions()
         warn_of_underscores(environ, self.policies)  # of the first request of a server
         found = find_root_paths(self.app)
-        return {"http": request_class(WsgiHttpRequest, found, self._seen_lifecycle)}
+        return {"http": request_class(WsgiHttpRequest, found, self._seen_lifecycle, declared)}
 
 
 def _run_off_loop(start: Callable[[], Coroutine[Any, Any, None]]) -> None:
