@@ -30,7 +30,7 @@ from mantlet.http.headers import LOWER_BYTES, BytesHeaders, replace_headers
 if TYPE_CHECKING:
     from mantlet.asgi.http import AsgiHttpRequest
 
-__all__ = ["AsgiExchange", "AsgiHttpExchange"]
+__all__ = ["AsgiExchange", "AsgiHttpExchange", "response_of"]
 
 _FILE_CHUNK = 64 * 1024
 _TRAILERS = "http.response.trailers"
@@ -70,13 +70,7 @@ class AsgiExchange(Exchange):
 
     def make_response(self, reply: Reply) -> Response:
         """Return a reply as the response that the outer policies see."""
-        raw = [(LOWER_BYTES[name], value.encode("latin-1")) for name, value in reply.headers]
-        body = reply.body
-        if reply.status in (204, 304):
-            body = b""
-        else:
-            raw.append((b"content-length", b"%d" % len(body)))
-        return Response(reply.status, raw, BytesHeaders, body)
+        return response_of(reply)
 
     async def conclude(self, error: BaseException | None) -> BaseException | None:
         """Send an early reply, or answer the ``error`` that the app has raised, or its silence.
@@ -84,7 +78,7 @@ class AsgiExchange(Exchange):
         Returns:
             An exception to raise to the server, or None.
         """
-        if self._inward is not None:
+        if self._inward is not None and self.response is None:
             waiting = self.reply_early(self._inward)
         elif error is not None:
             waiting = self.app_raised(error)
@@ -339,6 +333,17 @@ class AsgiHttpExchange(AsgiExchange):
             out.append({"type": "http.response.body", "body": chunk, "more_body": True})
         if not more and chunks:
             out[-1]["more_body"] = False
+
+
+def response_of(reply: Reply) -> Response:
+    """Return a policy's reply as a response."""
+    raw = [(LOWER_BYTES[name], value.encode("latin-1")) for name, value in reply.headers]
+    body = reply.body
+    if reply.status in (204, 304):
+        body = b""
+    else:
+        raw.append((b"content-length", b"%d" % len(body)))
+    return Response(reply.status, raw, BytesHeaders, body)
 
 
 def _with_readable_headers(head: AsgiMessage) -> AsgiMessage:

@@ -8,11 +8,11 @@ left to an `AsgiHttpExchange`, which takes over with what has come so far.
 from typing import Any, Final
 
 from mantlet._internal.asgi_types import AsgiMessage, Receive, Send
-from mantlet.asgi.exchange import AsgiHttpExchange
+from mantlet.asgi.exchange import AsgiHttpExchange, response_of
 from mantlet.asgi.request import AsgiRequest
 from mantlet.core.response import Response
 from mantlet.core.response_pipeline import CLOSED, HELD
-from mantlet.core.stack import InwardResult, PolicyHooks
+from mantlet.core.stack import InwardResult, PolicyHooks, run_response_hooks
 from mantlet.http.headers import BytesHeaders, replace_headers
 
 __all__ = ["AsgiHttpRequest"]
@@ -48,15 +48,12 @@ class AsgiHttpRequest(AsgiRequest):
     #: Whether the app waits for an event, in a task beside the one that sends.
     _is_receiving: bool
 
-    def _begin(
-        self, hooks: PolicyHooks[Any], send: Send, result: InwardResult | None
-    ) -> tuple[Receive, Send]:
-        """Begin the exchange, after the request hooks have run; return what the app is called with.
+    def _begin(self, hooks: PolicyHooks[Any], send: Send) -> None:
+        """Begin the exchange, after the request hooks have run.
 
         Args:
             hooks: the stack's.
             send: the server's.
-            result: how the request hooks ended where they did not reach the app, else None.
         """
         self._hooks = hooks
         self._emit = send
@@ -64,11 +61,11 @@ class AsgiHttpRequest(AsgiRequest):
         self._is_sent = self._is_disconnected = self._is_receiving = False
         if self._own_headers is not None:
             self.state._response_headers = self._own_headers
-        if result is None:
-            self._handed_over = True
-        else:
-            self._take_over(result)
-        return self._receive if hooks.has_error_hooks else self.receive, self._send
+
+    def _hand_over(self) -> tuple[Receive, Send]:
+        """Hand the request over to the app; return what it is called with."""
+        self._handed_over = True
+        return self._receive if self._hooks.has_error_hooks else self.receive, self._send
 
     def _take_over(self, result: InwardResult | None = None) -> AsgiHttpExchange:
         """Return the exchange that goes on with what has come so far."""
@@ -107,9 +104,10 @@ class AsgiHttpRequest(AsgiRequest):
             and self.state._raised is None
         ):
             status, headers = head["status"], head["headers"]
-            if self._hooks.on_success:
+            hooks = self._hooks.on_success
+            if hooks:
                 response = Response(status, headers, BytesHeaders, body)
-                unusual = self._hooks.run_success_hooks(self, response)
+                unusual = run_response_hooks(hooks, self, response)
                 if unusual is not None:
                     exchange = self._take_over()
                     steps = exchange.resume(response, body, *unusual)
@@ -127,6 +125,33 @@ class AsgiHttpRequest(AsgiRequest):
             await self._emit(message)
         else:
             await self._take_over().send(message)
+
+    async def _reply(self, result: InwardResult) -> BaseException | None:
+        """Send a policy's reply in the app's place, or answer the error of a request hook.
+
+        Returns:
+            An exception to raise to the server, or None.
+        """
+        reply, hooks = result.reply, self._hooks.on_refusal[result.index]
+        if reply is None or hooks is None or reply.status < 400 or self.raw["method"] == "HEAD":
+            return await self._take_over(result).conclude(None)
+        response = response_of(reply)
+        self.state._replied = response.reply = True
+        if hooks:
+            unusual = run_response_hooks(hooks, self, response)
+            if unusual is not None:
+                exchange = self._take_over(result)
+                steps = exchange.resume(response, response.first_chunk, *unusual)
+                unusual = None  # no reference cycle with a traceback
+                await exchange.finish_steps(steps)
+                return await exchange.conclude(None)
+        headers = response.raw
+        if self._own_headers:
+            headers = replace_headers(headers, self._own_headers)
+        self._is_sent = True
+        await self._emit({"type": _START, "status": response.status, "headers": headers})
+        await self._emit({"type": _BODY, "body": response.first_chunk, "more_body": False})
+        return None
 
     def _is_usual(self, head: AsgiMessage) -> bool:
         """Return whether a body of known length may follow, which no policy answers as an error."""

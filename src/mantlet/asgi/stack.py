@@ -99,18 +99,20 @@ class Stack(BaseStack[AsgiApp]):
                     request._run_cleanups()
             return
 
-        app_receive, app_send = request._begin(hooks, send, result)
+        request._begin(hooks, send)
         failure = None
         try:
-            try:
-                if result is None:
-                    await hooks.app(scope, app_receive, app_send)
-            except BaseException as raised:  # noqa: BLE001  # raised below if not answered
-                # While it is being handled, which an outer stack looks at.
-                failure = await request._conclude(raised)
+            if result is None:
+                try:
+                    await hooks.app(scope, *request._hand_over())
+                except BaseException as raised:  # noqa: BLE001  # raised below if not answered
+                    # While it is being handled, which an outer stack looks at.
+                    failure = await request._conclude(raised)
+                else:
+                    if not request._is_over():
+                        failure = await request._conclude(None)
             else:
-                if not request._is_over():
-                    failure = await request._conclude(None)
+                failure = await request._reply(result)
             if failure is not None:
                 raise failure
         finally:

@@ -28,19 +28,28 @@ _LONGEST_REASON = 123
 class WebSocketRequest(AsgiRequest):
     """A WebSocket handshake as policies see it."""
 
-    __slots__ = ("_exchange",)
+    __slots__ = ("_emit", "_exchange", "_hooks")
 
     protocol = "websocket"
 
-    def _begin(
-        self, hooks: PolicyHooks[Any], send: Send, result: InwardResult | None
-    ) -> tuple[Receive, Send]:
+    def _begin(self, hooks: PolicyHooks[Any], send: Send) -> None:
         """Begin the exchange; see `AsgiHttpRequest._begin()`."""
         if self._own_headers is not None:
             self.state._response_headers = self._own_headers
-        self._exchange: WebSocketExchange | None = WebSocketExchange(hooks, self, send, result)
-        self._handed_over = result is None
-        return self._exchange.receive, self._exchange.send
+        self._hooks = hooks
+        self._emit = send
+        self._exchange: WebSocketExchange | None = None
+
+    def _hand_over(self) -> tuple[Receive, Send]:
+        """Hand the request over to the app; return what it is called with."""
+        exchange = self._exchange = WebSocketExchange(self._hooks, self, self._emit, None)
+        self._handed_over = True
+        return exchange.receive, exchange.send
+
+    async def _reply(self, result: InwardResult) -> BaseException | None:
+        """Send a policy's reply in the app's place; see `AsgiHttpRequest._reply()`."""
+        exchange = self._exchange = WebSocketExchange(self._hooks, self, self._emit, result)
+        return await exchange.conclude(None)
 
     def _is_over(self) -> bool:
         """Return whether the connection is over, and nothing is left to do."""

@@ -21,6 +21,7 @@ __all__ = [
     "PolicyHooks",
     "ResponseHook",
     "check_reply",
+    "run_response_hooks",
 ]
 
 App = TypeVar("App")
@@ -31,7 +32,7 @@ OnResponse = Callable[[Request, Response], Reply | PendingReply | None]
 #: A policy's `on_response` and `on_error`, each where it has one, and its `min_status`.
 ResponseHook = tuple[OnResponse | None, ErrorHook | None, int]
 #: A policy's `on_response`, with the position of its hooks in those of all policies.
-SuccessHook = tuple[int, OnResponse]
+PlacedHook = tuple[int, OnResponse]
 
 
 class ResponseHooks(NamedTuple):
@@ -94,6 +95,8 @@ class PolicyHooks(Generic[App]):
         on_response: by how many policies let the request pass: their response hooks.
         on_success: the response hooks for a status from 200 to 399, each with its position in those
             of all policies; None if a policy looks at some of these statuses only.
+        on_refusal: by how many policies let the request pass: the same for a status of 400 and
+            above.
         has_error_hooks: whether a policy has an `on_error` hook.
         on_finish: by how many policies ran: a function that calls their finish hooks, the
             innermost first; None if they have none.
@@ -129,7 +132,8 @@ class PolicyHooks(Generic[App]):
         )
         every = self.on_response[-1]
         self.has_error_hooks = every.has_error_hooks
-        self.on_success = _success_hooks(every.hooks)
+        self.on_success = _hooks_for(every.hooks, range(200, 400))
+        self.on_refusal = tuple(_hooks_for(one.hooks, range(400, 600)) for one in self.on_response)
         self.on_finish = tuple(
             _finish_hook(
                 [p.on_finish for p in reversed(active[:count]) if has_hook(p, "on_finish")]
@@ -183,25 +187,6 @@ class PolicyHooks(Generic[App]):
                 InwardResult(index, reply) if reply else self.run_request_hooks(request, index + 1)
             )
         return result
-
-    def run_success_hooks(
-        self, request: Request, response: Response
-    ) -> tuple[int, Reply | PendingReply | BaseException | None] | None:
-        """Run the response hooks over a whole response with a status from 200 to 399.
-
-        Returns:
-            None if no hook has done anything but look at it or edit its head. Else the position of
-            the first that has, in the response hooks, and what it has returned or raised.
-        """
-        position = 0
-        try:
-            for position, on_response in self.on_success or ():
-                result = on_response(request, response)
-                if result is not None or response.filters:
-                    return position, result
-        except BaseException as raised:  # noqa: BLE001  # handed to the outer policies
-            return position, raised
-        return None
 
     def filter_text(self, request: Request, text: str, place: str) -> str | None:
         """Run the text hooks; see `Policy.on_text`."""
@@ -419,12 +404,37 @@ def _response_hooks(policies: tuple[Policy, ...]) -> ResponseHooks:
     return ResponseHooks(hooks, has_error_hooks, min(statuses, default=1000))
 
 
-def _success_hooks(hooks: tuple[ResponseHook, ...]) -> tuple[SuccessHook, ...] | None:
-    """Return the hooks for statuses from 200 to 399, each with its position."""
-    if any(200 < min_status < 400 for _, _, min_status in hooks):
+def _hooks_for(hooks: tuple[ResponseHook, ...], statuses: range) -> tuple[PlacedHook, ...] | None:
+    """Return the response hooks for some statuses, each with its position.
+
+    Returns:
+        None if a policy looks at a part of these statuses only.
+    """
+    first = statuses.start
+    if any(first < min_status < statuses.stop for _, _, min_status in hooks):
         return None
     return tuple(
         (position, on_response)
         for position, (on_response, _, min_status) in enumerate(hooks)
-        if on_response is not None and min_status <= 200
+        if on_response is not None and min_status <= first
     )
+
+
+def run_response_hooks(
+    hooks: tuple[PlacedHook, ...], request: Request, response: Response
+) -> tuple[int, Reply | PendingReply | BaseException | None] | None:
+    """Run response hooks over a whole response.
+
+    Returns:
+        None if no hook has done anything but look at it or edit its head. Else the position of the
+        first that has, in the response hooks of its stack, and what it has returned or raised.
+    """
+    position = 0
+    try:
+        for position, on_response in hooks:
+            result = on_response(request, response)
+            if result is not None or response.filters:
+                return position, result
+    except BaseException as raised:  # noqa: BLE001  # handed to the outer policies
+        return position, raised
+    return None

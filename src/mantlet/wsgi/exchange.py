@@ -30,7 +30,7 @@ from mantlet.http.headers import TextHeaders
 if TYPE_CHECKING:
     from mantlet.wsgi.http import WsgiHttpRequest
 
-__all__ = ["ExcInfo", "Write", "WsgiExchange", "close_body"]
+__all__ = ["ExcInfo", "Write", "WsgiExchange", "close_body", "response_of"]
 
 ExcInfo = tuple[type[BaseException], BaseException, TracebackType]
 Write = Callable[[bytes], object]
@@ -163,7 +163,7 @@ class WsgiExchange(Exchange):
         return response
 
     def write(self, data: bytes) -> None:
-        """Take a chunk of the body that the app writes (PEP 3333, "The write() Callable")."""
+        """Take a chunk of the body that the app writes itself, as PEP 3333 lets it."""
         run_sync(self.receive_chunk(data, True))
         self._write_out()
         if self.failure is not None:
@@ -183,12 +183,7 @@ class WsgiExchange(Exchange):
 
     def make_response(self, reply: Reply) -> Response:
         """Return a reply as the response that the outer policies see."""
-        raw, body = list(reply.headers), reply.body
-        if reply.status in (204, 304):
-            body = b""
-        else:
-            raw.append(("Content-Length", str(len(body))))
-        return Response(reply.status, raw, TextHeaders, body)
+        return response_of(reply)
 
     def queue(self, head: Response | None, chunks: list[bytes], more: bool) -> None:
         """Give the server the status and headers, and queue chunks of the body for it."""
@@ -306,6 +301,16 @@ class WsgiExchange(Exchange):
         """Take note that the server has closed the file that it sent."""
         if self._untouched():
             self.request._finish(self._inward)
+
+
+def response_of(reply: Reply) -> Response:
+    """Return a policy's reply as a response."""
+    raw, body = list(reply.headers), reply.body
+    if reply.status in (204, 304):
+        body = b""
+    else:
+        raw.append(("Content-Length", str(len(body))))
+    return Response(reply.status, raw, TextHeaders, body)
 
 
 def close_body(request: Request, iterable: Iterable[bytes]) -> None:

@@ -6,7 +6,7 @@ handed to the server: here. Anything else is left to a `WsgiExchange`, which tak
 has come so far.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 from wsgiref.types import StartResponse
 
@@ -14,10 +14,10 @@ from mantlet._internal.coroutines import run_sync
 from mantlet.core.problem import STATUS_LINES, phrase
 from mantlet.core.response import Response
 from mantlet.core.response_pipeline import SEND_END
-from mantlet.core.stack import InwardResult, PolicyHooks
+from mantlet.core.stack import InwardResult, PolicyHooks, run_response_hooks
 from mantlet.exceptions import MantletError
 from mantlet.http.headers import TextHeaders, replace_headers
-from mantlet.wsgi.exchange import ExcInfo, Write, WsgiExchange, close_body
+from mantlet.wsgi.exchange import ExcInfo, Write, WsgiExchange, close_body, response_of
 from mantlet.wsgi.request import WsgiRequest
 
 __all__ = ["WsgiHttpRequest"]
@@ -73,10 +73,7 @@ class WsgiHttpRequest(WsgiRequest):
         if own is not None:
             self.state._response_headers = own
         try:
-            if result is None:
-                return self._call()
-            exchange = self._take_over(result)
-            return exchange.answer(lambda: exchange.reply_early(result))
+            return self._call() if result is None else self._reply(result)
         finally:
             if own is not None:
                 self.state._response_headers = None
@@ -132,6 +129,30 @@ class WsgiHttpRequest(WsgiRequest):
             return self._answer_by(body, iterator, chunk)
         return self._answer_whole(status, body, chunk, iterator)
 
+    def _reply(self, result: InwardResult) -> Iterable[bytes]:
+        """Answer by a policy's reply in the app's place, or the error of a request hook."""
+        reply, hooks = result.reply, self._hooks.on_refusal[result.index]
+        if (
+            reply is None
+            or hooks is None
+            or reply.status < 400
+            or self.environ["REQUEST_METHOD"] == "HEAD"
+        ):
+            exchange = self._take_over(result)
+            return exchange.answer(lambda: exchange.reply_early(result))
+        response = response_of(reply)
+        self.state._replied = response.reply = True
+        body = response.first_chunk
+        if hooks:
+            unusual = run_response_hooks(hooks, self, response)
+            if unusual is not None:
+                exchange = self._take_over(result)
+                steps = exchange.resume(response, body, *unusual)
+                unusual = None  # no reference cycle with a traceback
+                return exchange.answer(lambda: steps)
+        self._start(f"{response.status} {phrase(response.status)}", response.raw)
+        return self._whole_body([body] if body else [], result)
+
     def _declared_length(self) -> str | None:
         """Return the app's ``Content-Length``."""
         for name, value in self._fields:
@@ -153,7 +174,7 @@ class WsgiHttpRequest(WsgiRequest):
         fields, hooks = self._fields, self._hooks
         if hooks.on_success:
             response = Response(self._code, fields, TextHeaders, chunk)
-            unusual = hooks.run_success_hooks(self, response)
+            unusual = run_response_hooks(hooks.on_success, self, response)
             if unusual is not None:
                 exchange = self._take_over()
                 exchange.take_whole(body, iterator)
@@ -183,11 +204,13 @@ class WsgiHttpRequest(WsgiRequest):
         exchange = self._exchange or self._take_over()
         return exchange.answer(lambda: exchange.take_error(error, body))
 
-    def _whole_body(self, chunks: list[bytes]) -> Iterable[bytes]:
+    def _whole_body(
+        self, chunks: list[bytes], result: InwardResult | None = None
+    ) -> Iterable[bytes]:
         """Return a list for the server, which ends the exchange when it is closed."""
         if self._hooks.on_finish[-1] is None and self._cleanups is None:
             return chunks  # no policy waits for its end
-        return WholeBody(self, chunks)
+        return WholeBody(self, chunks, result)
 
     # -- called by the app ------------------------------------------------------------------------
 
@@ -268,11 +291,14 @@ class WholeBody:
     It is no list itself, since granian does not close lists.
     """
 
-    __slots__ = ("_chunks", "_request")
+    __slots__ = ("_chunks", "_request", "_result")
 
-    def __init__(self, request: WsgiHttpRequest, chunks: list[bytes]) -> None:
+    def __init__(
+        self, request: WsgiHttpRequest, chunks: list[bytes], result: InwardResult | None
+    ) -> None:
         self._request = request
         self._chunks = chunks
+        self._result = result
 
     def __iter__(self) -> Iterator[bytes]:
         return iter(self._chunks)
@@ -282,7 +308,7 @@ class WholeBody:
 
     def close(self) -> None:
         """End the exchange."""
-        self._request._finish(None)
+        self._request._finish(self._result)
 
 
 class IteratedBody:
