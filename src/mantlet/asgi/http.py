@@ -7,7 +7,7 @@ left to an `AsgiHttpExchange`, which takes over with what has come so far.
 
 from typing import Any, Final
 
-from mantlet._internal.asgi_types import AsgiMessage, Receive, Send
+from mantlet._internal.asgi_types import AsgiMessage, Send
 from mantlet.asgi.exchange import AsgiHttpExchange, response_of
 from mantlet.asgi.request import AsgiRequest
 from mantlet.core.response import Response
@@ -48,7 +48,7 @@ class AsgiHttpRequest(AsgiRequest):
     #: Whether the app waits for an event, in a task beside the one that sends.
     _is_receiving: bool
 
-    def _begin(self, hooks: PolicyHooks[Any], send: Send) -> None:
+    def _begin(self, hooks: PolicyHooks[Any], send: Send, _result: InwardResult | None) -> None:
         """Begin the exchange, after the request hooks have run.
 
         Args:
@@ -62,15 +62,11 @@ class AsgiHttpRequest(AsgiRequest):
         if self._own_headers is not None:
             self.state._response_headers = self._own_headers
 
-    def _hand_over(self) -> tuple[Receive, Send]:
-        """Hand the request over to the app; return what it is called with."""
-        self._handed_over = True
-        return self._receive if self._hooks.has_error_hooks else self.receive, self._send
-
     def _take_over(self, result: InwardResult | None = None) -> AsgiHttpExchange:
         """Return the exchange that goes on with what has come so far."""
         exchange = self._exchange = AsgiHttpExchange(self._hooks, self, self._emit, result)
         exchange.begin(self._head, is_sent=self._is_sent)
+        self._is_sent = False  # what follows is the exchange's concern
         return exchange
 
     async def _receive(self) -> AsgiMessage:
@@ -103,10 +99,9 @@ class AsgiHttpRequest(AsgiRequest):
             and type(body := message.get("body", b"")) is bytes
             and self.state._raised is None
         ):
-            status, headers = head["status"], head["headers"]
             hooks = self._hooks.on_success
             if hooks:
-                response = Response(status, headers, BytesHeaders, body)
+                response = Response(head["status"], head["headers"], BytesHeaders, body)
                 unusual = run_response_hooks(hooks, self, response)
                 if unusual is not None:
                     exchange = self._take_over()
@@ -114,17 +109,35 @@ class AsgiHttpRequest(AsgiRequest):
                     unusual = None  # no reference cycle with a traceback
                     await exchange.finish_steps(steps)
                     return
-                status, headers = response.status, response.raw
+                raw = response._raw if response._headers is None else response._headers.raw
+                if raw is not head["headers"] or response.status != head["status"]:
+                    self.state._body_follows = True
+                    head = {**head, "status": response.status, "headers": raw}
             if self._own_headers:
-                headers = replace_headers(headers, self._own_headers)
-            if headers is not head["headers"] or status != head["status"]:
-                self.state._body_follows = True
-                head = {**head, "status": status, "headers": headers}
+                head = {**head, "headers": replace_headers(head["headers"], self._own_headers)}
             self._is_sent = True
             await self._emit(head)
             await self._emit(message)
         else:
             await self._take_over().send(message)
+
+    def _is_usual(self, head: AsgiMessage) -> bool:
+        """Return whether a body of known length may follow, which no policy answers as an error."""
+        status, headers = head["status"], head.get("headers")
+        if (
+            status not in self._hooks.usual_statuses
+            or type(headers) is not list
+            or "trailers" in head
+            or self.raw["method"] == "HEAD"
+        ):
+            return False
+        try:
+            for pair in headers:
+                if pair[0] == b"content-length":
+                    return True
+        except (TypeError, LookupError):  # malformed, which a policy may mend
+            return False
+        return status in (204, 304)
 
     async def _reply(self, result: InwardResult) -> BaseException | None:
         """Send a policy's reply in the app's place, or answer the error of a request hook.
@@ -153,31 +166,10 @@ class AsgiHttpRequest(AsgiRequest):
         await self._emit({"type": _BODY, "body": response.first_chunk, "more_body": False})
         return None
 
-    def _is_usual(self, head: AsgiMessage) -> bool:
-        """Return whether a body of known length may follow, which no policy answers as an error."""
-        headers = head.get("headers")
-        if (
-            type(headers) is not list
-            or self._hooks.on_success is None
-            or not 200 <= head["status"] < 400
-            or "trailers" in head
-            or self.raw["method"] == "HEAD"
-        ):
-            return False
-        try:
-            for pair in headers:
-                if pair[0] == b"content-length":
-                    return True
-        except (TypeError, LookupError):  # malformed, which a policy may mend
-            return False
-        return head["status"] in (204, 304)
-
     def _is_over(self) -> bool:
         """Return whether the response is over, and nothing is left to do."""
         exchange = self._exchange
-        if exchange is None:
-            return self._is_sent
-        return exchange.phase is CLOSED and exchange.failure is None
+        return exchange is not None and exchange.phase is CLOSED and exchange.failure is None
 
     async def _conclude(self, error: BaseException | None) -> BaseException | None:
         """Send a policy's reply, or answer the ``error`` that the app has raised, or its silence.

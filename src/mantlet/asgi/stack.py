@@ -76,7 +76,7 @@ class Stack(BaseStack[AsgiApp]):
             hooks = self._current_hooks(self._request_classes)
             make_request = hooks.request_classes[kind]
         request: AsgiHttpRequest | WebSocketRequest = make_request(scope, receive)
-        result = hooks.run_request_hooks(request)
+        result = hooks.run_request_hooks(request) if hooks.has_request_hooks else None
         if result is not None and result.waiting is not None:
             result = await hooks.resume_request_hooks(request, result)
         headers = request._own_headers
@@ -99,17 +99,20 @@ class Stack(BaseStack[AsgiApp]):
                     request._run_cleanups()
             return
 
-        request._begin(hooks, send)
+        request._begin(hooks, send, result)
         failure = None
         try:
             if result is None:
+                request._handed_over = True
+                watches = hooks.has_error_hooks or kind != "http"
+                app_receive = request._receive if watches else request.receive
                 try:
-                    await hooks.app(scope, *request._hand_over())
+                    await hooks.app(scope, app_receive, request._send)
                 except BaseException as raised:  # noqa: BLE001  # raised below if not answered
                     # While it is being handled, which an outer stack looks at.
                     failure = await request._conclude(raised)
                 else:
-                    if not request._is_over():
+                    if not (request._is_sent or request._is_over()):
                         failure = await request._conclude(None)
             else:
                 failure = await request._reply(result)

@@ -28,28 +28,27 @@ _LONGEST_REASON = 123
 class WebSocketRequest(AsgiRequest):
     """A WebSocket handshake as policies see it."""
 
-    __slots__ = ("_emit", "_exchange", "_hooks")
+    __slots__ = ("_exchange", "_receive", "_send")
+
+    #: What answers the handshake, and the app's ``receive`` and ``send``.
+    _exchange: "WebSocketExchange | None"
+    _receive: Receive
+    _send: Send
 
     protocol = "websocket"
+    _is_sent = False  # `_is_over()` tells
 
-    def _begin(self, hooks: PolicyHooks[Any], send: Send) -> None:
+    def _begin(self, hooks: PolicyHooks[Any], send: Send, result: InwardResult | None) -> None:
         """Begin the exchange; see `AsgiHttpRequest._begin()`."""
         if self._own_headers is not None:
             self.state._response_headers = self._own_headers
-        self._hooks = hooks
-        self._emit = send
-        self._exchange: WebSocketExchange | None = None
-
-    def _hand_over(self) -> tuple[Receive, Send]:
-        """Hand the request over to the app; return what it is called with."""
-        exchange = self._exchange = WebSocketExchange(self._hooks, self, self._emit, None)
-        self._handed_over = True
-        return exchange.receive, exchange.send
+        exchange = self._exchange = WebSocketExchange(hooks, self, send, result)
+        self._receive = exchange.receive
+        self._send = exchange.send
 
     async def _reply(self, result: InwardResult) -> BaseException | None:
         """Send a policy's reply in the app's place; see `AsgiHttpRequest._reply()`."""
-        exchange = self._exchange = WebSocketExchange(self._hooks, self, self._emit, result)
-        return await exchange.conclude(None)
+        return await self._conclude(None)
 
     def _is_over(self) -> bool:
         """Return whether the connection is over, and nothing is left to do."""
@@ -64,7 +63,8 @@ class WebSocketRequest(AsgiRequest):
 
     def _end(self) -> None:
         """Take note that the exchange has ended."""
-        self._exchange = None  # which refers to this request
+        self._exchange = None  # which refers to this request, as these two do
+        del self._receive, self._send
 
     def incoming(self, limit: int, headers: Mapping[str, str] | None = None) -> AsgiBody:
         """Return an empty body: a handshake has none (RFC 6455, 4.1)."""

@@ -88,6 +88,7 @@ class PolicyHooks(Generic[App]):
         app: the app.
         active: the policies whose mode is not ``"off"``, wrapped as their modes require.
         on_request: the request hooks, each with the index of its policy.
+        has_request_hooks: whether they, or anything else, must run before the app.
         on_message: the message hooks.
         on_close: the hooks of policies that may hold messages, the innermost first, each with the
             message hooks of the policies around it, which its messages have to pass.
@@ -95,6 +96,7 @@ class PolicyHooks(Generic[App]):
         on_response: by how many policies let the request pass: their response hooks.
         on_success: the response hooks for a status from 200 to 399, each with its position in those
             of all policies; None if a policy looks at some of these statuses only.
+        usual_statuses: these statuses; none of them if a policy looks at some only.
         on_refusal: by how many policies let the request pass: the same for a status of 400 and
             above.
         has_error_hooks: whether a policy has an `on_error` hook.
@@ -133,6 +135,7 @@ class PolicyHooks(Generic[App]):
         every = self.on_response[-1]
         self.has_error_hooks = every.has_error_hooks
         self.on_success = _hooks_for(every.hooks, range(200, 400))
+        self.usual_statuses = frozenset(range(200, 400) if self.on_success is not None else ())
         self.on_refusal = tuple(_hooks_for(one.hooks, range(400, 600)) for one in self.on_response)
         self.on_finish = tuple(
             _finish_hook(
@@ -141,6 +144,7 @@ class PolicyHooks(Generic[App]):
             for count in range(len(active) + 1)
         )
         self.maskers = tuple(p.secret_masker for p in active if p.secret_masker is not None)
+        self.has_request_hooks = bool(self.on_request or self.maskers)
         self.sends_heads_first = not any(policy.needs_first_chunk for policy in active)
         self.is_inward_only = not (every.hooks or self.on_finish[-1] or self.on_text)
         self.is_idle = self.is_inward_only and not (self.on_request or self.on_message)

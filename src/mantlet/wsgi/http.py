@@ -103,8 +103,7 @@ class WsgiHttpRequest(WsgiRequest):
         if (
             status is None
             or self._exchange is not None
-            or hooks.on_success is None
-            or not 200 <= self._code < 400
+            or self._code not in hooks.usual_statuses
             or environ["REQUEST_METHOD"] == "HEAD"
             or self.state._raised is not None
         ):

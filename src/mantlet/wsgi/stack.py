@@ -73,7 +73,7 @@ class Stack(BaseStack[WSGIApplication]):
                 hooks = self._current_hooks(partial(self._request_classes, environ))
             make_request = hooks.request_classes["http"]
         request: WsgiHttpRequest = make_request(environ)
-        result = hooks.run_request_hooks(request)
+        result = hooks.run_request_hooks(request) if hooks.has_request_hooks else None
         if result is not None and result.waiting is not None:
             try:
                 result = run_sync(hooks.resume_request_hooks(request, result))
