@@ -299,14 +299,22 @@ class _WatchedFilters:
 class Switch(_Wrapped):
     """Runs one of several policies, chosen for each request."""
 
+    def __init__(self, policy: Policy) -> None:
+        super().__init__(policy)
+        if policy.response_headers:
+            self.disabled_hooks -= {"on_request"}
+
     @abstractmethod
     def _chosen(self, request: Request) -> Policy:
         """Return the policy for a request, the same one throughout."""
         raise NotImplementedError
 
     def on_request(self, request: Request) -> Reply | Awaitable[Reply | None] | None:
-        """Run the hook of the chosen policy."""
-        return self._chosen(request).on_request(request)
+        """Set the headers that the chosen policy declares, and run its hook."""
+        chosen = self._chosen(request)
+        for name, value in chosen.response_headers.items():
+            request.add_response_header(name, value)
+        return chosen.on_request(request)
 
     def on_response(
         self, request: Request, response: Response

@@ -308,13 +308,19 @@ class Gate(Switch):
         )
         if must_start:
             return self._start(request)
+        return self._run(request)
+
+    def _run(self, request: Request) -> Reply | Awaitable[Reply | None] | None:
+        """Do what the policy does with a request once it has started."""
+        for name, value in self._started.response_headers.items():
+            request.add_response_header(name, value)
         return self._started.on_request(request) if self._has_request_hook else None
 
     async def _start(self, request: Request) -> Reply | None:
         """Try to start the policy; run its hook if it has started, else refuse the request."""
         await self._lifecycle.attempt()
         if not self._lifecycle.is_pending(self._policy):
-            reply = self._started.on_request(request) if self._has_request_hook else None
+            reply = self._run(request)
             return reply if reply is None or isinstance(reply, Reply) else await reply
         request.local(self)["policy"] = Policy()  # its hooks do nothing
         if mode_of(self._policy, request) == "enforce":

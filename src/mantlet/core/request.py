@@ -10,7 +10,7 @@ from mantlet._internal.coroutines import start_eagerly
 from mantlet.core.context import KEY, carried_state
 from mantlet.core.response import Response
 from mantlet.core.state import State
-from mantlet.http.header_name import HeaderName
+from mantlet.http.header_name import FixedHeaders, HeaderName
 from mantlet.http.headers import DeclaredNames, HeaderNames, Headers
 from mantlet.http.routing.root_paths import NO_ROOT_PATHS, RootPaths
 
@@ -417,6 +417,10 @@ class Request:
             name: the header's name.
             value: printable ASCII.
         """
+
+    @abstractmethod
+    def _add_fixed(self, headers: FixedHeaders) -> None:
+        """Add headers to the response, as `add_response_header()` does for each of them."""
 
     @abstractmethod
     def _add_to_both(self, name: HeaderName, value: str) -> None:

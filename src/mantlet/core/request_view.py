@@ -7,7 +7,7 @@ from mantlet.core.body import SpooledBody
 from mantlet.core.request import Request
 from mantlet.core.response import Response
 from mantlet.core.state import State
-from mantlet.http.header_name import HeaderName
+from mantlet.http.header_name import FixedHeaders, HeaderName
 from mantlet.http.headers import HeaderNames, Headers
 
 __all__ = ["RequestView"]
@@ -77,6 +77,9 @@ class RequestView(Request):
 
     def _add_header(self, name: HeaderName, value: str) -> None:
         """Discard the header."""
+
+    def _add_fixed(self, headers: FixedHeaders) -> None:
+        """Discard the headers."""
 
     def _add_to_both(self, name: HeaderName, value: str) -> None:
         """Discard the header."""

@@ -11,6 +11,7 @@ from mantlet.core.policy import Policy, has_hook
 from mantlet.core.problem import Problem, forget_raise
 from mantlet.core.request import Request
 from mantlet.core.response import Reply, Response
+from mantlet.http.header_name import FixedHeaders
 from mantlet.http.headers import DeclaredNames
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
 
 App = TypeVar("App")
 PendingReply = Awaitable[Reply | Response | None]
+RequestHook = Callable[[Request], Reply | PendingReply | None]
 FinishHook = Callable[[Request], Awaitable[None] | None]
 ErrorHook = Callable[[Request, BaseException], Reply | Response | PendingReply | None]
 OnResponse = Callable[[Request, Response], Reply | PendingReply | None]
@@ -115,9 +117,9 @@ class PolicyHooks(Generic[App]):
         self.app = app
         self.active = active = tuple(one for one in map(with_mode, policies) if one is not None)
         self.on_request = tuple(
-            (index, policy.on_request)
-            for index, policy in enumerate(active)
-            if has_hook(policy, "on_request")
+            (index, hook)
+            for index, hook in enumerate(map(_request_hook, active))
+            if hook is not None
         )
         self.on_message = tuple(p.on_message for p in active if has_hook(p, "on_message"))
         self.on_close = tuple(
@@ -333,6 +335,20 @@ def _hint(policy: object) -> str:
     if isinstance(policy, (list, tuple, set, frozenset)):
         return "; unpack it with an asterisk: wrap(app, *policies)"
     return ""
+
+
+def _request_hook(policy: Policy) -> RequestHook | None:
+    """Return a policy's `on_request`, which also sets the headers that it declares."""
+    hook = policy.on_request if has_hook(policy, "on_request") else None
+    if not policy.response_headers:
+        return hook
+    fixed = FixedHeaders(policy.response_headers)
+
+    def set_headers(request: Request) -> Reply | PendingReply | None:
+        request._add_fixed(fixed)
+        return None if hook is None else hook(request)
+
+    return set_headers
 
 
 def _clean_up(request: Request) -> None:

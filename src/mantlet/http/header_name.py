@@ -1,5 +1,6 @@
-"""The name of a header that a policy sets in every exchange, in each protocol's own form."""
+"""Headers that a policy sets in every exchange, in each protocol's own form."""
 
+from collections.abc import Mapping
 from typing import Final
 
 from mantlet.http.headers import (
@@ -8,9 +9,11 @@ from mantlet.http.headers import (
     ENVIRON_KEYS,
     LOWER_BYTES,
     LOWER_TEXT,
+    bytes_header,
+    text_header,
 )
 
-__all__ = ["HeaderName"]
+__all__ = ["FixedHeaders", "HeaderName"]
 
 
 class HeaderName:
@@ -39,3 +42,26 @@ class HeaderName:
         self.environ_key: Final = ENVIRON_KEYS[text]
         self.text_key: Final = (DEFAULT_TEXT if unless_set else LOWER_TEXT)[text]
         self.bytes_key: Final = (DEFAULT_BYTES if unless_set else LOWER_BYTES)[text]
+
+
+class FixedHeaders:
+    """Headers that are the same in every response, prepared once for both protocols.
+
+    Args:
+        headers: the values by the names.
+
+    Attributes:
+        text, bytes: the native headers, as `replace_headers()` takes them.
+
+    Raises:
+        ValueError: a name or a value is not allowed in a header (RFC 9110, 5).
+    """
+
+    __slots__ = ("bytes", "text")
+
+    def __init__(self, headers: Mapping[str, str]) -> None:
+        text = [text_header(name, value) for name, value in headers.items()]
+        self.text: Final = {header[0].lower(): header for header in text}
+        self.bytes: Final = dict(
+            (header[0], header) for header in (bytes_header(*pair) for pair in text)
+        )
