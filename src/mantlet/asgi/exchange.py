@@ -65,6 +65,8 @@ class AsgiExchange(Exchange):
     _out: list[AsgiMessage]
     #: The app's message with the status and headers, where it has sent one.
     _head: AsgiMessage | None = None
+    #: Whether a policy's early reply has gone through the hooks already.
+    has_replied = False
     #: Whether a policy may have held back messages of a WebSocket.
     holds_messages = False
 
@@ -78,7 +80,7 @@ class AsgiExchange(Exchange):
         Returns:
             An exception to raise to the server, or None.
         """
-        if self._inward is not None and self.response is None:
+        if self._inward is not None and not self.has_replied:
             waiting = self.reply_early(self._inward)
         elif error is not None:
             waiting = self.app_raised(error)

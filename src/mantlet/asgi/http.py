@@ -154,6 +154,7 @@ class AsgiHttpRequest(AsgiRequest):
             unusual = run_response_hooks(hooks, self, response)
             if unusual is not None:
                 exchange = self._take_over(result)
+                exchange.has_replied = True
                 steps = exchange.resume(response, response.first_chunk, *unusual)
                 unusual = None  # no reference cycle with a traceback
                 await exchange.finish_steps(steps)
