@@ -29,8 +29,9 @@ from benchmarks.environment import ROOT
 from benchmarks.hot_path import BARE, CASES, LABELS, PROTOCOLS
 
 _CACHES = ("--cache-sim=yes", "--I1=32768,8,64", "--D1=32768,8,64", "--LL=524288,8,64")
-#: Before anything is counted, the interpreter has specialized the code.
-_WARM_UP = 300
+#: Before anything is counted, the interpreter has specialized the code, and the limiter has looked
+#: for a proxy that was not named, which it does in the first thousand requests.
+_WARM_UP = 1_500
 REQUESTS = 50
 MISSING = "valgrind is not installed, so instructions are not counted (apt-get install valgrind)"
 

@@ -123,10 +123,13 @@ class Stack(BaseStack[AsgiApp]):
                 request._end()
             if headers is not None:
                 request.state._response_headers = None
-            if hooks.on_finish[-1] is not None or request._cleanups is not None:
+            if result is None and request._cleanups is None:  # the usual case, one call shorter
+                finish = hooks.on_finish[-1]
+                waiting = None if finish is None else finish(request)
+            else:
                 waiting = hooks.finish(request, result)
-                if waiting is not None:
-                    await waiting
+            if waiting is not None:
+                await waiting
 
     async def _start(self) -> None:
         """Start the policies, before the app."""

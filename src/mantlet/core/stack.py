@@ -165,8 +165,9 @@ class PolicyHooks(Generic[App]):
         if start:
             hooks = tuple(hook for hook in hooks if hook[0] >= start)
         elif self.maskers:
-            state = request.state
-            state._maskers = tuple(dict.fromkeys(state._maskers + self.maskers))
+            state, own = request.state, self.maskers
+            outer = state._maskers
+            state._maskers = tuple(dict.fromkeys(outer + own)) if outer else own
         index = start
         try:
             for index, hook in hooks:
