@@ -183,7 +183,8 @@ class Response:
     keeps_length = True
     keeps_etag = True
     is_file = False
-    has_trailers = False
+    reply = False
+    no_body = False
     on_late_error: Callable[[BaseException], bytes] | None = None
 
     # Any: the native pairs, of bytes under ASGI and of str under WSGI.
@@ -202,7 +203,7 @@ class Response:
         self.filters: tuple[Filter, ...] = ()
         self.first_chunk = whole or b""
         self.complete = self.is_single_chunk = whole is not None
-        self.reply = self.no_body = False
+        self.has_trailers = False
 
     @property
     def headers(self) -> MutableHeaders:

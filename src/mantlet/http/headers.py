@@ -201,20 +201,22 @@ def replace_headers(raw: Iterable[Any], headers: Mapping[Any, tuple[Any, Any]]) 
         headers: the others, by their names in lower case; one whose name is of `DEFAULT_TEXT` or
             `DEFAULT_BYTES` is only added if that name is missing.
     """
-    pairs = list(raw)
+    pairs = raw if type(raw) is list else list(raw)
     for name, _ in pairs:
         if name.lower() in headers or len(name) == ALLOW_ORIGIN_LENGTH:
-            own = {name.lower() for name, _ in pairs}
-            headers = {
-                key: pair
-                for key, pair in headers.items()
-                if key not in own or not isinstance(key, (_DefaultText, _DefaultBytes))
-            }
-            pairs = [pair for pair in pairs if pair[0].lower() not in headers]
-            pairs = expose(pairs, headers)
-            break
-    pairs += headers.values()
-    return pairs
+            return _replace(pairs, headers)
+    return [*pairs, *headers.values()]  # the usual case
+
+
+def _replace(pairs: list[Any], headers: Mapping[Any, tuple[Any, Any]]) -> list[Any]:
+    own = {name.lower() for name, _ in pairs}
+    added = {
+        key: pair
+        for key, pair in headers.items()
+        if key not in own or not isinstance(key, (_DefaultText, _DefaultBytes))
+    }
+    kept = [pair for pair in pairs if pair[0].lower() not in added]
+    return [*expose(kept, added), *added.values()]
 
 
 _first = itemgetter(0)

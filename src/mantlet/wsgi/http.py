@@ -281,7 +281,9 @@ class WsgiHttpRequest(WsgiRequest):
         if not self._is_finished:
             self._is_finished = True
             self._exchange = None  # which refers to this request
-            run_sync(self._hooks.finish(self, result))
+            waiting = self._hooks.finish(self, result)
+            if waiting is not None:
+                run_sync(waiting)
 
 
 class WholeBody:
