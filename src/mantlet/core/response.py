@@ -185,6 +185,7 @@ class Response:
     is_file = False
     reply = False
     no_body = False
+    has_trailers = False
     on_late_error: Callable[[BaseException], bytes] | None = None
 
     # Any: the native pairs, of bytes under ASGI and of str under WSGI.
@@ -203,7 +204,6 @@ class Response:
         self.filters: tuple[Filter, ...] = ()
         self.first_chunk = whole or b""
         self.complete = self.is_single_chunk = whole is not None
-        self.has_trailers = False
 
     @property
     def headers(self) -> MutableHeaders:
