@@ -9,7 +9,7 @@ from inspect import iscoroutinefunction
 from types import coroutine
 from typing import Any, TypeVar, overload
 
-__all__ = ["is_coroutine_function", "is_plain_function", "run_sync", "start_eagerly"]
+__all__ = ["is_coroutine_function", "is_plain_function", "resume", "run_sync", "start_eagerly"]
 
 T = TypeVar("T")
 
@@ -47,11 +47,19 @@ def start_eagerly(steps: Coroutine[Any, Any, T]) -> T | Awaitable[T]:
     except StopIteration as end:
         result: T = end.value
         return result
-    return _resume(steps, waiting)
+    return resume(steps, waiting)
 
 
 @coroutine
-def _resume(steps: Coroutine[Any, Any, T], waiting: Any) -> Generator[Any, Any, T]:
+def resume(
+    steps: Coroutine[Any, Any, T] | Generator[Any, Any, T], waiting: Any
+) -> Generator[Any, Any, T]:
+    """Run a coroutine that has begun to wait to its end.
+
+    Args:
+        steps: the coroutine.
+        waiting: what it has yielded.
+    """
     while True:
         try:
             sent = yield waiting

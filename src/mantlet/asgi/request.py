@@ -1,11 +1,13 @@
 """The request over an ASGI scope."""
 
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator, Mapping
+from types import CoroutineType, coroutine
 from typing import Any, Final, TypeVar
 from urllib.parse import quote
 
 from mantlet._internal.asgi_types import AsgiMessage, Receive, Scope
+from mantlet._internal.coroutines import resume
 from mantlet._internal.event_loop import checkpoint, now, run_for, run_in_thread, sleep
 from mantlet.core.body import (
     BODY_HEADERS,
@@ -235,17 +237,19 @@ class AsgiRequest(Request):
     async def body(self, limit: int, headers: Mapping[str, str] | None = None) -> bytes:
         """Read the whole body, at most ``limit`` bytes of it; see `Request.body()`."""
         body = self.incoming(limit, headers)
-        while not body.complete:
-            message = await body.receive()
-            chunk = message.get("body")
-            if type(chunk) is bytes and not (body.size or message.get("more_body")):
-                body._head, body.size, body.complete = chunk, len(chunk), True
-                if body.size <= limit:  # the usual case
-                    return chunk
-            else:
-                body.take(message, sys.maxsize)
-            if body.size > limit:
-                raise BodyTooLarge(limit)
+        if not body.complete:
+            await body.receive_rest(limit)
+        return body.whole()
+
+    def body_eagerly(
+        self, limit: int, headers: Mapping[str, str] | None = None
+    ) -> bytes | Awaitable[bytes]:
+        """Read the whole body; see `Request.body_eagerly()`."""
+        body = self.incoming(limit, headers)
+        if not body.complete:
+            receiving = body.receive_rest(limit)
+            for waiting in receiving:  # it seldom waits: the server mostly has the body
+                return _whole_later(body, resume(receiving, waiting))
         return body.whole()
 
     def chunks(
@@ -403,6 +407,11 @@ _REPLACED: Final = frozenset(LOWER_BYTES[name] for name in BODY_HEADERS)
 _REPLACED_WITH_TYPE: Final = _REPLACED | {b"content-type"}
 
 
+async def _whole_later(body: "AsgiBody", receiving: Awaitable[None]) -> bytes:
+    await receiving
+    return body.whole()
+
+
 def _skip_body(receive: Receive) -> Receive:
     """Return a ``receive`` that skips the rest of a body that was replaced."""
 
@@ -427,6 +436,29 @@ class AsgiBody(IncomingBody):
     def __init__(self, receive: Receive, declared: int | None = None) -> None:
         self.receive = receive
         self.declared = declared
+
+    @coroutine
+    def receive_rest(self, limit: int) -> Generator[Any, Any, None]:
+        """Receive and keep the rest of the body; to be awaited, or iterated over until it waits.
+
+        A generator without a result, since its end takes no exception, as that of a coroutine does.
+
+        Raises:
+            BodyTooLarge: the body is larger than ``limit``.
+            ClientDisconnected: the client disconnected.
+        """
+        while not self.complete:
+            steps: Any = self.receive()
+            if type(steps) is not CoroutineType:
+                steps = steps.__await__()
+            message = yield from steps
+            chunk = message.get("body")
+            if type(chunk) is bytes and not (self.size or message.get("more_body")):
+                self._head, self.size, self.complete = chunk, len(chunk), True  # the usual case
+            else:
+                self.take(message, sys.maxsize)
+            if self.size > limit:
+                raise BodyTooLarge(limit)
 
     async def pull(self, limit: int, memory: int) -> bytes:
         """Receive the next chunk, and keep it; see `IncomingBody.pull()`."""

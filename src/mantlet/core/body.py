@@ -60,7 +60,7 @@ def check_length(declared: str | None, limit: int) -> int | None:
     """
     if declared is None:
         return None
-    if not (declared.isascii() and declared.isdigit()):
+    if not (declared.isascii() and declared.isdecimal()):
         raise MalformedRequest("Content-Length is not a number.")
     if len(declared) > 20:  # Python refuses to parse very long numbers; this exceeds every limit
         declared = declared.lstrip("0")[:21] or "0"
@@ -200,14 +200,17 @@ class BodyBuffer:
         Raises:
             ValueError: the buffer is closed.
         """
+        head = self._head
+        if type(head) is bytes and len(head) == self.size and not self.closed:
+            return head  # the usual case
         if self.closed or self._file is not None:
             joined = BytesIO()
             while piece := self.read(joined.tell(), CHUNK_SIZE):
                 joined.write(piece)
             return joined.getvalue()
-        if not isinstance(self._head, bytes):
-            self._head = self._head.getvalue()
-        return self._head
+        if not isinstance(head, bytes):
+            head = self._head = head.getvalue()
+        return head
 
     def take_over(self, other: "BodyBuffer") -> None:
         """Take all bytes of another buffer, whose file this one has to close from now on.
