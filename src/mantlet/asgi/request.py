@@ -275,7 +275,11 @@ class AsgiRequest(Request):
         body = self._body
         if body is None:
             declared = self._content_length() if headers is None else headers.get(CONTENT_LENGTH)
-            body = self._body = AsgiBody(self.receive, check_length(declared, limit))
+            body = AsgiBody()
+            if declared is not None:
+                body.declared = check_length(declared, limit)
+            body.receive = self.receive
+            self._body = body
             self.receive = body.replay
         else:
             body.expect(limit)
@@ -330,7 +334,8 @@ class AsgiRequest(Request):
             raise RuntimeError(HANDED_OVER)
         kind = [] if content_type is None else [bytes_header("content-type", content_type)]
         receive = self.receive if self._body is None else self._body.receive
-        new = AsgiBody(_skip_body(receive))
+        new = AsgiBody()
+        new.receive = _skip_body(receive)
         new.complete = True
         length = bytes_header("content-length", str(new.fill(body)))
         self._describe_body(_REPLACED_WITH_TYPE if kind else _REPLACED, [length, *kind])
@@ -428,14 +433,11 @@ class AsgiBody(IncomingBody):
     """A body on its way from the server to the policies, and again to the app.
 
     Attributes:
-        receive: the server's ``receive``.
+        receive: the server's ``receive``; set by who makes the object.
     """
 
+    receive: Receive
     _replayed: int | None = 0
-
-    def __init__(self, receive: Receive, declared: int | None = None) -> None:
-        self.receive = receive
-        self.declared = declared
 
     @coroutine
     def receive_rest(self, limit: int) -> Generator[Any, Any, None]:
@@ -447,18 +449,23 @@ class AsgiBody(IncomingBody):
             BodyTooLarge: the body is larger than ``limit``.
             ClientDisconnected: the client disconnected.
         """
-        while not self.complete:
+        while True:
             steps: Any = self.receive()
             if type(steps) is not CoroutineType:
                 steps = steps.__await__()
             message = yield from steps
             chunk = message.get("body")
-            if type(chunk) is bytes and not (self.size or message.get("more_body")):
-                self._head, self.size, self.complete = chunk, len(chunk), True  # the usual case
+            if type(chunk) is bytes and not message.get("more_body") and not self.size:
+                self._head = chunk  # the usual case: the whole body
+                self.size = size = len(chunk)
+                self.complete = True
             else:
                 self.take(message, sys.maxsize)
-            if self.size > limit:
+                size = self.size
+            if size > limit:
                 raise BodyTooLarge(limit)
+            if self.complete:
+                return
 
     async def pull(self, limit: int, memory: int) -> bytes:
         """Receive the next chunk, and keep it; see `IncomingBody.pull()`."""
@@ -475,7 +482,7 @@ class AsgiBody(IncomingBody):
         chunk = message.get("body", b"")
         if type(chunk) is not bytes:
             chunk = bytes(chunk)
-        if not message.get("more_body", False):
+        if not message.get("more_body"):
             self.complete = True
         if not self.size and len(chunk) <= memory:  # the usual case, without a call
             self._head = chunk

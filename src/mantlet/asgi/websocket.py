@@ -68,7 +68,8 @@ class WebSocketRequest(AsgiRequest):
 
     def incoming(self, limit: int, headers: Mapping[str, str] | None = None) -> AsgiBody:
         """Return an empty body: a handshake has none (RFC 6455, 4.1)."""
-        body = AsgiBody(self.receive)
+        body = AsgiBody()
+        body.receive = self.receive
         body.complete = True
         return body
 

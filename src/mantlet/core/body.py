@@ -201,7 +201,7 @@ class BodyBuffer:
             ValueError: the buffer is closed.
         """
         head = self._head
-        if type(head) is bytes and len(head) == self.size and not self.closed:
+        if type(head) is bytes and len(head) == self.size:
             return head  # the usual case
         if self.closed or self._file is not None:
             joined = BytesIO()

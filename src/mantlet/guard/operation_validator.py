@@ -155,16 +155,16 @@ class OperationValidator:
         if waiting is not None:
             await waiting
 
-    def _validate(  # noqa: C901  # each further call costs every request more
+    def _validate(  # each further call costs every request more
         self, request: Request, captured: Mapping[str, str]
     ) -> Awaitable[None] | None:
         headers = request.get_headers(_HEADERS)
-        if headers:
-            if not self._overrides.isdisjoint(headers):
-                check_method(request, headers, self._overrides)
-            if self._reads_query and request.query:
-                check_query_charset(headers.get("Content-Type", ""))
-        validated = Validated(self.name)
+        if not self._overrides.isdisjoint(headers):
+            check_method(request, headers, self._overrides)
+        if self._reads_query and request.query:
+            check_query_charset(headers.get("Content-Type", ""))
+        validated = Validated()
+        validated.operation = self.name
         failures: list[ValidationFailed] = []
         if self._takes_no_query and request.query:
             failures.append(ValidationFailed(422, [_UNDECLARED_QUERY]))

@@ -298,7 +298,10 @@ class WsgiRequest(Request):
                 if "HTTP_TRANSFER_ENCODING" in environ:  # though there is a body
                     raise Problem(411, detail="The request body needs a Content-Length.")
                 length = 0
-            body = self._body = WsgiBody(environ["wsgi.input"], length)
+            body = self._body = WsgiBody()
+            body.stream = environ["wsgi.input"]
+            body.declared = body.left = length
+            body.complete = length == 0
         else:
             body.expect(limit)
         return body
@@ -314,7 +317,8 @@ class WsgiRequest(Request):
             environ.pop("HTTP_CONTENT_TYPE", None)
         for key in _REPLACED:
             environ.pop(key, None)
-        new = WsgiBody(BytesIO(), 0)
+        new = WsgiBody()
+        new.complete = True
         environ["CONTENT_LENGTH"] = str(new.fill(body))
         if new.spilled:
             self.add_cleanup(new.close)
@@ -396,13 +400,12 @@ class WsgiBody(IncomingBody):
     """A body on its way from ``wsgi.input`` to the policies, and again to the app.
 
     Attributes:
+        stream: the server's ``wsgi.input``; set by who makes the object.
         left: bytes that are still to be read, where known.
     """
 
-    def __init__(self, stream: Readable, length: int | None) -> None:
-        self._stream = stream
-        self.declared = self.left = length
-        self.complete = length == 0
+    stream: Readable
+    left: int | None = 0
 
     async def pull(self, limit: int, memory: int) -> bytes:
         """Read the next chunk, and keep it; see `IncomingBody.pull()`."""
@@ -410,10 +413,17 @@ class WsgiBody(IncomingBody):
 
     def read_chunk(self, limit: int, memory: int) -> bytes:
         """Read the next chunk, and keep it; see `IncomingBody.pull()`."""
-        chunk = self.read_rest(min(CHUNK_SIZE, limit + 1 - self.size))
-        if not (chunk or self.left is None):
+        left = self.left
+        if left is None or left > CHUNK_SIZE:
+            chunk = self.read_rest(min(CHUNK_SIZE, limit + 1 - self.size))
+        else:  # the usual case: at most the limit
+            chunk = self.read_rest(left)
+        if self.left is None:
+            self.complete = not chunk
+        elif chunk:
+            self.complete = not self.left
+        else:
             raise ClientDisconnected(_GONE)
-        self.complete = not (chunk if self.left is None else self.left)
         if not self.size and len(chunk) <= memory:  # the usual case, without a call
             self._head = chunk
             self.size = len(chunk)
@@ -431,7 +441,7 @@ class WsgiBody(IncomingBody):
         """Read the unread part, never past the body's length."""
         left = self.left
         try:
-            chunk = self._stream.read(most if left is None else min(most, left))
+            chunk = self.stream.read(most if left is None else min(most, left))
         except OSError as error:
             raise ClientDisconnected(_GONE) from error
         if left is not None:

@@ -78,7 +78,8 @@ class Validated:
         files: the files of a form by field name.
     """
 
-    # Class attributes, since setting each one per request takes time.
+    # Class attributes, since setting each one per request takes time, and so does an `__init__`.
+    operation: str = ""
     # Any: the user knows what the schema makes of a value.
     body: Any = None
     path: Any = None
@@ -86,9 +87,6 @@ class Validated:
     headers: Any = None
     cookies: Any = None
     files: Any = None
-
-    def __init__(self, operation: str) -> None:
-        self.operation = operation
 
     # Any: see above.
     def set_body(self, value: Any) -> None:
@@ -118,12 +116,14 @@ class BodyValidator:
     __slots__ = (
         "_allows_any_type",
         "_allows_undeclared",
+        "_at_once",
         "_awaits",
         "_cache",
         "_canonical",
         "_check_absence",
         "_exact",
         "_is_declared",
+        "_limit",
         "_limits",
         "_may_be_absent",
         "_passive",
@@ -143,7 +143,7 @@ class BodyValidator:
             key=lambda pair: pair[0].startswith("*"),
         )
         #: By the client's Content-Type, of which there are a few.
-        self._cache: dict[str, WholeReader | PieceReader] = {}
+        self._cache: dict[str | None, WholeReader | PieceReader] = {}
         self._required = body is not None and body.required
         self._check_absence = None if body is None else body.check_absence
         self._untyped = "" if body is None else body.untyped
@@ -158,6 +158,9 @@ class BodyValidator:
         self._passive = settings.mode == "report"
         self._canonical = settings.forward == "canonical" and not self._passive
         self._limits = settings.limits
+        self._limit = settings.limits.body
+        #: A body of at most this size is validated at once, and the app gets it as it is.
+        self._at_once = 0 if self._canonical else settings.limits.in_loop
 
     def validate(
         self, request: Request, headers: Mapping[str, str], validated: Validated
@@ -166,7 +169,7 @@ class BodyValidator:
 
         Args:
             request: the request.
-            headers: those of `CONTENT_HEADERS` that it has.
+            headers: at least those of `CONTENT_HEADERS` that it has.
             validated: gets the body's value.
 
         Returns:
@@ -176,7 +179,32 @@ class BodyValidator:
             ValidationFailed: the body is undeclared, missing or invalid.
             Problem: the body can't be read.
         """
-        if not headers and _ends_with_head(request):
+        found = self._cache.get(headers.get("Content-Type"))
+        if (
+            type(found) is not WholeReader
+            or _TRANSFER_ENCODING in headers
+            or CONTENT_ENCODING in headers
+        ):
+            return self._validate_any(request, headers, validated)
+        body = request.body_eagerly(self._limit, headers)
+        if not isinstance(body, bytes):
+            return self._take_later(body, request, headers, validated, found)
+        size = len(body)
+        if size > self._at_once or not size or headers.get(CONTENT_LENGTH) != str(size):
+            return self._take(body, request, headers, validated, found)
+        media, reader = found  # the usual case
+        value = reader.read(body, media)
+        if type(value) is Form:
+            validated.set_body(value)
+        else:
+            validated.body = value
+        return None
+
+    def _validate_any(
+        self, request: Request, headers: Mapping[str, str], validated: Validated
+    ) -> Awaitable[None] | None:
+        """Validate the body of any request; see `validate()`."""
+        if not any(name in headers for name in CONTENT_HEADERS) and _ends_with_head(request):
             if not self._may_be_absent:
                 self._accept_absence()
             if not (self._awaits and request.is_async):
@@ -196,9 +224,9 @@ class BodyValidator:
         body = (
             start_eagerly(self._decode(request, headers))
             if CONTENT_ENCODING in headers
-            else request.body_eagerly(self._limits.body, headers)
+            else request.body_eagerly(self._limit, headers)
         )
-        if isinstance(body, bytes):  # the usual case, without a coroutine
+        if isinstance(body, bytes):
             return self._take(body, request, headers, validated, found)
         return self._take_later(body, request, headers, validated, found)
 

@@ -98,30 +98,38 @@ class StrictJson:
         Raises:
             ValidationFailed: with 400.
         """
-        folded = text.translate(self._folding, b"+")
         size = len(text)
-        # For a short text, `rpartition()` takes half as long as `find()` and "in".
+        if size > self._short:
+            return self._parse_longer(text, place)
+        folded = text.translate(self._folding)
+        # `rpartition()` takes half as long as `find()` and "in" here.
+        outer = folded.rpartition(b"[")[0]
         if (
-            size > self._short
-            or folded.count(b"[") > self._depth
+            (outer and outer.count(b"[") >= self._depth)
             or (size > self._certain and folded.rpartition(self._run)[1])
             or folded.rpartition(self._huge)[1]
         ):
-            code = self._limits.violation(text, folded)
-            if code is not None:
-                raise ValidationFailed(400, [ErrorItem(place, "", code, _DETAILS[code])])
-        del folded
+            self._check(text, place)
         try:
-            # Looking for duplicate keys makes parsing take twice as long. Most texts are an object,
-            # or a list of objects, without nested objects; for these it is enough to count colons.
-            if size <= self._short:
-                if not text.rpartition(b"{")[0]:
-                    value = self._from_json(text, allow_inf_nan=False)
-                    if value.__class__ is not dict or len(value) == text.count(b":"):
-                        return value
-            elif size > _LONG:
+            # Looking for duplicate keys makes parsing take twice as long. Most texts are an object
+            # without nested objects; for these it is enough to count colons.
+            if not outer or not text.rpartition(b"{")[0]:
+                value = self._from_json(text, allow_inf_nan=False)
+                if type(value) is not dict or len(value) == text.count(b":"):
+                    return value
+            return self._from_json(text, allow_inf_nan=False, catch_duplicate_keys=True)
+        except ValueError as error:
+            item = _error_item(str(error), text, place)
+        raise ValidationFailed(400, [item])
+
+    # Any: a value of JSON.
+    def _parse_longer(self, text: bytes, place: Place) -> Any:
+        """Return the value of a text that is not short; see `parse()`."""
+        self._check(text, place)
+        try:
+            if len(text) > _LONG:
                 return self._parse_long(text)
-            elif _is_list_of_objects(text):
+            if _is_list_of_objects(text):
                 value = self._from_json(text, allow_inf_nan=False)
                 if _has_all_keys(value, text.count(b":")):
                     return value
@@ -129,6 +137,16 @@ class StrictJson:
         except ValueError as error:
             item = _error_item(str(error), text, place)
         raise ValidationFailed(400, [item])
+
+    def _check(self, text: bytes, place: Place) -> None:
+        """Check the limits of a text that may exceed them.
+
+        Raises:
+            ValidationFailed: with 400.
+        """
+        code = self._limits.violation(text, text.translate(self._folding, b"+"))
+        if code is not None:
+            raise ValidationFailed(400, [ErrorItem(place, "", code, _DETAILS[code])])
 
     # Any: a value of JSON.
     def _parse_long(self, text: bytes) -> Any:

@@ -170,8 +170,10 @@ class OperationRouter:
             tables, method = self._websockets, WEBSOCKET_METHOD
         literal = request.literal_path
         methods = tables.exact.get(literal)
-        if methods is not None and method in methods:
-            return methods[method]
+        if methods is not None:
+            found = methods.get(method)
+            if found is not None:
+                return found
         return self._search(request, tables, method, literal)
 
     def _search(
