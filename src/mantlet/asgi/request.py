@@ -157,8 +157,8 @@ class AsgiRequest(Request):
         """The path if it was sent without escapes; see `Request.literal_path`."""
         if self._root or self._sets_root_paths:
             return None
-        raw: bytes | None = self.raw.get("raw_path")
-        return self._path if raw is None or raw.decode("latin-1") == self._path else None
+        path, raw = self._path, self.raw.get("raw_path")
+        return path if raw is None or (path.isascii() and path.encode() == raw) else None
 
     @property
     def raw_path(self) -> bytes:

@@ -7,7 +7,12 @@ from typing import Any, Final
 from mantlet._internal.coroutines import start_eagerly
 from mantlet.core.preflight import METHOD_OVERRIDE_NAMES, METHOD_OVERRIDES
 from mantlet.core.request import Request
-from mantlet.guard.bodies.body_validator import CONTENT_HEADERS, BodyValidator, Validated
+from mantlet.guard.bodies.body_validator import (
+    CODING_HEADERS,
+    CONTENT_HEADERS,
+    BodyValidator,
+    Validated,
+)
 from mantlet.guard.credentials import Security, SecurityOfApp
 from mantlet.guard.errors import ErrorItem, ValidationFailed
 from mantlet.guard.operation import Operation, PendingOperation
@@ -18,9 +23,16 @@ from mantlet.guard.responses import ResponseValidator
 from mantlet.guard.websocket import MessageValidator
 from mantlet.http.headers import HeaderNames
 
-__all__ = ["OperationValidator", "check_method", "is_method_replaced", "operation_validator"]
+__all__ = [
+    "REQUEST_HEADERS",
+    "OperationValidator",
+    "check_method",
+    "is_method_replaced",
+    "operation_validator",
+]
 
-_HEADERS: Final = HeaderNames(*CONTENT_HEADERS, *METHOD_OVERRIDES)
+#: The headers that are read in each request.
+REQUEST_HEADERS: Final = HeaderNames(*CONTENT_HEADERS, *METHOD_OVERRIDES)
 _METHOD_OVERRIDE: Final = "method_override"
 _REPLACED_METHOD: Final = "The method must not be replaced by a header"
 _SECURITY_OF_APP: Final = SecurityOfApp()
@@ -61,6 +73,7 @@ class OperationValidator:
         "_reads_query",
         "_security",
         "_takes_no_query",
+        "_unusual",
         "allows_semicolons",
         "has_later_hooks",
         "may_skip",
@@ -89,6 +102,8 @@ class OperationValidator:
         declared = {name.lower() for name in (operation.headers.names if operation.headers else ())}
         #: Undeclared headers by which a middleware of the app could take another operation.
         self._overrides = frozenset(n for n in METHOD_OVERRIDES if n.lower() not in declared)
+        #: Headers that need a closer look.
+        self._unusual = self._overrides.union(CODING_HEADERS)
         self._is_replaced = operation.is_replaced
         self.may_skip = (
             settings.sample_rate < 1 or settings.mode == "off" or self._is_replaced is not None
@@ -155,11 +170,10 @@ class OperationValidator:
         if waiting is not None:
             await waiting
 
-    def _validate(  # each further call costs every request more
-        self, request: Request, captured: Mapping[str, str]
-    ) -> Awaitable[None] | None:
-        headers = request.get_headers(_HEADERS)
-        if not self._overrides.isdisjoint(headers):
+    def _validate(self, request: Request, captured: Mapping[str, str]) -> Awaitable[None] | None:
+        headers = request.get_headers(REQUEST_HEADERS)
+        is_usual = self._unusual.isdisjoint(headers)
+        if not is_usual:
             check_method(request, headers, self._overrides)
         if self._reads_query and request.query:
             check_query_charset(headers.get("Content-Type", ""))
@@ -176,7 +190,10 @@ class OperationValidator:
         if failures and any(failure.status != 422 for failure in failures):
             raise _combine(failures, self.settings.limits.errors)
         try:
-            waiting = self._body.validate(request, headers, validated)
+            if is_usual:
+                waiting = self._body.validate_uncoded(request, headers, validated)
+            else:
+                waiting = self._body.validate(request, headers, validated)
         except ValidationFailed as failure:
             failures.append(failure)
             waiting = None

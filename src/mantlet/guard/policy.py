@@ -43,7 +43,7 @@ from mantlet.guard.hints import (
     check_no_document_options,
 )
 from mantlet.guard.limits import BodyLimits
-from mantlet.guard.operation_validator import OperationValidator
+from mantlet.guard.operation_validator import REQUEST_HEADERS, OperationValidator
 from mantlet.guard.options import (
     Allowance,
     Compile,
@@ -137,6 +137,7 @@ class SchemaGuard(Policy):
     """
 
     position = 100
+    request_headers = REQUEST_HEADERS
 
     def __init__(
         self,

@@ -209,7 +209,7 @@ class WsgiRequest(Request):
     def query(self) -> bytes:
         """The query as sent."""
         query: str = self.environ.get("QUERY_STRING", "")
-        return query.encode("latin-1", "replace")
+        return query.encode("latin-1", "replace") if query else b""
 
     @property
     def headers(self) -> EnvironHeaders:

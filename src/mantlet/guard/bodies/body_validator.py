@@ -22,13 +22,15 @@ from mantlet.guard.readers import (
 )
 from mantlet.http.media_types import MediaType, read_media_type
 
-__all__ = ["CONTENT_HEADERS", "BodyValidator", "Validated"]
+__all__ = ["CODING_HEADERS", "CONTENT_HEADERS", "BodyValidator", "Validated"]
 
 T = TypeVar("T")
 
 _TRANSFER_ENCODING: Final = "Transfer-Encoding"
+#: The headers of a body that is sent in another form than its own.
+CODING_HEADERS: Final = (_TRANSFER_ENCODING, CONTENT_ENCODING)
 #: The headers that describe a body.
-CONTENT_HEADERS: Final = ("Content-Type", CONTENT_LENGTH, _TRANSFER_ENCODING, CONTENT_ENCODING)
+CONTENT_HEADERS: Final = ("Content-Type", CONTENT_LENGTH, *CODING_HEADERS)
 _MISSING: Final = ErrorItem("body", "", "missing_body", "A body is required")
 _UNDECLARED: Final = ErrorItem("body", "", "undeclared_body", "This operation takes no body")
 #: Servers that know no other coding than "chunked" hand on a body in it as it is (RFC 9112, 6.1).
@@ -179,31 +181,6 @@ class BodyValidator:
             ValidationFailed: the body is undeclared, missing or invalid.
             Problem: the body can't be read.
         """
-        found = self._cache.get(headers.get("Content-Type"))
-        if (
-            type(found) is not WholeReader
-            or _TRANSFER_ENCODING in headers
-            or CONTENT_ENCODING in headers
-        ):
-            return self._validate_any(request, headers, validated)
-        body = request.body_eagerly(self._limit, headers)
-        if not isinstance(body, bytes):
-            return self._take_later(body, request, headers, validated, found)
-        size = len(body)
-        if size > self._at_once or not size or headers.get(CONTENT_LENGTH) != str(size):
-            return self._take(body, request, headers, validated, found)
-        media, reader = found  # the usual case
-        value = reader.read(body, media)
-        if type(value) is Form:
-            validated.set_body(value)
-        else:
-            validated.body = value
-        return None
-
-    def _validate_any(
-        self, request: Request, headers: Mapping[str, str], validated: Validated
-    ) -> Awaitable[None] | None:
-        """Validate the body of any request; see `validate()`."""
         if not any(name in headers for name in CONTENT_HEADERS) and _ends_with_head(request):
             if not self._may_be_absent:
                 self._accept_absence()
@@ -229,6 +206,27 @@ class BodyValidator:
         if isinstance(body, bytes):
             return self._take(body, request, headers, validated, found)
         return self._take_later(body, request, headers, validated, found)
+
+    def validate_uncoded(
+        self, request: Request, headers: Mapping[str, str], validated: Validated
+    ) -> Awaitable[None] | None:
+        """Do the same as `validate()` for a request without `CODING_HEADERS`, in fewer steps."""
+        found = self._cache.get(headers.get("Content-Type"))
+        if type(found) is not WholeReader:
+            return self.validate(request, headers, validated)
+        body = request.body_eagerly(self._limit, headers)
+        if not isinstance(body, bytes):
+            return self._take_later(body, request, headers, validated, found)
+        size = len(body)
+        if size > self._at_once or not size or headers.get(CONTENT_LENGTH) != str(size):
+            return self._take(body, request, headers, validated, found)
+        media, reader = found  # the usual case
+        value = reader.read(body, media)
+        if type(value) is Form:
+            validated.set_body(value)
+        else:
+            validated.body = value
+        return None
 
     def _accept_absence(self) -> None:
         """Accept the absence of a body, unless one is required."""
