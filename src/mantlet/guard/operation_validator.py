@@ -66,6 +66,7 @@ class OperationValidator:
 
     __slots__ = (
         "_body",
+        "_has_parameters",
         "_is_replaced",
         "_joins_cookies",
         "_overrides",
@@ -95,6 +96,7 @@ class OperationValidator:
         self.name = operation.name
         self._security = security
         self._parameters = tuple(_parameter_readers(operation, settings))
+        self._has_parameters = bool(self._parameters)
         self._takes_no_query = operation.query is None and "query" not in settings.allow
         self._joins_cookies = settings.mode != "report" and _has_cookie_key(operation)
         self._reads_query = operation.query is not None
@@ -172,37 +174,54 @@ class OperationValidator:
 
     def _validate(self, request: Request, captured: Mapping[str, str]) -> Awaitable[None] | None:
         headers = request.get_headers(REQUEST_HEADERS)
+        validated = Validated()
+        validated.operation = self.name
         is_usual = self._unusual.isdisjoint(headers)
         if not is_usual:
             check_method(request, headers, self._overrides)
-        if self._reads_query and request.query:
-            check_query_charset(headers.get("Content-Type", ""))
-        validated = Validated()
-        validated.operation = self.name
-        failures: list[ValidationFailed] = []
-        if self._takes_no_query and request.query:
-            failures.append(ValidationFailed(422, [_UNDECLARED_QUERY]))
-        for name, read in self._parameters:
-            try:
-                setattr(validated, name, read(request, captured))
-            except ValidationFailed as failure:  # all errors are reported together
-                failures.append(failure)
-        if failures and any(failure.status != 422 for failure in failures):
-            raise _combine(failures, self.settings.limits.errors)
+        failures = None
+        if self._has_parameters or (self._takes_no_query and request.query):
+            failures = self._read_parameters(request, headers, captured, validated)
         try:
             if is_usual:
                 waiting = self._body.validate_uncoded(request, headers, validated)
             else:
                 waiting = self._body.validate(request, headers, validated)
         except ValidationFailed as failure:
-            failures.append(failure)
+            failures = [*(failures or ()), failure]
             waiting = None
         if waiting is not None:
-            return self._finish_later(waiting, request, validated, failures)
+            return self._finish_later(waiting, request, validated, failures or [])
         if failures:
             raise _combine(failures, self.settings.limits.errors)
         request.state.validated = validated
         return None
+
+    def _read_parameters(
+        self,
+        request: Request,
+        headers: Mapping[str, str],
+        captured: Mapping[str, str],
+        validated: Validated,
+    ) -> list[ValidationFailed]:
+        """Validate the parameters, and return the failures, to be reported with the body's.
+
+        Raises:
+            ValidationFailed: one that has a more specific status than 422.
+        """
+        if self._reads_query and request.query:
+            check_query_charset(headers.get("Content-Type", ""))
+        failures: list[ValidationFailed] = []
+        if self._takes_no_query and request.query:
+            failures.append(ValidationFailed(422, [_UNDECLARED_QUERY]))
+        for name, read in self._parameters:
+            try:
+                setattr(validated, name, read(request, captured))
+            except ValidationFailed as failure:
+                failures.append(failure)
+        if any(failure.status != 422 for failure in failures):
+            raise _combine(failures, self.settings.limits.errors)
+        return failures
 
     async def _finish_later(
         self,
