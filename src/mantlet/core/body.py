@@ -62,9 +62,10 @@ def check_length(declared: str | None, limit: int) -> int | None:
         return None
     if not (declared.isascii() and declared.isdecimal()):
         raise MalformedRequest("Content-Length is not a number.")
-    if len(declared) > 20:  # Python refuses to parse very long numbers; this exceeds every limit
-        declared = declared.lstrip("0")[:21] or "0"
-    length = int(declared)
+    try:
+        length = int(declared)
+    except ValueError:  # Python refuses to parse very long numbers; 21 digits exceed every limit
+        length = int(declared.lstrip("0")[:21] or "0")
     if length > limit:
         raise BodyTooLarge(limit)
     return length

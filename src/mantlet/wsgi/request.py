@@ -413,17 +413,12 @@ class WsgiBody(IncomingBody):
 
     def read_chunk(self, limit: int, memory: int) -> bytes:
         """Read the next chunk, and keep it; see `IncomingBody.pull()`."""
+        most = limit + 1 - self.size
+        chunk = self.read_rest(most if most < CHUNK_SIZE else CHUNK_SIZE)
         left = self.left
-        if left is None or left > CHUNK_SIZE:
-            chunk = self.read_rest(min(CHUNK_SIZE, limit + 1 - self.size))
-        else:  # the usual case: at most the limit
-            chunk = self.read_rest(left)
-        if self.left is None:
-            self.complete = not chunk
-        elif chunk:
-            self.complete = not self.left
-        else:
+        if not chunk and left is not None:
             raise ClientDisconnected(_GONE)
+        self.complete = not (chunk if left is None else left)
         if not self.size and len(chunk) <= memory:  # the usual case, without a call
             self._head = chunk
             self.size = len(chunk)
@@ -441,7 +436,7 @@ class WsgiBody(IncomingBody):
         """Read the unread part, never past the body's length."""
         left = self.left
         try:
-            chunk = self.stream.read(most if left is None else min(most, left))
+            chunk = self.stream.read(most if left is None or most < left else left)
         except OSError as error:
             raise ClientDisconnected(_GONE) from error
         if left is not None:
