@@ -413,12 +413,14 @@ class WsgiBody(IncomingBody):
 
     def read_chunk(self, limit: int, memory: int) -> bytes:
         """Read the next chunk, and keep it; see `IncomingBody.pull()`."""
-        most = limit + 1 - self.size
-        chunk = self.read_rest(most if most < CHUNK_SIZE else CHUNK_SIZE)
-        left = self.left
-        if not chunk and left is not None:
-            raise ClientDisconnected(_GONE)
-        self.complete = not (chunk if left is None else left)
+        if self.left is None:
+            chunk = self.read_rest(min(CHUNK_SIZE, limit + 1 - self.size))
+            self.complete = not chunk
+        else:  # a length within the limit
+            chunk = self.read_rest(CHUNK_SIZE)
+            if not chunk:
+                raise ClientDisconnected(_GONE)
+            self.complete = not self.left
         if not self.size and len(chunk) <= memory:  # the usual case, without a call
             self._head = chunk
             self.size = len(chunk)
