@@ -6,6 +6,7 @@ import asyncio
 import inspect
 import sys
 from pathlib import Path
+from types import coroutine
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,7 +17,7 @@ from mantlet import Policy, Problem, SchemaGuard
 from tests.drive import both_adapters, drive_asgi, drive_wsgi, hello
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Generator, Sequence
 
     from mantlet import Request
     from mantlet._internal.asgi_types import AsgiMessage, Receive, Scope, Send
@@ -142,7 +143,27 @@ def test_a_validated_body_in_one_message_takes_no_coroutine(adapter: Adapter) ->
     assert names == []
 
 
-def test_a_validated_body_may_come_late() -> None:
+class Arriving:
+    """A message that is waited for, as an object that is no coroutine."""
+
+    def __init__(self, coming: Awaitable[AsgiMessage]) -> None:
+        self._coming = coming
+
+    def __await__(self) -> Generator[Any, None, AsgiMessage]:
+        return self._coming.__await__()
+
+
+@coroutine
+def arriving(coming: Any) -> Generator[Any, None, AsgiMessage]:
+    """Wait for a message in a generator."""
+    message: AsgiMessage = yield from coming
+    return message
+
+
+@pytest.mark.parametrize(
+    "form", [lambda coming: coming, Arriving, arriving], ids=["coroutine", "object", "generator"]
+)
+def test_a_validated_body_may_come_late(form: Callable[[Any], Awaitable[AsgiMessage]]) -> None:
     """In a message that has to be waited for, which is judged all the same."""
     app = mantlet.asgi.wrap(_answer, SchemaGuard({"POST /": Item}), baseline=False)
 
@@ -166,7 +187,7 @@ def test_a_validated_body_may_come_late() -> None:
             "http_version": "1.1",
             "query_string": b"",
         }
-        asyncio.run(app(scope, receive, send))
+        asyncio.run(app(scope, lambda: form(receive()), send))
         return int(sent[0]["status"])
 
     assert [status(b'{"name":"a"}'), status(b'{"name":', b'"a"}'), status(b'{"name":1}')] == [
@@ -179,3 +200,39 @@ def test_a_validated_body_may_come_late() -> None:
 async def _answer(_scope: Scope, _receive: Receive, send: Send) -> None:
     await send({"type": "http.response.start", "status": 200, "headers": []})
     await send({"type": "http.response.body", "body": b""})
+
+
+def test_a_request_that_waits_for_its_body_can_be_cancelled() -> None:
+    """As where a policy awaits it: the server's own coroutine is cancelled, and nothing is sent."""
+    app = mantlet.asgi.wrap(_answer, SchemaGuard({"POST /": Item}), baseline=False)
+    seen: list[str] = []
+
+    async def receive() -> AsgiMessage:
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            seen.append("cancelled")
+            raise
+        return {"type": "http.disconnect"}
+
+    async def send(message: AsgiMessage) -> None:
+        seen.append(message["type"])
+
+    async def run() -> None:
+        scope = {
+            "type": "http",
+            "method": "POST",
+            "path": "/",
+            "headers": [(b"content-type", b"application/json")],
+            "http_version": "1.1",
+            "query_string": b"",
+        }
+        task = asyncio.ensure_future(app(scope, receive, send))
+        for _ in range(3):
+            await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(run())
+    assert seen == ["cancelled"]

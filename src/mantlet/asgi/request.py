@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator, Mapping
-from types import CoroutineType, coroutine
+from types import CoroutineType, GeneratorType, coroutine
 from typing import Any, Final, TypeVar
 from urllib.parse import quote
 
@@ -451,8 +451,8 @@ class AsgiBody(IncomingBody):
         """
         while True:
             steps: Any = self.receive()
-            if type(steps) is not CoroutineType:
-                steps = steps.__await__()
+            if type(steps) is not CoroutineType and type(steps) is not GeneratorType:
+                steps = steps.__await__()  # a server's own object, which need not be iterable
             message = yield from steps
             chunk = message.get("body")
             if type(chunk) is bytes and not message.get("more_body") and not self.size:
