@@ -176,14 +176,16 @@ class OperationValidator:
         headers = request.get_headers(REQUEST_HEADERS)
         validated = Validated()
         validated.operation = self.name
-        is_usual = self._unusual.isdisjoint(headers)
-        if not is_usual:
-            check_method(request, headers, self._overrides)
+        is_uncoded = False
+        if headers:
+            is_uncoded = self._unusual.isdisjoint(headers)
+            if not is_uncoded:
+                check_method(request, headers, self._overrides)
         failures = None
         if self._has_parameters or (self._takes_no_query and request.query):
             failures = self._read_parameters(request, headers, captured, validated)
         try:
-            if is_usual:
+            if is_uncoded:  # the usual case of a body
                 waiting = self._body.validate_uncoded(request, headers, validated)
             else:
                 waiting = self._body.validate(request, headers, validated)
@@ -209,8 +211,8 @@ class OperationValidator:
         Raises:
             ValidationFailed: one that has a more specific status than 422.
         """
-        if self._reads_query and request.query:
-            check_query_charset(headers.get("Content-Type", ""))
+        if self._reads_query and "Content-Type" in headers and request.query:
+            check_query_charset(headers["Content-Type"])
         failures: list[ValidationFailed] = []
         if self._takes_no_query and request.query:
             failures.append(ValidationFailed(422, [_UNDECLARED_QUERY]))
@@ -219,7 +221,7 @@ class OperationValidator:
                 setattr(validated, name, read(request, captured))
             except ValidationFailed as failure:
                 failures.append(failure)
-        if any(failure.status != 422 for failure in failures):
+        if failures and any(failure.status != 422 for failure in failures):
             raise _combine(failures, self.settings.limits.errors)
         return failures
 
@@ -338,7 +340,7 @@ def check_method(
         ValidationFailed: with 400.
     """
     for name in names:
-        if headers.get(name, request.method) != request.method:
+        if name in headers and headers[name] != request.method:
             item = ErrorItem("header", f"/{name}", _METHOD_OVERRIDE, _REPLACED_METHOD)
             raise ValidationFailed(400, [item])
 

@@ -31,6 +31,7 @@ _TRANSFER_ENCODING: Final = "Transfer-Encoding"
 CODING_HEADERS: Final = (_TRANSFER_ENCODING, CONTENT_ENCODING)
 #: The headers that describe a body.
 CONTENT_HEADERS: Final = ("Content-Type", CONTENT_LENGTH, *CODING_HEADERS)
+_DESCRIBING: Final = frozenset(CONTENT_HEADERS)
 _MISSING: Final = ErrorItem("body", "", "missing_body", "A body is required")
 _UNDECLARED: Final = ErrorItem("body", "", "undeclared_body", "This operation takes no body")
 #: Servers that know no other coding than "chunked" hand on a body in it as it is (RFC 9112, 6.1).
@@ -181,7 +182,7 @@ class BodyValidator:
             ValidationFailed: the body is undeclared, missing or invalid.
             Problem: the body can't be read.
         """
-        if not any(name in headers for name in CONTENT_HEADERS) and _ends_with_head(request):
+        if (not headers or _DESCRIBING.isdisjoint(headers)) and _ends_with_head(request):
             if not self._may_be_absent:
                 self._accept_absence()
             if not (self._awaits and request.is_async):
