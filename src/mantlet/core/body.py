@@ -199,7 +199,7 @@ class BodyBuffer:
         """Return all bytes.
 
         Raises:
-            ValueError: the buffer is closed.
+            ValueError: the buffer is closed, and its bytes are gone.
         """
         head = self._head
         if type(head) is bytes and len(head) == self.size:

@@ -114,6 +114,8 @@ def limit(**options: Any) -> BodyLimits:
 @pytest.mark.parametrize(
     ("limits", "allowed", "refused", "code"),
     [
+        (limit(depth=1), b'{"a":1}', b'{"a":[]}', "json_depth"),
+        (limit(depth=1), b"[1,2]", b"[{}]", "json_depth"),
         (limit(depth=3), b"[[[]]]", b"[[[[]]]]", "json_depth"),
         (limit(depth=3), b'{"a":[{}]}', b'{"a":[{"b":{}}]}', "json_depth"),
         (limit(depth=200), b"[" * 200 + b"]" * 200, b"[" * 201 + b"]" * 201, "json_depth"),
@@ -138,6 +140,7 @@ def limit(**options: Any) -> BodyLimits:
         (limit(), b"0e400", b"1e400", "json_number"),
         (limit(), b"1e-400", b"1e+400", "json_number"),
         (limit(), b"1e0000300", b"1e0000400", "json_number"),
+        (limit(), b'{"a":1.5e+16}', b'{"a":1.5E+999}', "json_number"),
         (limit(), b'["1e400"]', b'["1e400",1e400]', "json_number"),
         (limit(), b"1.7976931348623158e308", b"1.7976931348623159e308", "json_number"),
         (limit(digits=4300), b"1" * 400, b"1" * 400 + b".0", "json_number"),

@@ -103,7 +103,7 @@ class StrictJson:
             return self._parse_longer(text, place)
         folded = text.translate(self._folding)
         # `rpartition()` takes half as long as `find()` and "in" here.
-        outer = folded.rpartition(b"[")[0]
+        outer = folded.rpartition(b"[")[0]  # which has all brackets but one
         if (
             (outer and outer.count(b"[") >= self._depth)
             or (size > self._certain and folded.rpartition(self._run)[1])
