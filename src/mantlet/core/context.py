@@ -7,7 +7,7 @@ another app within the process is an exchange of its own.
 """
 
 from collections.abc import Mapping
-from contextvars import ContextVar
+from contextvars import ContextVar, Token
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -32,8 +32,9 @@ _ORIGINALS: Final = ("asgi.scope", "wsgi_environ")
 _MAX_ADAPTERS: Final = 8
 
 #: A request that is being handled: its id; the request, None once its exchange has ended; the
-#: enclosing one, for an app may call another app; and how many enclosing ones there are. A list,
-#: since a class would cost more for every request.
+#: enclosing one, for an app may call another app; how many enclosing ones there are; and the token
+#: that removes it from the context, if it was the first. A list, since a class would cost more for
+#: every request.
 ActiveRequest = list[Any]
 
 #: The most enclosing requests that are remembered. Without a limit, a server that never ends its
@@ -62,13 +63,15 @@ def enter_request(own: str, request: "Request") -> ActiveRequest:
         own: the id; empty if it has none.
         request: the request.
     """
-    active: ActiveRequest = [own, request, None, 0]
-    outer = current.get()
-    if outer is not None:
-        outer = _not_ended(outer)
-        if outer is not None and outer[3] < _MAX_NESTED:
-            active[2:] = outer, outer[3] + 1
-    current.set(active)
+    active: ActiveRequest = [own, request, None, 0, None]
+    token = current.set(active)
+    before = token.old_value
+    if before is Token.MISSING:  # the usual case
+        active[4] = token
+        return active
+    outer = _not_ended(before)
+    if outer is not None and outer[3] < _MAX_NESTED:
+        active[2:4] = outer, outer[3] + 1
     return active
 
 
@@ -78,9 +81,13 @@ def leave_request(active: ActiveRequest) -> None:
     Exchanges may end in any order, and in another context than they began in.
     """
     active[1] = None
+    token, active[4] = active[4], None
     now = current.get()
-    if now is active and now[2] is None:
-        current.set(None)  # the usual case
+    if now is active and token is not None:
+        try:
+            current.reset(token)  # the usual case, which costs less than setting it
+        except ValueError:  # it has ended in a copy of its context
+            current.set(None)
     elif now is not None and now[1] is None:
         current.set(_not_ended(now[2]))
 

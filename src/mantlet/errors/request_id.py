@@ -104,7 +104,7 @@ class RequestId(KnowsOptions):
     def choose(self, request: Request) -> str:
         """Return the id of a request, and have the app and the client get it in the header."""
         given = request.get_headers(self._sources)
-        if given or _OPENTELEMETRY in modules:
+        if self.header in given or "traceparent" in given or _OPENTELEMETRY in modules:
             own = self._choose_from(given, request)
             request._add_header(self._name, own)
             return own
@@ -202,9 +202,10 @@ def _new_id() -> str:
         return _spare.pop()
     except IndexError:
         pass  # another thread may take the last one at any time
-    fresh = urandom(16 * _SPARES).hex()
-    _spare.extend([fresh[index : index + 32] for index in range(32, len(fresh), 32)])
-    return fresh[:32]
+    fresh = urandom(16 * _SPARES).hex("-", 16).split("-")
+    own = fresh.pop()
+    _spare.extend(fresh)
+    return own
 
 
 # -- log records ----------------------------------------------------------------------------------
