@@ -3,6 +3,8 @@
 The app is not at fault, so they are neither answered nor logged as errors.
 """
 
+from collections.abc import Callable
+from functools import lru_cache
 from typing import Final
 
 from mantlet._internal.exception_chain import class_names, flatten_group
@@ -32,5 +34,9 @@ def is_disconnect(error: BaseException) -> bool:
     return all(_is_disconnect_class(type(one)) for one in flatten_group(error))
 
 
-def _is_disconnect_class(kind: type) -> bool:
+def _find_whether_disconnect(kind: type) -> bool:
     return issubclass(kind, ClientDisconnected) or not _NAMES.isdisjoint(class_names(kind))
+
+
+#: Returns whether a class of exceptions reports a disconnect.
+_is_disconnect_class: Callable[[type], bool] = lru_cache(maxsize=1024)(_find_whether_disconnect)

@@ -164,7 +164,8 @@ def _meaning(error: BaseException, depth: int) -> int | None:
     reader = _READERS.get(module)
     meaning = reader(error) if reader else None
     if meaning is None:
-        meaning = _by_sqlstate(safe_getattr(error, "sqlstate") or safe_getattr(error, "pgcode"))
+        code = safe_getattr(error, "sqlstate") or safe_getattr(error, "pgcode")
+        meaning = None if code is None else _by_sqlstate(code)
     if meaning is None and (reader or module in _WRAPPERS or module in _SQLSTATE_DRIVERS):
         meaning = _by_class(error)
     return meaning

@@ -162,14 +162,18 @@ def _is_test_client(raw: Any) -> bool:
 # Any: the frameworks' own app classes, which are not imported here.
 def _framework_mode(app: Any) -> str | None:
     """Return the mode for development or tests that an app's framework is in, else None."""
-    config = safe_getattr(app, "config")
-    if isinstance(config, dict):  # Flask, Quart
-        for option in ("TESTING", "PROPAGATE_EXCEPTIONS", "DEBUG"):
-            if config.get(option):
-                return f"{option} is set in app.config"
-    if safe_getattr(app, "debug") is True:  # Starlette, FastAPI, Litestar
-        return "app.debug is set"
-    settings = safe_getattr(sys.modules.get("django.conf"), "settings")
+    if app is not None:
+        config = safe_getattr(app, "config")
+        if isinstance(config, dict):  # Flask, Quart
+            for option in ("TESTING", "PROPAGATE_EXCEPTIONS", "DEBUG"):
+                if config.get(option):
+                    return f"{option} is set in app.config"
+        if safe_getattr(app, "debug") is True:  # Starlette, FastAPI, Litestar
+            return "app.debug is set"
+    django = sys.modules.get("django.conf")
+    if django is None:
+        return None
+    settings = safe_getattr(django, "settings")
     if safe_getattr(settings, "configured") and safe_getattr(settings, "DEBUG") is True:
         return "DEBUG is set in Django's settings"
     return None

@@ -83,6 +83,7 @@ class ErrorMap:
                 raise ValueError(
                     f"a key of exceptions must be an exception class or its name, not {key!r}"
                 )
+        self._has_entries = bool(entries)
 
     def find(self, error: BaseException) -> MappedError:
         """Return the response to an exception.
@@ -135,11 +136,13 @@ class ErrorMap:
                 mapped = None if problem is None else MappedError(problem.status, problem)
             if mapped is not None:
                 return mapped
-        return self._by_entry(Exception, error) if isinstance(error, Exception) else None
+        if self._has_entries and isinstance(error, Exception):
+            return self._by_entry(Exception, error)
+        return None
 
     def _look_up(self, error: BaseException) -> MappedError | None:
         """Apply the user's entries, up to the class that has a built-in entry."""
-        if not self._classes and not self._names:
+        if not self._has_entries:
             return None
         kinds = type(error).__mro__
         for kind, name in zip(kinds, class_names(type(error)), strict=True):

@@ -132,6 +132,7 @@ class ErrorEnvelope(Policy):
         self._request_id = request_id or RequestId()
         self._choose_id = self._request_id.choose
         self._id_header = self._request_id._name
+        self.request_headers = self._request_id._headers
         self.stream_errors = stream_errors
         self.debug = debug
         self.page = page
@@ -153,7 +154,8 @@ class ErrorEnvelope(Policy):
         state = request.state
         own = state._request_id
         if own is None:
-            own = state._request_id = self._choose_id(request)
+            given = request.get_headers(self.request_headers)
+            own = state._request_id = self._choose_id(request, given)
         else:  # an outer envelope has chosen it
             request._add_header(self._id_header, own)
         if state._envelope is None:
@@ -199,7 +201,7 @@ class ErrorEnvelope(Policy):
                     return self._answer_when_whole(request, response, error, mapped)
                 if stays(response, body, error, shows_all=request.state._in_development):
                     return response
-        return self._problem_reply(request, error, mapped)
+        return self._problem_reply(request, error, mapped, response)
 
     async def _answer_when_whole(
         self, request: Request, response: Response, error: Exception, mapped: MappedError
@@ -207,12 +209,14 @@ class ErrorEnvelope(Policy):
         try:
             body = await response.body(MAX_BODY)
         except ResponseTooLarge:
-            return self._problem_reply(request, error, mapped)
+            return self._problem_reply(request, error, mapped, response)
         if stays(response, body, error, shows_all=request.state._in_development):
             return response
-        return self._problem_reply(request, error, mapped)
+        return self._problem_reply(request, error, mapped, response)
 
-    def _problem_reply(self, request: Request, error: Exception, mapped: MappedError) -> Reply:
+    def _problem_reply(
+        self, request: Request, error: Exception, mapped: MappedError, response: Response | None
+    ) -> Reply:
         """Return the problem for an exception, with the headers of the app's own response."""
         if self.debug and mapped.status >= 500:
             page = self._debug_reply(request, error, mapped.status)
@@ -222,7 +226,6 @@ class ErrorEnvelope(Policy):
         reply = Reply(mapped.status) if problem is None else problem.reply(request)
         if mapped.headers:
             reply = reply.keep_headers(mapped.headers)
-        response = request.app_response
         if response is None:
             return reply
         return reply.keep_headers(words_of(error, response).clean_headers(response))
@@ -385,14 +388,15 @@ class ErrorEnvelope(Policy):
         """Return the response with a problem, in a form that the client accepts."""
         state = request.state
         state.problem = problem
-        reply = self._render(problem, request)
-        return _masked(request, reply) if state._maskers else reply
-
-    def _render(self, problem: Problem, request: Request) -> Reply:
         try:
-            return render(problem, request, self.page)
+            reply = render(problem, request, self.page)
         except Exception as failure:  # noqa: BLE001  # mostly of a user's page
             self.reporter.failed(request, "page", failure)
+            reply = self._render_plainly(problem, request)
+        return _masked(request, reply) if state._maskers else reply
+
+    def _render_plainly(self, problem: Problem, request: Request) -> Reply:
+        """Return the response with a problem that could not be rendered, in JSON."""
         with suppress(Exception):  # raised again if one of the problem's own texts raises
             return problem.with_body(PROBLEM_JSON, problem.as_json(request))
         return INTERNAL.with_body(PROBLEM_JSON, INTERNAL.as_json(request))

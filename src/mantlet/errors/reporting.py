@@ -53,6 +53,8 @@ class ErrorReporter:
         level = logging.ERROR
         if status is not None and status < 500:
             level = logging.INFO if for_client else logging.WARNING
+        if not log.isEnabledFor(level):
+            return
         request_id = request.state._request_id or "-"
         message = "%s in request %s, %s" if for_client else "Unhandled %s in request %s, %s"
         values: tuple[Any, ...] = (type(error).__qualname__, request_id, outcome)

@@ -78,14 +78,14 @@ class RequestId(KnowsOptions):
     trust_incoming: bool = True
     from_response: FromResponse = "adopt"
     _name: HeaderName = field(init=False, repr=False, compare=False)
-    _sources: HeaderNames = field(init=False, repr=False, compare=False)
+    _headers: HeaderNames = field(init=False, repr=False, compare=False)
     _make: Callable[[], str] = field(init=False, repr=False, compare=False)
     _throttle: LogThrottle = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         yields = self.from_response != "replace"
         object.__setattr__(self, "_name", HeaderName(self.header, unless_set=yields))
-        object.__setattr__(self, "_sources", HeaderNames(self.header, "traceparent"))
+        object.__setattr__(self, "_headers", HeaderNames(self.header, "traceparent"))
         object.__setattr__(self, "_make", _spare.pop if self.generate is None else self._generated)
         object.__setattr__(self, "_throttle", LogThrottle(log))
         if not isinstance(self.trust_incoming, bool):
@@ -101,9 +101,13 @@ class RequestId(KnowsOptions):
         if self.generate is not None:
             _checked(self.generate())
 
-    def choose(self, request: Request) -> str:
-        """Return the id of a request, and have the app and the client get it in the header."""
-        given = request.get_headers(self._sources)
+    def choose(self, request: Request, given: Mapping[str, str]) -> str:
+        """Return the id of a request, and have the app and the client get it in the header.
+
+        Args:
+            request: the request.
+            given: those of the request's headers that may have an id, and any others.
+        """
         if self.header in given or "traceparent" in given or _OPENTELEMETRY in modules:
             own = self._choose_from(given, request)
             request._add_header(self._name, own)
