@@ -13,7 +13,7 @@ from benchmarks import environment, instructions, over_http, scale_page
 from benchmarks.charts import draw
 from benchmarks.figures import Results
 from benchmarks.hostile import __main__ as hostile
-from benchmarks.hot_path import CASES
+from benchmarks.hot_path import ALL_CASES
 from benchmarks.load import generator
 from benchmarks.machine import machine
 from benchmarks.report import report, target_table
@@ -76,7 +76,7 @@ def measure(method: dict[str, Any]) -> Results:
     counts = None
     if instructions.available():
         print("instructions", file=sys.stderr)
-        counts = instructions.measure(list(CASES), python=python, requests=method["instructions"])
+        counts = instructions.measure(ALL_CASES, python=python, requests=method["instructions"])
     else:
         print(instructions.MISSING, file=sys.stderr)
     return {

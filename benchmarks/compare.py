@@ -135,7 +135,7 @@ async def _work() -> None:
     contenders = [
         Contender(f"{one.name} {protocol}", one.serve)
         for protocol in hot_path.PROTOCOLS
-        for one in await hot_path.contenders(protocol)
+        for one in await hot_path.contenders(protocol, hot_path.CASES)
     ]
     calls = {one.name: await calibrate(one, _SLICE_MS) for one in contenders}
     order = Random(0)  # noqa: S311  # an order, not a secret

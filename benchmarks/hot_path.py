@@ -1,7 +1,8 @@
 """The policies whose cost is counted in instructions, alone and together, around a plain app.
 
 Every case gets the same request, a POST of 100 bytes of JSON, and the app responds with 1 KiB of
-JSON. ``python -m benchmarks.hot_path CASE PROTOCOL`` serves requests between marks, for
+JSON. Some cases are also written by hand (`benchmarks.by_hand`), under their name with
+``-by-hand``. ``python -m benchmarks.hot_path CASE PROTOCOL`` serves requests between marks, for
 `benchmarks.instructions`.
 """
 
@@ -11,7 +12,7 @@ import logging
 import os
 import subprocess
 from argparse import ArgumentParser
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import mantlet
@@ -72,6 +73,10 @@ CASES: dict[str, Callable[[], list[Policy]]] = {
     "five": five,
     REFUSAL: lambda: [mantlet.RateLimiter("1/day")],
 }
+#: Those that are also written by hand, and what they are called then.
+BY_HAND = {case: f"{case}-by-hand" for case in ("response-hook", "two", "five", REFUSAL)}
+#: All of them, each written by hand after the one of policies.
+ALL_CASES = [name for case in CASES for name in (case, BY_HAND.get(case)) if name is not None]
 #: What they are called in a table.
 LABELS = {
     BARE: "the bare app, in all",
@@ -86,31 +91,42 @@ LABELS = {
     "five": "all five policies",
     REFUSAL: "a refusal (429)",
 }
+LABELS |= {name: f"{LABELS[case]}, by hand" for case, name in BY_HAND.items()}
 
 
 def make(protocol: str, case: str) -> AsgiServer | WsgiServer:
-    """Return the server's side of an app in the policies of a case."""
-    asgi = protocol == "ASGI"
-    app: Any = asgi_app(SMALL, RESPONSE) if asgi else wsgi_app(SMALL, RESPONSE)
-    policies = CASES[case]()
-    if policies:
-        app = mantlet.wrap(app, *policies, baseline=False)
-    return AsgiServer(app, SMALL) if asgi else WsgiServer(app, SMALL)
+    """Return the server's side of an app in the policies of a case, or what is written by hand."""
+    if protocol == "ASGI":
+        return AsgiServer(wrap(protocol, case, asgi_app(SMALL, RESPONSE)), SMALL)
+    return WsgiServer(wrap(protocol, case, wsgi_app(SMALL, RESPONSE)), SMALL)
+
+
+# Any: an app of either protocol.
+def wrap(protocol: str, case: str, app: Any) -> Any:
+    """Return an app in the policies of a case, or what is written by hand."""
+    if case in CASES:
+        policies = CASES[case]()
+        return mantlet.wrap(app, *policies, baseline=False) if policies else app
+    from benchmarks import by_hand  # noqa: PLC0415  # it imports all policies
+
+    written = case.removesuffix("-by-hand")
+    secrets: Any = loader() if written == "five" else None
+    return by_hand.wrap(protocol, written, app, secrets)
 
 
 async def checked(protocol: str, case: str) -> AsgiServer | WsgiServer:
     """Return the server's side of a case, shown to respond as it should."""
     found = make(protocol, case)
     assert await found.answer() == (200, RESPONSE), (protocol, case)
-    if case == REFUSAL:
+    if case in (REFUSAL, BY_HAND[REFUSAL]):
         status, _ = await found.answer()
         assert status == 429, status
     return found
 
 
-async def contenders(protocol: str) -> list[Contender]:
-    """Return all cases, to be timed in process."""
-    return [Contender(case, (await checked(protocol, case)).serve) for case in CASES]
+async def contenders(protocol: str, cases: Iterable[str]) -> list[Contender]:
+    """Return cases, to be timed in process."""
+    return [Contender(case, (await checked(protocol, case)).serve) for case in cases]
 
 
 async def _serve_between_marks(case: str, protocol: str, warm_up: int, requests: int) -> None:
@@ -135,7 +151,7 @@ def _start_counting() -> None:
 
 def main() -> None:
     parser = ArgumentParser(description=__doc__)
-    parser.add_argument("case", choices=CASES)
+    parser.add_argument("case", choices=ALL_CASES)
     parser.add_argument("protocol", choices=PROTOCOLS)
     parser.add_argument("--warm-up", type=int, required=True)
     parser.add_argument("--requests", type=int, required=True)

@@ -20,7 +20,8 @@ async def groups(rounds: int, slice_ms: float) -> list[dict[str, Any]]:
     measured = []
     for protocol, title in names.HOT_PATH.items():
         print(title, file=sys.stderr)
-        measured.append(await measure(title, await hot_path.contenders(protocol), rounds, slice_ms))
+        contenders = await hot_path.contenders(protocol, hot_path.ALL_CASES)
+        measured.append(await measure(title, contenders, rounds, slice_ms))
     for protocol in ("ASGI", "WSGI"):
         for traffic in (SMALL, MEDIUM, STREAMED):
             title = f"{protocol}, {traffic.size}"

@@ -26,7 +26,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from benchmarks.environment import ROOT
-from benchmarks.hot_path import BARE, CASES, LABELS, PROTOCOLS
+from benchmarks.hot_path import ALL_CASES, BARE, LABELS, PROTOCOLS
 
 _CACHES = ("--cache-sim=yes", "--I1=32768,8,64", "--D1=32768,8,64", "--LL=524288,8,64")
 #: Before anything is counted, the interpreter has specialized the code, and the limiter has looked
@@ -130,14 +130,14 @@ def _table(counts: Counts) -> str:
     head = "".join(
         f"{protocol + ': k instr':>14}{'I1 misses':>11}{'L2':>6}" for protocol in PROTOCOLS
     )
-    lines = [f"{'':34}{head}"]
+    lines = [f"{'':44}{head}"]
     for case, protocols in added(counts).items():
         cells = "".join(
             f"{figures['instructions'] / 1000:14.1f}{figures['instruction_misses']:11.0f}"
             f"{figures['misses']:6.0f}"
             for figures in protocols.values()
         )
-        lines.append(f"{LABELS[case]:34}{cells}")
+        lines.append(f"{LABELS[case]:44}{cells}")
     return "\n".join(lines)
 
 
@@ -145,11 +145,11 @@ def main() -> None:
     parser = ArgumentParser(prog="python -m benchmarks.instructions", description=__doc__)
     parser.add_argument("--source", type=Path, help="the src directory of another checkout")
     parser.add_argument("--requests", type=int, default=REQUESTS, help="counted for each case")
-    parser.add_argument("cases", nargs="*", metavar="CASE", help=", ".join(CASES))
+    parser.add_argument("cases", nargs="*", metavar="CASE", help=", ".join(ALL_CASES))
     options: Any = parser.parse_args()
     if not available():
         sys.exit(MISSING)
-    cases = [case for case in CASES if case == BARE or case in (options.cases or CASES)]
+    cases = [one for one in ALL_CASES if one == BARE or one in (options.cases or ALL_CASES)]
     print(_table(measure(cases, source=options.source, requests=options.requests)))
 
 

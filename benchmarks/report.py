@@ -144,7 +144,11 @@ starlette-problem only handles errors."""
 _INSTRUCTIONS = """Counted by callgrind, around a plain app and without a server: these figures do
 not depend on other load. They are those of a POST of 100 bytes of JSON to an app that responds with
 1 KiB of JSON, over the bare app's. Misses are those of a simulated cache for instructions of 32 KiB
-and of an L2 cache of 512 KiB. `python -m benchmarks.instructions` counts them alone."""
+and of an L2 cache of 512 KiB. `python -m benchmarks.instructions` counts them alone.
+
+"By hand" is the same work for this request in one function without abstraction, by the same
+scanner, parser and validator: the floor of pure Python. Such a function handles nothing else
+([`benchmarks/by_hand`](../../benchmarks/by_hand))."""
 
 _HOT_PATH = """The same requests and stacks, timed: microseconds of processor time, over the bare
 app's."""
