@@ -23,6 +23,7 @@ import mantlet
 from benchmarks import names
 from benchmarks.apps import starlette_app
 from benchmarks.method import Contender
+from benchmarks.plain_apps import failing_asgi_app, failing_wsgi_app
 from benchmarks.traffic import SMALL, AsgiServer, Serve, WsgiServer
 from mantlet import ErrorEnvelope
 from mantlet.errors.reporting import ErrorReporter
@@ -45,14 +46,6 @@ class _Nowhere(TextIOBase):
 
 
 async def _endpoint(_request: Request) -> None:
-    raise RuntimeError("db-7.internal did not answer")
-
-
-async def _asgi_app(_scope: Any, _receive: Any, _send: Any) -> None:
-    raise RuntimeError("db-7.internal did not answer")
-
-
-def _wsgi_app(_environ: Any, _start_response: Any) -> list[bytes]:
     raise RuntimeError("db-7.internal did not answer")
 
 
@@ -159,10 +152,10 @@ async def contenders(title: str) -> list[Contender]:
     if title == names.FAILING:
         return await _around_starlette()
     if title == names.FAILING_ASGI:
-        asgi = AsgiServer(_caught_asgi(_asgi_app), SMALL)
-        return [Contender(names.BARE, asgi.serve), *await _mantlet(AsgiServer, _asgi_app)]
-    wsgi = WsgiServer(_caught_wsgi(_wsgi_app), SMALL)
-    return [Contender(names.BARE, wsgi.serve), *await _mantlet(WsgiServer, _wsgi_app)]
+        asgi = AsgiServer(_caught_asgi(failing_asgi_app), SMALL)
+        return [Contender(names.BARE, asgi.serve), *await _mantlet(AsgiServer, failing_asgi_app)]
+    wsgi = WsgiServer(_caught_wsgi(failing_wsgi_app), SMALL)
+    return [Contender(names.BARE, wsgi.serve), *await _mantlet(WsgiServer, failing_wsgi_app)]
 
 
 async def _around_starlette() -> list[Contender]:

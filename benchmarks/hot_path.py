@@ -1,9 +1,9 @@
 """The policies whose cost is counted in instructions, alone and together, around a plain app.
 
 Every case gets the same request, a POST of 100 bytes of JSON, and the app responds with 1 KiB of
-JSON. Some cases are also written by hand (`benchmarks.by_hand`), under their name with
-``-by-hand``. ``python -m benchmarks.hot_path CASE PROTOCOL`` serves requests between marks, for
-`benchmarks.instructions`.
+JSON, or raises an exception. Some cases are also written by hand (`benchmarks.by_hand`), under
+their name with ``-by-hand``. ``python -m benchmarks.hot_path CASE PROTOCOL`` serves requests
+between marks, for `benchmarks.instructions`.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ from typing import Any
 
 import mantlet
 from benchmarks.method import Contender
-from benchmarks.plain_apps import asgi_app, wsgi_app
+from benchmarks.plain_apps import asgi_app, failing_asgi_app, failing_wsgi_app, wsgi_app
 from benchmarks.stacks import GENEROUS, Passing, two
 from benchmarks.traffic import KIB, SMALL, AsgiServer, Order, WsgiServer, document
 from mantlet import Policy, Request, Response
@@ -25,6 +25,7 @@ from mantlet import Policy, Request, Response
 PROTOCOLS = ("ASGI", "WSGI")
 BARE = "bare"
 REFUSAL = "refusal"
+ERROR = "error"
 RESPONSE = document(KIB)
 #: So many requests fill the simulated caches.
 _CACHED = 10
@@ -72,6 +73,7 @@ CASES: dict[str, Callable[[], list[Policy]]] = {
     "two": two,
     "five": five,
     REFUSAL: lambda: [mantlet.RateLimiter("1/day")],
+    ERROR: lambda: [mantlet.ErrorEnvelope()],
 }
 #: Those that are also written by hand, and what they are called then.
 BY_HAND = {case: f"{case}-by-hand" for case in ("response-hook", "two", "five", REFUSAL)}
@@ -90,15 +92,19 @@ LABELS = {
     "two": "ErrorEnvelope + RateLimiter",
     "five": "all five policies",
     REFUSAL: "a refusal (429)",
+    ERROR: "an exception answered (500), unlogged",
 }
 LABELS |= {name: f"{LABELS[case]}, by hand" for case, name in BY_HAND.items()}
 
 
 def make(protocol: str, case: str) -> AsgiServer | WsgiServer:
     """Return the server's side of an app in the policies of a case, or what is written by hand."""
+    app: Any
     if protocol == "ASGI":
-        return AsgiServer(wrap(protocol, case, asgi_app(SMALL, RESPONSE)), SMALL)
-    return WsgiServer(wrap(protocol, case, wsgi_app(SMALL, RESPONSE)), SMALL)
+        app = failing_asgi_app if case == ERROR else asgi_app(SMALL, RESPONSE)
+        return AsgiServer(wrap(protocol, case, app), SMALL)
+    app = failing_wsgi_app if case == ERROR else wsgi_app(SMALL, RESPONSE)
+    return WsgiServer(wrap(protocol, case, app), SMALL)
 
 
 # Any: an app of either protocol.
@@ -117,6 +123,10 @@ def wrap(protocol: str, case: str, app: Any) -> Any:
 async def checked(protocol: str, case: str) -> AsgiServer | WsgiServer:
     """Return the server's side of a case, shown to respond as it should."""
     found = make(protocol, case)
+    if case == ERROR:
+        status, _ = await found.answer()
+        assert status == 500, status
+        return found
     assert await found.answer() == (200, RESPONSE), (protocol, case)
     if case in (REFUSAL, BY_HAND[REFUSAL]):
         status, _ = await found.answer()

@@ -57,3 +57,13 @@ def wsgi_app(traffic: Traffic, response: bytes = b"") -> Callable[..., Iterable[
             yield chunk
 
     return stream if streams else answer
+
+
+async def failing_asgi_app(_scope: Any, _receive: Any, _send: Any) -> None:
+    """Raise an exception."""
+    raise RuntimeError("db-7.internal did not answer")
+
+
+def failing_wsgi_app(_environ: Any, _start_response: Any) -> Iterable[bytes]:
+    """Raise an exception."""
+    raise RuntimeError("db-7.internal did not answer")

@@ -54,6 +54,7 @@ from mantlet.errors.reporting import ErrorReporter
 from mantlet.errors.request_id import RequestId
 from mantlet.errors.stream_errors import STREAM_FORMATS, LateErrorWriter
 from mantlet.exceptions import ResponseTooLarge
+from mantlet.http.headers import HeaderNames
 
 __all__ = ["ErrorEnvelope"]
 
@@ -96,6 +97,7 @@ class ErrorEnvelope(Policy):
 
     position = 20
     position_reason = "an exception in {} reaches the server instead of becoming a problem response"
+    request_headers: HeaderNames
 
     def __init__(
         self,
@@ -154,7 +156,7 @@ class ErrorEnvelope(Policy):
         state = request.state
         own = state._request_id
         if own is None:
-            given = request.get_headers(self.request_headers)
+            given = request.declared_headers(self.request_headers)
             own = state._request_id = self._choose_id(request, given)
         else:  # an outer envelope has chosen it
             request._add_header(self._id_header, own)
