@@ -60,7 +60,7 @@ SECURITY = [
 ]
 SECURITY.append(NO_STORE)
 SMALL = 8 * 1024
-LESS, GREATER, AND, SEPARATOR, HIGH = *b"<>&", 0x80, b"\xfe"
+LESS, GREATER, AND, SEPARATOR, HIGH = *b"<>&", 0xE2, b"\xfe"
 #: Two of the three bytes of U+2028 and U+2029.
 LINES = b"\xe2\x80"
 
