@@ -132,6 +132,7 @@ def test_a_record_has_what_one_searches_for(
     """As attributes, for handlers that write them out."""
     clock, error = Clock(), OrderError(SECRET)
     monkeypatch.setattr("mantlet.errors.policy.perf_counter", clock)
+    monkeypatch.setattr("mantlet.errors.reporting.perf_counter", clock)
 
     def handler(carrier: Any) -> Said:
         clock.now += 0.25
@@ -540,7 +541,7 @@ def test_a_storm_is_a_few_records_that_account_for_all(adapter: Adapter, heard: 
 def report(reporting: ErrorReporter, error: BaseException, *, status: int = 500) -> None:
     """Report an exception of some request."""
     for_client = status < 500
-    reporting.report(REQUEST, error, "answered", status=status, for_client=for_client, seconds=0.1)
+    reporting.report(REQUEST, error, "answered", status=status, for_client=for_client, began=None)
 
 
 def _some_request() -> Request:

@@ -5,6 +5,7 @@ Exceptions may form cycles, be nested without end, and have attributes that rais
 
 from collections.abc import Callable, Iterator
 from functools import lru_cache
+from itertools import count
 from typing import Any, Final
 
 __all__ = ["class_names", "flatten_group", "safe_getattr", "walk_chain"]
@@ -23,17 +24,21 @@ def walk_chain(error: BaseException, most: int = LIMIT) -> Iterator[BaseExceptio
         error: the exception.
         most: the most exceptions to yield.
     """
+    yield error
+    linked = _next(error, most)
+    if not linked:
+        return  # the usual case
     found = [error]
     seen = {id(error)}
-    index = 0
-    while index < len(found):
-        one = found[index]
-        index += 1
-        yield one
-        for other in _next(one, most):
+    for index in count(1):
+        for other in linked:
             if id(other) not in seen and len(found) < most:
                 seen.add(id(other))
                 found.append(other)
+        if index == len(found):
+            return
+        yield found[index]
+        linked = _next(found[index], most)
 
 
 def _next(error: BaseException, most: int) -> list[BaseException]:

@@ -166,7 +166,7 @@ def _meaning(error: BaseException, depth: int) -> int | None:
     if meaning is None:
         code = safe_getattr(error, "sqlstate") or safe_getattr(error, "pgcode")
         meaning = None if code is None else _by_sqlstate(code)
-    if meaning is None and (reader or module in _WRAPPERS or module in _SQLSTATE_DRIVERS):
+    if meaning is None and module:
         meaning = _by_class(error)
     return meaning
 

@@ -420,12 +420,16 @@ class ErrorEnvelope(Policy):
         """
         for_client = mapped is not None and mapped.for_client and mapped.status < 500
         status = None if mapped is None else mapped.status
-        began = request.state._began
-        seconds = 0.0 if began is None else perf_counter() - began
+        state = request.state
         try:
-            if request.state._recorded is not error:  # else the framework's record shows it
+            if state._recorded is not error:  # else the framework's record shows it
                 self.reporter.report(
-                    request, error, outcome, status=status, for_client=for_client, seconds=seconds
+                    request,
+                    error,
+                    outcome,
+                    status=status,
+                    for_client=for_client,
+                    began=state._began,
                 )
         except Exception as failure:  # noqa: BLE001  # of a log handler or filter
             self.reporter.failed(request, f"the log of {type(error).__qualname__}", failure)

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable
-from time import monotonic
+from time import monotonic, perf_counter
 from typing import Any, Final
 
 from mantlet._internal.exception_chain import safe_getattr
@@ -38,7 +38,7 @@ class ErrorReporter:
         *,
         status: int | None,
         for_client: bool,
-        seconds: float,
+        began: float | None,
     ) -> None:
         """Log an exception, unless the level is off or the exception is one of a burst.
 
@@ -48,7 +48,7 @@ class ErrorReporter:
             outcome: the end of the log message, such as "answered with 500".
             status: the status of the response; None if it came too late.
             for_client: whether it was raised for the client.
-            seconds: the time since the request arrived.
+            began: when the request arrived, by `time.perf_counter()`; None if that is not known.
         """
         level = logging.ERROR
         if status is not None and status < 500:
@@ -70,7 +70,7 @@ class ErrorReporter:
                 "method": logged_method(request),
                 "route": route_template(request),
                 "status": status,
-                "duration": seconds,
+                "duration": 0.0 if began is None else perf_counter() - began,
             },
             masks=maskers(request),
         )
