@@ -205,7 +205,7 @@ class AsgiRequest(Request):
             for name, value in headers.text.values():
                 self.add_response_header(name, value)
 
-    def get_headers(self, names: HeaderNames) -> Mapping[str, str]:
+    def get_headers(self, names: HeaderNames) -> dict[str, str]:
         """Return the values of those headers of ``names`` that are present."""
         wanted = names.lower
         found: dict[str, str] = {}
@@ -217,7 +217,7 @@ class AsgiRequest(Request):
                 found[name] = value.decode("latin-1") if len(value) <= MAX_SIZE else OVERSIZED
         return found
 
-    def _join(self, names: HeaderNames) -> Mapping[str, str]:
+    def _join(self, names: HeaderNames) -> dict[str, str]:
         """Return the result of `get_headers()` where a header is repeated."""
         found = ((name, self.headers.get(name)) for name in names.lower.values())
         return {name: value for name, value in found if value is not None}

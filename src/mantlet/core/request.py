@@ -266,7 +266,7 @@ class Request:
         """The request's headers."""
 
     @abstractmethod
-    def get_headers(self, names: HeaderNames) -> Mapping[str, str]:
+    def get_headers(self, names: HeaderNames) -> dict[str, str]:
         """Return the values of those headers of ``names`` that are present.
 
         Several values of one header are joined by commas. A header of more than 256 lines or 64 KiB
@@ -289,7 +289,7 @@ class Request:
             return self.get_headers(names)
         found = self._declared
         if found is None:
-            found = self._declared = dict(self.get_headers(declared))
+            found = self._declared = self.get_headers(declared)
         return found
 
     @property

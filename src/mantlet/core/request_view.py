@@ -135,7 +135,7 @@ class RequestView(Request):
         """The request's headers."""
         return self._request.headers
 
-    def get_headers(self, names: HeaderNames) -> Mapping[str, str]:
+    def get_headers(self, names: HeaderNames) -> dict[str, str]:
         """Return the values of those headers of ``names`` that are present."""
         return self._request.get_headers(names)
 

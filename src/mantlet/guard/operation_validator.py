@@ -173,7 +173,7 @@ class OperationValidator:
             await waiting
 
     def _validate(self, request: Request, captured: Mapping[str, str]) -> Awaitable[None] | None:
-        headers = request.get_headers(REQUEST_HEADERS)
+        headers = request.declared_headers(REQUEST_HEADERS)
         validated = Validated()
         validated.operation = self.name
         is_uncoded = False

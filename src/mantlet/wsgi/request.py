@@ -239,7 +239,7 @@ class WsgiRequest(Request):
             for name, value in headers.text.values():
                 self.add_response_header(name, value)
 
-    def get_headers(self, names: HeaderNames) -> Mapping[str, str]:
+    def get_headers(self, names: HeaderNames) -> dict[str, str]:
         """Return the values of those headers of ``names`` that are present."""
         environ, wanted = self.environ, names.keys
         found: dict[str, str] = {}
