@@ -5,8 +5,9 @@ rules and concurrency limits that apply to the requests of one kind. A `Hit` is 
 request, with the tokens or the slot that it needs from the store.
 """
 
-from collections.abc import Awaitable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from hashlib import blake2b
 from os import urandom
 from typing import NamedTuple
@@ -15,6 +16,8 @@ from urllib.parse import quote
 from mantlet._internal.coroutines import is_coroutine_function
 from mantlet.core.policy import Close
 from mantlet.core.request import Request
+from mantlet.ratelimit.decision import BucketDecision
+from mantlet.ratelimit.draft_headers import DraftHeaders, KnownHeaders
 from mantlet.ratelimit.keys.key import KeyFunction, as_key
 from mantlet.ratelimit.options import Cost, CountIf, QuotaFunction, read_static_quotas
 from mantlet.ratelimit.quota import Ban, Concurrency, Quota
@@ -26,7 +29,15 @@ __all__ = [
     "Hit",
     "QuotaLimit",
     "RequestLimits",
+    "SimpleLimit",
     "are_report_only",
+]
+
+#: What it takes to apply the only limit of a request: the limit, its quota, its prefix and its key
+#: function; what makes a decision of the room that is left; and the step and the known ones of its
+#: `DraftHeaders`.
+SimpleLimit = tuple[
+    "QuotaLimit", Quota, str, KeyFunction, Callable[[int], BucketDecision], int, KnownHeaders
 ]
 
 #: How many different results of a quota function are kept compiled.
@@ -45,6 +56,7 @@ class QuotaLimit:
             limit and its numbers, whatever else is kept in the same store.
         item: the name as a String of a structured header.
         policy: its item in ``RateLimit-Policy``.
+        headers: both headers of a request that has no other quota.
     """
 
     name: str
@@ -52,6 +64,7 @@ class QuotaLimit:
     prefix: str
     item: str
     policy: str
+    headers: DraftHeaders
 
 
 class ConcurrencyLimit(NamedTuple):
@@ -225,7 +238,8 @@ class CompiledRule:
         item = _quoted(name)
         numbers = (quota.amount, quota.period, quota.burst, quota.window)
         prefix = self.prefix + _hash(name, *map(str, numbers)) + ":"
-        return QuotaLimit(name, quota, prefix, item, f"{item};q={quota.amount};w={quota.period}")
+        policy = f"{item};q={quota.amount};w={quota.period}"
+        return QuotaLimit(name, quota, prefix, item, policy, DraftHeaders(quota, item, policy))
 
     async def hits(
         self, request: Request, key: str | Awaitable[str | None] | None
@@ -288,8 +302,9 @@ class RequestLimits:
     Attributes:
         rules: see above.
         concurrency: see above.
-        simple: the limit, its quota, its prefix and its key function, if there is just one limit,
-            which is static, costs one token and is settled before the app runs.
+        simple: the limit and what it takes to apply it, if there is just one, which is static,
+            costs one token and is settled before the app runs: under WSGI (index 0) and under ASGI
+            (index 1). See `SimpleLimit`.
         early: the limits to take at once: these, unless some of them have to wait for something,
             such as the body, and others don't. A client that stalls its body then holds its tokens
             and slots.
@@ -313,14 +328,14 @@ class RequestLimits:
                     f"quotas that apply to the same requests share the name {name!r}; "
                     f"give them different names"
                 )
-        self.simple: tuple[QuotaLimit, Quota, str, KeyFunction] | None = None
+        self.simple: tuple[SimpleLimit, SimpleLimit] | None = None
         if len(self.rules) == 1 and not self.concurrency:
             (rule,) = self.rules
             limits = rule.limits or ()
             plain = rule.cost == 1 and rule.count_if is None and not rule.is_report_only
             plain = plain and rule.strikes is None
             if plain and len(limits) == 1 and not rule.has_windows:
-                self.simple = limits[0], limits[0].quota, limits[0].prefix, rule.key
+                self.simple = _simple(limits[0], rule.key)
         self.early, self.late = self._in_steps()
 
     def _in_steps(self) -> "tuple[RequestLimits, RequestLimits | None]":
@@ -354,6 +369,14 @@ class RequestLimits:
         for limit in self.concurrency:
             hits += await limit.hits(request)
         return hits
+
+
+def _simple(limit: QuotaLimit, key: KeyFunction) -> tuple[SimpleLimit, SimpleLimit]:
+    decide = partial(BucketDecision, limit.name, limit.quota)
+    headers = limit.headers
+    wsgi, asgi = headers.known
+    start = (limit, limit.quota, limit.prefix, key, decide, headers.step)
+    return (*start, wsgi), (*start, asgi)
 
 
 def _quoted(name: str) -> str:

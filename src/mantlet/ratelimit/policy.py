@@ -34,7 +34,7 @@ from mantlet.core.request import Request
 from mantlet.core.response import Reply, Response
 from mantlet.exceptions import StoreOutage
 from mantlet.ratelimit.compiled import CompiledRule, QuotaLimit, RequestLimits
-from mantlet.ratelimit.decision import BucketDecision, DeniedDecision, parameters_within
+from mantlet.ratelimit.decision import BucketDecision, DeniedDecision
 from mantlet.ratelimit.delay import Queue
 from mantlet.ratelimit.engine import OutageAction
 from mantlet.ratelimit.factory import StoreOptions, create_engine
@@ -57,11 +57,10 @@ from mantlet.ratelimit.refusals import OnRefuse, RefusalReporter, check_on_refus
 from mantlet.ratelimit.request_limiter import RequestLimiter
 from mantlet.ratelimit.responses import (
     HEADER_STYLES,
-    LIMIT_HEADER,
-    POLICY_HEADER,
     HeaderStyle,
     add_headers,
     denial,
+    exceeded,
     outage_problem,
 )
 from mantlet.ratelimit.rules import Rule, RuleTable
@@ -214,7 +213,6 @@ class RateLimiter(KeyedLimiter):
         self._messages = MessageLimiter(self._engine, table, self._reporter)
         self._counts_preflights = count_preflights
         self._headers = headers
-        self._is_draft = headers == "draft"
         self._is_routed = table.is_routed
         #: The limits of all requests, where neither a rule nor a list decides.
         self._default = None if table.is_routed or self._lists else table.default
@@ -223,7 +221,7 @@ class RateLimiter(KeyedLimiter):
 
     # -- requests ---------------------------------------------------------------------------------
 
-    def on_request(  # noqa: PLR0911  # each further call costs every request more
+    def on_request(  # noqa: C901, PLR0911  # each further call costs every request more
         self, request: Request
     ) -> Reply | Awaitable[Reply | None] | None:
         """Take the tokens and slots that a request needs, or refuse it."""
@@ -234,23 +232,37 @@ class RateLimiter(KeyedLimiter):
             limits = self._table.find(request) if self._is_routed else self._table.default
         if request.raw.get(request.method_key) == "OPTIONS" and self._passes_preflight(request):
             return start_eagerly(self._decide_preflight(request, limits))
-        simple = limits.simple
-        if simple is None:
+        if limits.simple is None:
             finding = limits.early.hits(request)
             return start_eagerly(self._requests.decide(request, finding, limits.late))
         # The most common case, without the steps that only the others need.
-        limit, quota, prefix, key_of = simple
+        is_async = request.is_async
+        limit, quota, prefix, key_of, decide, step, known = limits.simple[is_async]
         key = key_of(request)
-        if key.__class__ is not str:
+        if type(key) is not str:
             return start_eagerly(self._requests.decide(request, limits.rules[0].hits(request, key)))
         bucket = prefix + key
         try:
-            remaining = self._stores[request.is_async].take_one(bucket, quota, 1)
+            room = self._stores[is_async].take_one(bucket, quota, 1)
         except StoreOutage:
             return self._apply_in_outage(request, limit, bucket)
-        if isinstance(remaining, int):
-            return self._apply(request, limit, bucket, remaining)
-        return start_eagerly(self._apply_later(request, limit, bucket, remaining))
+        if not isinstance(room, int):
+            return start_eagerly(self._apply_later(request, limit, bucket, room))
+        headers = known.get(room // step)
+        if headers is None:
+            return self._apply(request, limit, bucket, room)
+        request.state._rate_limit = decide, room
+        (policy_name, policy), (limit_name, shown), problem = headers
+        added = request._response_headers
+        if (
+            added.setdefault(policy_name, policy) is not policy
+            or added.setdefault(limit_name, shown) is not shown
+        ):  # another limiter has added its own
+            add_headers(request, self._headers, (limit,), decide(room))
+        if problem is None:
+            return None
+        self._reporter.refused(request, decide(room), key)
+        return problem.reply(request)
 
     def _decide_by_list(self, request: Request, verdict: Verdict) -> Reply | None:
         """Refuse a client of a denied network; let one of an allowed network pass, unlimited."""
@@ -276,39 +288,39 @@ class RateLimiter(KeyedLimiter):
         return await self._requests.decide(request, limits.early.hits(request), limits.late)
 
     def _apply(
-        self, request: Request, limit: QuotaLimit, bucket: str, remaining: int
+        self, request: Request, limit: QuotaLimit, bucket: str, room: int
     ) -> Reply | Awaitable[Reply | None] | None:
         """Show the decision of the only limit; refuse or delay the request if it exceeds that."""
-        if remaining < 0:
-            decision = BucketDecision(limit.name, limit.quota, remaining)
-            return self._requests.refuse_by_one(request, limit, bucket, decision)
-        quota = limit.quota
-        request.state._rate_limit = BucketDecision, limit.name, quota, remaining
-        if self._is_draft:
-            request._add_header(POLICY_HEADER, limit.policy)
-            request._add_header(LIMIT_HEADER, limit.item + parameters_within(quota, remaining))
-        elif self._headers is not None:
-            decision = BucketDecision(limit.name, quota, remaining)
+        decision = BucketDecision(limit.name, limit.quota, room)
+        if room >= 0:
+            request.state.rate_limit = decision
             add_headers(request, self._headers, (limit,), decision)
-        return None
+            if self._headers == "draft":
+                limit.headers.keep(room, decision, None, is_async=request.is_async)
+            return None
+        if self._requests.delays:
+            return self._requests.delay_by_one(request, limit, bucket)
+        if self._headers == "draft":
+            limit.headers.keep(room, decision, exceeded(decision), is_async=request.is_async)
+        return self._requests.refuse(request, (limit,), decision, bucket.partition(":")[2])
 
     async def _apply_later(
         self, request: Request, limit: QuotaLimit, bucket: str, waiting: Awaitable[int]
     ) -> Reply | None:
         try:
-            remaining = await waiting
+            room = await waiting
         except StoreOutage:
             applied = self._apply_in_outage(request, limit, bucket)
         else:
-            applied = self._apply(request, limit, bucket, remaining)
+            applied = self._apply(request, limit, bucket, room)
         return applied if applied is None or isinstance(applied, Reply) else await applied
 
     def _apply_in_outage(
         self, request: Request, limit: QuotaLimit, bucket: str
     ) -> Reply | Awaitable[Reply | None] | None:
-        remaining = self._engine.take_one_from_fallback(bucket, limit.quota)
-        if remaining is not None:
-            return self._apply(request, limit, bucket, remaining)
+        room = self._engine.take_one_from_fallback(bucket, limit.quota)
+        if room is not None:
+            return self._apply(request, limit, bucket, room)
         if self._engine.passes_uncounted():
             return None
         raise outage_problem() from None

@@ -21,7 +21,7 @@ from mantlet.ratelimit.delay import Queue
 from mantlet.ratelimit.engine import LimitEngine, LimitResult
 from mantlet.ratelimit.refusals import RefusalReporter
 from mantlet.ratelimit.reservation import Reservation
-from mantlet.ratelimit.responses import HeaderStyle, add_headers, outage_problem, refusal
+from mantlet.ratelimit.responses import HeaderStyle, add_headers, exceeded, outage_problem
 from mantlet.ratelimit.rules import RuleTable
 from mantlet.ratelimit.stores.base import TokenRequest
 
@@ -37,6 +37,9 @@ class RequestLimiter:
         reporter: reports the refusals.
         queue: where requests over a quota wait; None if they are refused at once.
         headers: which headers show the decision.
+
+    Attributes:
+        delays: whether a request over a quota may wait.
     """
 
     def __init__(
@@ -50,6 +53,7 @@ class RequestLimiter:
         self._engine = engine
         self._reporter = reporter
         self._queue = queue
+        self.delays = queue is not None
         self._headers = headers
         self._reserves = table.has_count_if or table.has_concurrency
         self._has_report_only = table.has_report_only
@@ -93,7 +97,7 @@ class RequestLimiter:
         if self._has_report_only:
             self._reporter.passed(request, result)
         if not decision.allowed:
-            return self._refuse(request, result.limits, decision, result.refusing_key)
+            return self.refuse(request, result.limits, decision, result.refusing_key)
         if reservation is None or not reservation.awaits_response:
             add_headers(request, self._headers, result.limits, decision)
         return None
@@ -147,15 +151,13 @@ class RequestLimiter:
 
     # -- refusals ---------------------------------------------------------------------------------
 
-    def refuse_by_one(
-        self, request: Request, limit: QuotaLimit, bucket: str, decision: Decision
+    def delay_by_one(
+        self, request: Request, limit: QuotaLimit, bucket: str
     ) -> Reply | Awaitable[Reply | None] | None:
-        """Refuse a request that exceeds its only limit, unless it may wait for its token."""
-        if self._queue is not None:
-            return start_eagerly(self.decide(request, _hits_of_one(limit, bucket)))
-        return self._refuse(request, (limit,), decision, bucket.partition(":")[2])
+        """Have a request that exceeds its only limit wait for its token, else refuse it."""
+        return start_eagerly(self.decide(request, _hits_of_one(limit, bucket)))
 
-    def _refuse(
+    def refuse(
         self,
         request: Request,
         limits: Sequence[QuotaLimit | ConcurrencyLimit],
@@ -164,10 +166,9 @@ class RequestLimiter:
     ) -> Reply:
         """Report a refusal, and return the response to it."""
         request.state.rate_limit = decision
-        wait = decision.whole_seconds
-        add_headers(request, self._headers, limits, decision, wait)
+        add_headers(request, self._headers, limits, decision, decision.whole_seconds)
         self._reporter.refused(request, decision, key)
-        return refusal(request, decision, wait)
+        return exceeded(decision).reply(request)
 
     # -- after the decision -----------------------------------------------------------------------
 

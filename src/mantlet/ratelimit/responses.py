@@ -14,33 +14,27 @@ from collections.abc import Sequence
 from functools import lru_cache
 from math import ceil
 from time import time
-from typing import Final, Literal
+from typing import Literal
 
 from mantlet.core.problem import FixedProblem, Problem
 from mantlet.core.request import Request
 from mantlet.core.response import Reply
-from mantlet.http.header_name import HeaderName
 from mantlet.ratelimit.compiled import ConcurrencyLimit, QuotaLimit
 from mantlet.ratelimit.decision import Decision, combine
+from mantlet.ratelimit.draft_headers import LIMIT_HEADER, POLICY_HEADER
 from mantlet.ratelimit.quota import Concurrency
 
 __all__ = [
     "HEADER_STYLES",
-    "LIMIT_HEADER",
-    "POLICY_HEADER",
     "HeaderStyle",
     "add_headers",
     "denial",
+    "exceeded",
     "outage_problem",
-    "refusal",
 ]
 
 HeaderStyle = Literal["draft", "legacy", "both"]
 HEADER_STYLES = ("draft", "legacy", "both")
-
-#: The headers of the draft.
-POLICY_HEADER: Final = HeaderName("RateLimit-Policy")
-LIMIT_HEADER: Final = HeaderName("RateLimit")
 
 _TYPES = "https://iana.org/assignments/http-problem-types#"
 _QUOTA_EXCEEDED = f"{_TYPES}quota-exceeded"
@@ -102,14 +96,8 @@ def _add_legacy_headers(request: Request, decision: Decision) -> None:
         request.add_response_header(name, str(number), replace=True)
 
 
-def refusal(request: Request, decision: Decision, wait: int | None) -> Reply:
-    """Return the response to a request that exceeds a quota.
-
-    Args:
-        request: the request.
-        decision: the decision.
-        wait: the seconds until the request would be admitted; None if that is unknown, or never.
-    """
+def exceeded(decision: Decision) -> Problem:
+    """Return the problem of a request that exceeds a quota; see `_quota_exceeded()`."""
     names: tuple[str, ...] = ()
     never = None
     for one in decision.parts:
@@ -117,7 +105,7 @@ def refusal(request: Request, decision: Decision, wait: int | None) -> Reply:
             names += (one.name,)
             if never is None and one.is_final:
                 never = one.name
-    return _quota_exceeded(names, never, wait).reply(request)
+    return _quota_exceeded(names, never, decision.whole_seconds)
 
 
 @lru_cache(maxsize=1024)
