@@ -51,12 +51,13 @@ class Admitted(NamedTuple):
 
 @dataclass(slots=True)
 class _Burst:
-    """Recent occurrences of one kind."""
+    """Recent occurrences of one kind, and the number of the next one that is worth a record."""
 
     began: float
     label: str
     count: int = 0
     suppressed: int = 0
+    next: int = 1
 
 
 class LogThrottle:
@@ -111,10 +112,11 @@ class LogThrottle:
             if now - self._began >= _WINDOW:
                 self._renew(now, notices)
             burst = self._burst(kind, now, label or kind)
-            if burst.count > _MAX_IN_FULL and not _is_power_of_ten(burst.count):
+            if burst.count != burst.next:
                 burst.suppressed += 1  # as in a flood, which is to cost little
                 admitted = None
             else:
+                burst.next = burst.count * 10 if burst.count >= _MAX_IN_FULL else burst.count + 1
                 new_parts = self._note_parts(parts)
                 is_new = self._note_kind(kind) or bool(new_parts)
                 share = 2 if is_minor or burst.count > 1 else 1
@@ -144,7 +146,7 @@ class LogThrottle:
         else:
             self._bursts.move_to_end(kind)
         if now - burst.began >= _WINDOW:
-            burst.began, burst.count = now, 0
+            burst.began, burst.count, burst.next = now, 0, 1
         burst.count += 1
         return burst
 
@@ -204,8 +206,3 @@ class LogThrottle:
             if rest:
                 named.append(f"{_OTHERS}: {rest}")
             notices.append(f"{sum(over.values())} records were suppressed: {', '.join(named)}")
-
-
-def _is_power_of_ten(count: int) -> bool:
-    text = str(count)
-    return text == "1".ljust(len(text), "0")

@@ -149,7 +149,9 @@ class Problem(MantletError):
         """Return the problem's document."""
         state = request.state
         # Without an envelope that is enforced, clients know no id.
-        request_id = None if state._envelope is None else state._request_id
+        return self._document(None if state._envelope is None else state._request_id)
+
+    def _document(self, request_id: str | None) -> bytes:
         start, end = self._common_parts()
         instance = self.instance
         if instance:
@@ -180,6 +182,14 @@ class FixedProblem(Problem):
         #: The headers of its response, by the media type of the body: as its only form, and as one
         #: of several.
         self._headers: tuple[dict[str, tuple[tuple[str, str], ...]], ...] = ({}, {})
+        #: Its response outside of an `ErrorEnvelope`.
+        self._plain = self.with_body(MEDIA_TYPE, self._document(None))
+
+    def reply(self, request: Request) -> Reply:
+        """Return a response with this problem, in a form that the client accepts."""
+        if request.state._envelope is not None:
+            return super().reply(request)
+        return Reply._of(self.status, self._plain.headers, self._plain.body)
 
     def _common_parts(self) -> tuple[str, str]:
         return self._parts
