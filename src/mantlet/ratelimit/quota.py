@@ -68,17 +68,18 @@ class Quota(KnowsOptions):
     burst: int
     name: str
     window: Window | None
-    amount: int = field(repr=False)
-    period: int = field(repr=False)
+    # These follow from the others, and would make each hash longer.
+    amount: int = field(repr=False, compare=False)
+    period: int = field(repr=False, compare=False)
     #: Clock ticks per nanosecond, chosen so that one token takes a whole number of ticks and no
     #: fraction is ever lost: 1 for most rates, 3 for 90 a minute.
-    scale: int = field(repr=False)
+    scale: int = field(repr=False, compare=False)
     #: Ticks per second.
-    second: int = field(repr=False)
+    second: int = field(repr=False, compare=False)
     #: Ticks until one token is refilled.
-    interval: int = field(repr=False)
+    interval: int = field(repr=False, compare=False)
     #: Ticks until an empty bucket is full.
-    capacity: int = field(repr=False)
+    capacity: int = field(repr=False, compare=False)
 
     def __init__(
         self,

@@ -1,7 +1,7 @@
 """The client that calls the script, and the numbers that it sends and receives."""
 
 from base64 import urlsafe_b64encode
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from functools import lru_cache
 from hashlib import blake2b, sha1
 from math import gcd
@@ -309,15 +309,15 @@ class ScriptClient:
         """Return how the log names a node of a cluster, or the server."""
         return self._safe_uri if node is None else f"{self._safe_uri} (node {node})"
 
-    async def _call(
+    def _call(
         self,
         command: str,
         script: str,
         keys: list[bytes],
         args: list[str | bytes],
         deadline: float,
-    ) -> Any:
-        return await self.client.call(
+    ) -> Awaitable[Any]:
+        return self.client.call(
             command, script, len(keys), *keys, *args, key=keys[0], deadline=deadline
         )
 
