@@ -39,7 +39,7 @@ _MAX_IPV4_LENGTH = 15
 #: How many parsed addresses are cached, at about 300 bytes each.
 _CACHED_ADDRESSES = 4096
 #: How many requests of a key are looked at for the headers of an unnamed proxy.
-_WATCHED = 250
+_WATCHED = 1000
 
 
 def client_address(
