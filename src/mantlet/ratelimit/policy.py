@@ -232,12 +232,13 @@ class RateLimiter(KeyedLimiter):
             limits = self._table.find(request) if self._is_routed else self._table.default
         if request.raw.get(request.method_key) == "OPTIONS" and self._passes_preflight(request):
             return start_eagerly(self._decide_preflight(request, limits))
-        if limits.simple is None:
+        simple = limits.simple
+        if simple is None:
             finding = limits.early.hits(request)
             return start_eagerly(self._requests.decide(request, finding, limits.late))
         # The most common case, without the steps that only the others need.
         is_async = request.is_async
-        limit, quota, prefix, key_of, decide, step, known = limits.simple[is_async]
+        limit, quota, prefix, key_of, decide, step, known = simple[is_async]
         key = key_of(request)
         if type(key) is not str:
             return start_eagerly(self._requests.decide(request, limits.rules[0].hits(request, key)))
