@@ -68,18 +68,17 @@ class Quota(KnowsOptions):
     burst: int
     name: str
     window: Window | None
-    # These follow from the others, and would make each hash longer.
-    amount: int = field(repr=False, compare=False)
-    period: int = field(repr=False, compare=False)
+    amount: int = field(repr=False)
+    period: int = field(repr=False)
     #: Clock ticks per nanosecond, chosen so that one token takes a whole number of ticks and no
     #: fraction is ever lost: 1 for most rates, 3 for 90 a minute.
-    scale: int = field(repr=False, compare=False)
+    scale: int = field(repr=False)
     #: Ticks per second.
-    second: int = field(repr=False, compare=False)
+    second: int = field(repr=False)
     #: Ticks until one token is refilled.
-    interval: int = field(repr=False, compare=False)
+    interval: int = field(repr=False)
     #: Ticks until an empty bucket is full.
-    capacity: int = field(repr=False, compare=False)
+    capacity: int = field(repr=False)
 
     def __init__(
         self,
@@ -117,6 +116,9 @@ class Quota(KnowsOptions):
         }
         for attribute, value in values.items():
             object.__setattr__(self, attribute, value)
+
+    def __hash__(self) -> int:
+        return hash(self.rate)  # quick: quotas are looked up in caches by each request
 
 
 @dataclass(frozen=True, slots=True, init=False)
