@@ -7,7 +7,6 @@ found by Hyperscan (NSDI 2019) where it is installed, else by an automaton witho
 import re
 from bisect import bisect_left
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from functools import partial
 from importlib import import_module
 from operator import itemgetter
 from typing import Any, Final
@@ -48,7 +47,7 @@ def build_test(literals: Sequence[bytes]) -> Callable[[bytes], object]:
     """
     if len(literals) > FEW and (hyperscan := load_hyperscan()):
         scan, _ = search_by_hyperscan(hyperscan, literals, hyperscan.HS_FLAG_SINGLEMATCH)
-        return partial(scan, _stop)  # a lambda would take another call
+        return scan
     return search_by_automaton(literals)
 
 
@@ -77,15 +76,20 @@ def search_by_automaton(literals: Sequence[bytes]) -> Callable[[bytes], list[Hit
     return find
 
 
+def _stop(*_match: object) -> bool:
+    """End a search at its first match."""
+    return True
+
+
 # Any: a module without types.
 def search_by_hyperscan(
     hyperscan: Any, literals: Sequence[bytes], flags: int
-) -> tuple[Callable[[Callable[..., bool], bytes], bool], list[int]]:
+) -> tuple[Callable[..., bool], list[int]]:
     """Return a function that finds the first 40 bytes of literals, and how long these are.
 
-    The function takes what to call for each match (with the index of the literal's size, 0 and
-    where the match ends), and the data. A true result ends the search. Its own result is whether
-    one has done so. It may be called by several threads at once.
+    The function takes the data, and what to call for each match, with the index of the literal's
+    size, 0 and where the match ends. A true result ends the search, as the first match does by
+    default. Its own result is whether one has done so. It may be called by several threads at once.
 
     Args:
         hyperscan: the module.
@@ -99,15 +103,15 @@ def search_by_hyperscan(
     database.compile(expressions, flags=flags)
     scratch = hyperscan.Scratch(database)
     unused = [scratch]  # a thread takes one for each search, or a new one
-    terminated = hyperscan.ScanTerminated
+    search, terminated = database.scan, hyperscan.ScanTerminated
 
-    def scan(on_match: Callable[..., bool], data: bytes) -> bool:
+    def scan(data: bytes, on_match: Callable[..., bool] = _stop) -> bool:
         try:
             own = unused.pop()
         except IndexError:
             own = scratch.clone()
         try:
-            database.scan(data, on_match, 0, None, own)  # keywords would take a dict
+            search(data, on_match, 0, None, own)  # keywords would take a dict
         except terminated:
             return True
         finally:
@@ -115,11 +119,6 @@ def search_by_hyperscan(
         return False
 
     return scan, [len(one) for one in beginnings]
-
-
-def _stop(*_match: object) -> bool:
-    """End a search at its first match."""
-    return True
 
 
 class LiteralSearch:

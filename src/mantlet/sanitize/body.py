@@ -13,6 +13,7 @@ mark or by a NUL among its first two bytes (JSON begins with an ASCII character)
 """
 
 from collections.abc import Awaitable
+from dataclasses import replace
 from typing import Final, NamedTuple
 
 from mantlet.core.body_filters import SLICE, filter_in_slices
@@ -81,7 +82,7 @@ class ResponseContext(NamedTuple):
     def guessed(self, is_json: bool) -> "ResponseContext":
         """Return a copy for a body whose beginning has shown whether it is JSON."""
         media = "application/json" if is_json else self.kind.media
-        return self._replace(kind=self.kind._replace(media=media, guessed=False, json=is_json))
+        return self._replace(kind=replace(self.kind, media=media, guessed=False, json=is_json))
 
 
 class BodyFilter:

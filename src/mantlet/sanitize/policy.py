@@ -18,19 +18,25 @@ from mantlet.core.policy import Close, Message, MessageResult, Policy
 from mantlet.core.problem import Problem
 from mantlet.core.request import Request
 from mantlet.core.response import ChunkFilter, Reply, Response
-from mantlet.http.headers import HeaderNames, is_valid_value
+from mantlet.http.headers import is_valid_value
 from mantlet.http.html import HtmlPolicy
 from mantlet.redact.registry import SecretValues, registry_of
 from mantlet.redact.scanner import Scanner
 from mantlet.sanitize.body import ResponseContext, escape_if_json
 from mantlet.sanitize.body_kind import guess_json
 from mantlet.sanitize.etags import restore_tags, strengthen_tags
-from mantlet.sanitize.headers import Cookies, HeaderPolicy, Preset, SecurityHeaders
+from mantlet.sanitize.headers import (
+    REQUEST_HEADERS,
+    Cookies,
+    HeaderPolicy,
+    Preset,
+    SecurityHeaders,
+)
 from mantlet.sanitize.html_routes import HtmlRoutes
 from mantlet.sanitize.joined_events import JoinedMessages
 from mantlet.sanitize.json_fields import FieldMasker, JsonField
 from mantlet.sanitize.leaks import Leaks
-from mantlet.sanitize.ranges import deny_ranges, drop_range
+from mantlet.sanitize.ranges import drop_range
 from mantlet.sanitize.redactor import Redactor
 from mantlet.sanitize.reporting import Finding, FindingListener, FindingReporter
 from mantlet.sanitize.response_bodies import ResponseBodies
@@ -45,8 +51,6 @@ _COOKIES: Final = Cookies()
 _SMALL_BODY: Final = 8 * 1024
 #: Bodies up to this size are searched in one go: most are clean, and slices take longer.
 _MEDIUM_BODY: Final = 128 * 1024
-#: Headers of requests that may have to be changed for the app.
-_CONDITIONAL: Final = HeaderNames("If-Match", "Range")
 #: Statuses of responses that need a closer look whatever their body: a part, and not modified.
 _SPECIAL: Final = (206, 304)
 
@@ -102,6 +106,7 @@ class OutputSanitizer(Policy):
 
     position = 10
     position_reason = "the responses of {} are sent without being sanitized"
+    request_headers = REQUEST_HEADERS
 
     def __init__(
         self,
@@ -158,6 +163,7 @@ class OutputSanitizer(Policy):
             routes=routes or {},
             trusted_proxies=trusted_proxies,
             classify=self._bodies.classify,
+            denies_ranges=self._bodies.filters,
             report=self._report,
         )
         self.trusted_headers = self._headers.trusted_headers
@@ -179,9 +185,11 @@ class OutputSanitizer(Policy):
         """Create the nonce that the app puts into its scripts, if a policy needs one."""
         if self._needs_nonce:
             self._headers.on_request(request)
-        if self._filters_bodies and request.get_headers(_CONDITIONAL):
-            strengthen_tags(request)
-            drop_range(request)
+        if self._filters_bodies:
+            found = request.get_headers(REQUEST_HEADERS)
+            if "If-Match" in found or "Range" in found:
+                strengthen_tags(request)
+                drop_range(request)
 
     def on_response(
         self, request: Request, response: Response
@@ -197,9 +205,6 @@ class OutputSanitizer(Policy):
             self._filter_trailers(request, response, scanner)
         if self._isolates:
             self._bodies.isolate(request, response, kind)
-        # Unlike find(), "in" raises and catches a TypeError before it searches for bytes.
-        if values.find(b"bytes") >= 0 and kind.scanned and self._filters_bodies:
-            deny_ranges(response, kind.media)
         body = response.first_chunk
         status = response.status
         if (
@@ -217,17 +222,16 @@ class OutputSanitizer(Policy):
                     else scanner.is_clean(values) and scanner.is_clean(body)
                 )
             )
-            and not (
-                self._masker is not None and self._masker.prefilter.find(body)
-                if kind.json
-                else (kind.html or kind.guessed) and guess_json(body, more=False)
-            )
         ):  # the usual case
-            if kind.json and self._escapes:
-                escaped = escape_if_json(body)
-                if escaped is not body:
-                    response.transform(_replace_by(escaped), keeps_etag=True)
-            return None
+            if not kind.json:
+                if not (kind.html or kind.guessed) or not guess_json(body, more=False):
+                    return None
+            elif self._masker is None or not self._masker.prefilter.find(body):
+                if self._escapes:
+                    escaped = escape_if_json(body)
+                    if escaped is not body:
+                        response.transform(_replace_by(escaped), keeps_etag=True)
+                return None
         if status == 304 and self._filters_bodies:
             restore_tags(request, response)
         return self._inspect(ResponseContext(request, response, scanner, kind, coding), values)

@@ -26,8 +26,8 @@ from mantlet.http.headers import HeaderNames
 __all__ = [
     "BeginningFilter",
     "check_part",
-    "deny_ranges",
     "drop_range",
+    "is_text_type",
     "media_of_parts",
 ]
 
@@ -91,13 +91,6 @@ def drop_range(request: Request) -> None:
             request.replace_header("If-Range", None)
 
 
-def deny_ranges(response: Response, media: str | None) -> None:
-    """Correct the ``Accept-Ranges`` of a text that is searched."""
-    accepted = response.headers.get("Accept-Ranges") or ""
-    if accepted.strip().lower() == "bytes" and _is_text_type(media):
-        response.headers.set("Accept-Ranges", "none")
-
-
 def media_of_parts(first: bytes) -> str | None:
     """Return the media type of the parts of ``multipart/byteranges``, if it is known.
 
@@ -134,10 +127,11 @@ def check_part(
         return True
     media = (response.headers.get("Content-Type") or "").partition(";")[0].strip().lower()
     # Under ASGI the head may come before any data, which would show whether it is text.
-    if changes or _is_text_type(media) or not _CONTROL.search(response.first_chunk[:_BEGINNING]):
+    if changes or is_text_type(media) or not _CONTROL.search(response.first_chunk[:_BEGINNING]):
         raise refused_range(extent)
     return False
 
 
-def _is_text_type(media: str | None) -> bool:
+def is_text_type(media: str | None) -> bool:
+    """Return whether a media type is one of text."""
     return media is not None and (media.startswith("text/") or bool(_TEXTS.fullmatch(media)))

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from functools import lru_cache, partial
 from typing import Final
 
@@ -199,7 +200,7 @@ class ResponseBodies:
         elif is_json is not None:
             context = context.guessed(is_json)
         elif self._masker is not None:
-            context = context._replace(kind=context.kind._replace(guessed=True))
+            context = context._replace(kind=replace(context.kind, guessed=True))
         return self._filter_body(context, escapes=self._escapes and is_fixed)
 
     async def _clean_html(self, context: ResponseContext, cleaner: CleanHtml) -> None:

@@ -688,6 +688,7 @@ def test_trailers_that_are_none_are_dropped(trailers: Any) -> None:
         unsafe_headers="drop",
         routes={},
         classify=partial(classify_body, scan_binary=False, inspects_html=False),
+        denies_ranges=False,
         report=lambda _request, rule, place: told.append((rule, place)),
     )
     # None stands for the request, which is only handed on.

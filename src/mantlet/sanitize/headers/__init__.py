@@ -2,12 +2,13 @@
 
 from mantlet.sanitize.headers.cookies import Cookies
 from mantlet.sanitize.headers.csp import Csp
-from mantlet.sanitize.headers.header_policy import HeaderPolicy
+from mantlet.sanitize.headers.header_policy import REQUEST_HEADERS, HeaderPolicy
 from mantlet.sanitize.headers.native import joined_headers
 from mantlet.sanitize.headers.nonce import csp_nonce, csp_nonce_context
 from mantlet.sanitize.headers.security import Preset, SecurityHeaders, clear_site_data
 
 __all__ = [
+    "REQUEST_HEADERS",
     "Cookies",
     "Csp",
     "HeaderPolicy",

@@ -8,6 +8,7 @@ guess.
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
 from mantlet.http.headers import TOKEN
@@ -60,7 +61,7 @@ class ContentTypes:
         media, fault = _parse(texts) if texts else (None, "missing-content-type")
         kind = self._classify(media)
         if any(wide_encoding(b"", text) for text in texts):
-            kind = kind._replace(plain=False)
+            kind = replace(kind, plain=False)
         found = ContentType(kind, fault)
         is_short = len(texts) == 1 and len(texts[0]) <= _MAX_LENGTH
         # A bytearray, which servers accept, is not hashable.

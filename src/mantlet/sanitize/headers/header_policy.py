@@ -28,10 +28,13 @@ from mantlet.sanitize.headers.security import (
     security_headers,
 )
 from mantlet.sanitize.headers.unsafe import Report, UnsafeHeaders
+from mantlet.sanitize.ranges import is_text_type
 
-__all__ = ["BodyHeaders", "HeaderPolicy"]
+__all__ = ["REQUEST_HEADERS", "BodyHeaders", "HeaderPolicy"]
 
-_CREDENTIALS: Final = HeaderNames("Authorization", "Cookie")
+#: The headers of requests that the whole policy reads. One look-up of all costs as much as of one,
+#: and less where it is shared.
+REQUEST_HEADERS: Final = HeaderNames("Authorization", "Cookie", "If-Match", "Range")
 #: Headers that tell caches what they may store (RFC 9111, 5.2; RFC 9213, 2; Edge Architecture).
 _CACHE_CONTROL: Final = "cache-control"
 _CACHE_CONTROLS: Final = frozenset(
@@ -56,6 +59,7 @@ class HeaderPolicy:
         routes: security headers by route, in place of ``headers``.
         trusted_proxies: the networks of proxies that forward the client's scheme.
         classify: returns the kind of a body by its media type.
+        denies_ranges: whether texts that are searched say that no part of them can be requested.
         report: called with each finding.
 
     Raises:
@@ -78,6 +82,7 @@ class HeaderPolicy:
         routes: Mapping[str, Preset | SecurityHeaders | None],
         trusted_proxies: Iterable[str] = (),
         classify: Classify,
+        denies_ranges: bool,
         report: Report,
     ) -> None:
         if unsafe_headers not in ("drop", "refuse"):
@@ -98,10 +103,12 @@ class HeaderPolicy:
         self.trusted_headers = scheme.trusted_headers
         self._is_secure = scheme.is_secure
         self._report = report
+        self._denies_ranges = denies_ranges
         self._unsafe = UnsafeHeaders(refuses=unsafe_headers == "refuse", report=report)
         self.trailers = self._unsafe.safe_trailers
         self._notices = OverrideNotices()
         self._types = ContentTypes(classify)
+        self._known_types = self._types.cached
         self._pages = DocumentationPages()
         self.needs_request = any(
             compiled.has_nonce for compiled in (self._headers, *(value for _, value in by_route))
@@ -127,18 +134,21 @@ class HeaderPolicy:
         try:
             plan, is_printable, values = compiled.read(raw, in_bytes)
         except (TypeError, ValueError, AttributeError):
-            raw = self._unsafe.well_formed(request, raw)
-            plan, is_printable, values = compiled.read(raw, in_bytes)
-        if not (plan.is_sound and is_printable):
-            raw, plan, values = self._without_unsafe(request, raw, plan, values, compiled)
+            response.raw = self._unsafe.well_formed(request, raw)
+            return self.apply(request, response)
+        if not (is_printable and plan.is_sound):
+            removed = self._unsafe.unsafe(request, raw, plan)
+            if removed:  # plan again: a removed header does not count as set by the app
+                response.raw = without(raw, removed)
+                return self.apply(request, response)
         try:
-            kind, fault = self._types.cached[raw[plan.content_type][1]]
+            kind, fault = self._known_types[raw[plan.content_type][1]]
         except (KeyError, TypeError):  # missing, repeated, seen first, or a bytearray
             kind, fault = self._types.read(_values(raw, plan.content_types))
         if fault is not None and _has_body(response, raw):
             self._report(request, fault, "header content-type")
         coding = None
-        if not plan.only_adds:
+        if kind.html or not plan.only_adds:
             if plan.codings:
                 codings = _values(raw, plan.codings)
                 coding = ", ".join(as_text(value).strip().lower() for value in codings)
@@ -146,36 +156,26 @@ class HeaderPolicy:
             if documentation and self._pages.include(request, response, kind.media, coding):
                 compiled = documentation
                 plan, _, _ = compiled.read(raw, in_bytes)
-            raw = self._changed(request, raw, plan)
+            raw = self._changed(request, raw, plan, kind)
         if response.status != 101:
-            raw = [*raw, *plan.added]
-            if plan.varies:
+            if plan.added_secure and self._is_secure(request):
+                raw = [*raw, *plan.added_secure]
+            else:
+                raw = [*raw, *plan.added]
+            if plan.nonced:
                 is_page = kind.media is None or kind.media in HTML
                 private = is_page and not compiled.caches_nonces
-                raw = self._varied(request, plan, raw, response.status, private=private)
-            elif plan.no_store and request.get_headers(_CREDENTIALS):
+                raw = self._with_nonce(request, plan, raw, response.status, private=private)
+            elif plan.no_store and _has_credentials(request):
                 raw = _with_no_store(raw, plan, in_bytes)
         response.raw = raw
         return kind, coding, values + plan.names
 
-    def _without_unsafe(
-        self,
-        request: Request,
-        raw: Any,
-        plan: HeaderPlan,
-        values: bytes,
-        compiled: CompiledHeaders,
-    ) -> tuple[Any, HeaderPlan, bytes]:
-        """Return the headers that may be sent, their plan, and their joined values."""
-        removed = self._unsafe.unsafe(request, raw, plan)
-        if removed:  # plan again: a removed header does not count as set by the app
-            raw = without(raw, removed)
-            plan, _, values = compiled.read(raw, request.is_async)
-        return raw, plan, values
-
-    def _changed(self, request: Request, raw: Any, plan: HeaderPlan) -> Any:
-        """Return the headers with cookies changed, and without those that are removed."""
+    def _changed(self, request: Request, raw: Any, plan: HeaderPlan, kind: BodyKind) -> Any:
+        """Return the headers with some changed, and without those that are removed."""
         dropped = plan.dropped
+        if plan.ranges and self._denies_ranges and kind.scanned:
+            raw = _without_ranges(raw, plan.ranges, kind.media)
         if plan.cookies and self._cookies is not None:
             if len(plan.cookies) > _MAX_COOKIES:
                 self._report(request, "too-many-cookies", "header set-cookie")
@@ -193,7 +193,7 @@ class HeaderPolicy:
         found = readings[0] if len(readings) == 1 else ()
         return found[0][0] if found else self._headers
 
-    def _varied(
+    def _with_nonce(
         self,
         request: Request,
         plan: HeaderPlan,
@@ -202,19 +202,17 @@ class HeaderPolicy:
         *,
         private: bool,
     ) -> list[HeaderPair]:
-        """Return the headers with those that depend on the request."""
-        if plan.added_secure and self._is_secure(request):
-            kept += plan.added_secure
+        """Return the headers with those that have the nonce of the request."""
         # A cache takes over the headers of a 304 (RFC 9111, 3.2): the nonce would no longer match
         # the scripts of the page that it has stored.
-        if plan.nonced and status != 304:
+        if status != 304:
             nonce = request.state._csp_nonce or new_nonce()
             native = bytes_header if request.is_async else text_header
             for name, policy in plan.nonced:
                 kept.append(native(name, policy.value(nonce)))
             if private:
                 return self._private(request, kept)
-        if plan.no_store and request.get_headers(_CREDENTIALS):
+        if plan.no_store and _has_credentials(request):
             return _with_no_store(kept, plan, request.is_async)
         return kept
 
@@ -253,6 +251,22 @@ class HeaderPolicy:
             if better is not value:
                 fixed[index] = with_value(pair, better)
         return fixed
+
+
+def _has_credentials(request: Request) -> bool:
+    """Return whether a request has credentials, so that its response may be private."""
+    found = request.get_headers(REQUEST_HEADERS)
+    return "Authorization" in found or "Cookie" in found
+
+
+def _without_ranges(raw: Any, indexes: tuple[int, ...], media: str | None) -> Any:
+    """Return the headers with the ``Accept-Ranges`` of a text that is searched corrected."""
+    accepted = ", ".join(map(as_text, _values(raw, indexes)))
+    if accepted.strip().lower() != "bytes" or not is_text_type(media):
+        return raw
+    changed = list(raw)
+    changed[indexes[0]] = with_value(raw[indexes[0]], "none")
+    return changed
 
 
 def _values(raw: Any, indexes: tuple[int, ...]) -> list[Any]:

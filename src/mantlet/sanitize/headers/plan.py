@@ -4,7 +4,8 @@ An app has a few dozen combinations.
 """
 
 import re
-from typing import Any, Final, NamedTuple
+from dataclasses import dataclass
+from typing import Any, Final
 
 from mantlet.http.headers import TOKEN, bytes_header, text_header
 from mantlet.sanitize.headers.csp import Csp
@@ -31,7 +32,9 @@ _MAX_CACHED: Final = 256
 _MAX_NAMES: Final = 128
 
 
-class HeaderPlan(NamedTuple):
+# Not a NamedTuple, whose attributes take longer to read.
+@dataclass(frozen=True, slots=True)
+class HeaderPlan:
     """The changes to the headers of responses with certain header names.
 
     Attributes:
@@ -41,17 +44,17 @@ class HeaderPlan(NamedTuple):
         dropped: indexes of headers to remove.
         overridden: names of headers of the app that give way to the options, in lower case.
         added: pairs to append.
-        added_secure: pairs to append over https.
+        added_secure: pairs to append over https: these, and more; empty where there are no more.
         nonced: policies to append with the nonce of the request.
-        varies: whether one of these two is set.
         no_store: whether requests with credentials get ``Cache-Control: no-store``.
         caching: the app's own names of that header, which it replaces.
-        only_adds: whether none of the app's headers is dropped, a coding or a cookie, and the page
-            cannot be an API's documentation, so that headers are at most added.
+        only_adds: whether none of the app's headers is dropped, a coding, a cookie or
+            ``Accept-Ranges``, so that headers are at most added.
         content_type: index of ``Content-Type``; None if it is missing or repeated.
         content_types: indexes of ``Content-Type``.
         codings: indexes of ``Content-Encoding``.
         cookies: indexes of ``Set-Cookie``.
+        ranges: indexes of ``Accept-Ranges``.
         names: the names, each on a line of its own, to be scanned between the values and the body.
     """
 
@@ -63,7 +66,6 @@ class HeaderPlan(NamedTuple):
     added: tuple[HeaderPair, ...]
     added_secure: tuple[HeaderPair, ...]
     nonced: tuple[tuple[str, Csp], ...]
-    varies: bool
     no_store: bool
     caching: frozenset[Any]
     only_adds: bool
@@ -71,6 +73,7 @@ class HeaderPlan(NamedTuple):
     content_types: tuple[int, ...]
     codings: tuple[int, ...]
     cookies: tuple[int, ...]
+    ranges: tuple[int, ...]
     names: bytes
 
 
@@ -159,6 +162,7 @@ class CompiledHeaders:
         types = indexes_of(lower, "content-type")
         codings = indexes_of(lower, "content-encoding")
         cookies = indexes_of(lower, "set-cookie")
+        ranges = indexes_of(lower, "accept-ranges")
         dropped = frozenset(
             i for i, name in enumerate(lower) if name in REVEALING or name in overridden
         )
@@ -176,17 +180,17 @@ class CompiledHeaders:
             dropped=dropped,
             overridden=tuple(sorted(overridden.intersection(lower))),
             added=tuple(added),
-            added_secure=tuple(secure),
+            added_secure=(*added, *secure) if secure else (),
             nonced=nonced,
-            varies=bool(secure or nonced),
             no_store=no_store is not None,
             caching=frozenset(
                 name for name in names if replaces and as_text(name).lower() == "cache-control"
             ),
-            only_adds=not (dropped or codings or cookies or self.documentation),
+            only_adds=not (dropped or codings or cookies or ranges),
             content_type=types[0] if len(types) == 1 else None,
             content_types=types,
             codings=codings,
             cookies=cookies,
+            ranges=ranges,
             names="\n".join(("", *map(as_text, names), "")).encode("latin-1", "replace"),
         )

@@ -204,6 +204,6 @@ def _locate_by_hyperscan(hyperscan: Any, literals: Sequence[bytes]) -> _Locate:
             found.append(end - sizes[literal])
             return len(found) > most
 
-        return None if scan(on_match, data) else found
+        return None if scan(data, on_match) else found
 
     return locate
