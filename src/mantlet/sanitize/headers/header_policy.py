@@ -121,7 +121,7 @@ class HeaderPolicy:
         active = enter_request(state._request_id or "", request)
         request.add_cleanup(lambda: leave_request(active))
 
-    def apply(  # noqa: C901  # a call for each step costs every response more
+    def apply(  # noqa: C901, PLR0912  # a call for each step costs every response more
         self, request: Request, response: Response
     ) -> BodyHeaders:
         """Make the headers of a response safe; return what they say about the body.
@@ -132,18 +132,26 @@ class HeaderPolicy:
         compiled = self._headers if self._routes is None else self._headers_for(request)
         raw, in_bytes = response.raw, request.is_async
         try:
-            plan, is_printable, values = compiled.read(raw, in_bytes)
+            names, values = zip(*raw, strict=True) if raw else ((), ())
+            plan = compiled.plans[in_bytes].get(names) or compiled.plan(names, in_bytes)
+            if in_bytes:
+                joined = b",".join(values)
+                text = joined.decode("latin-1")
+            else:
+                text = ",".join(values)
+                joined = text.encode("latin-1", "replace")
         except (TypeError, ValueError, AttributeError):
             response.raw = self._unsafe.well_formed(request, raw)
             return self.apply(request, response)
-        if not (is_printable and plan.is_sound):
+        # Other text is no fault yet: the values may have characters that must not be sent.
+        if not (text.isascii() and text.isprintable() and plan.is_sound):
             removed = self._unsafe.unsafe(request, raw, plan)
             if removed:  # plan again: a removed header does not count as set by the app
                 response.raw = without(raw, removed)
                 return self.apply(request, response)
         try:
-            kind, fault = self._known_types[raw[plan.content_type][1]]
-        except (KeyError, TypeError):  # missing, repeated, seen first, or a bytearray
+            kind, fault = self._known_types[values[plan.content_type]]
+        except (IndexError, KeyError, TypeError):  # missing, repeated, new, or a bytearray
             kind, fault = self._types.read(_values(raw, plan.content_types))
         if fault is not None and _has_body(response, raw):
             self._report(request, fault, "header content-type")
@@ -155,7 +163,7 @@ class HeaderPolicy:
             documentation = compiled.documentation
             if documentation and self._pages.include(request, response, kind.media, coding):
                 compiled = documentation
-                plan, _, _ = compiled.read(raw, in_bytes)
+                plan = compiled.plans[in_bytes].get(names) or compiled.plan(names, in_bytes)
             raw = self._changed(request, raw, plan, kind)
         if response.status != 101:
             if plan.added_secure and self._is_secure(request):
@@ -169,7 +177,7 @@ class HeaderPolicy:
             elif plan.no_store and _has_credentials(request):
                 raw = _with_no_store(raw, plan, in_bytes)
         response.raw = raw
-        return kind, coding, values + plan.names
+        return kind, coding, joined + plan.names
 
     def _changed(self, request: Request, raw: Any, plan: HeaderPlan, kind: BodyKind) -> Any:
         """Return the headers with some changed, and without those that are removed."""

@@ -50,7 +50,7 @@ class HeaderPlan:
         caching: the app's own names of that header, which it replaces.
         only_adds: whether none of the app's headers is dropped, a coding, a cookie or
             ``Accept-Ranges``, so that headers are at most added.
-        content_type: index of ``Content-Type``; None if it is missing or repeated.
+        content_type: index of ``Content-Type``, or one too high if it is missing or repeated.
         content_types: indexes of ``Content-Type``.
         codings: indexes of ``Content-Encoding``.
         cookies: indexes of ``Set-Cookie``.
@@ -69,7 +69,7 @@ class HeaderPlan:
     no_store: bool
     caching: frozenset[Any]
     only_adds: bool
-    content_type: int | None
+    content_type: int
     content_types: tuple[int, ...]
     codings: tuple[int, ...]
     cookies: tuple[int, ...]
@@ -111,31 +111,13 @@ class CompiledHeaders:
         self.documentation = documentation
         self.plans: tuple[dict[Any, HeaderPlan], dict[Any, HeaderPlan]] = ({}, {})
 
-    # Any: native pairs, of bytes under ASGI and of str under WSGI.
-    def read(self, raw: Any, in_bytes: bool) -> tuple[HeaderPlan, bool, bytes]:
-        """Return the plan for headers, whether their values are printable, and these joined.
-
-        Values that are not all printable latin-1 may have characters that must not be sent.
+    # Any: native names, of bytes under ASGI and of str under WSGI.
+    def plan(self, names: tuple[Any, ...], in_bytes: bool) -> HeaderPlan:
+        """Return the plan for responses with these header names, and cache it.
 
         Raises:
-            TypeError: the values are not of the protocol's type.
-            ValueError: a header is not a pair.
             AttributeError: a name is neither bytes nor text.
         """
-        names: tuple[Any, ...]
-        names, values = zip(*raw, strict=True) if raw else ((), ())
-        plan = self.plans[in_bytes].get(names) or self._plan(names, in_bytes)
-        if in_bytes:
-            data = b",".join(values)
-            return plan, data.decode("latin-1").isprintable(), data
-        text = ",".join(values)
-        try:
-            return plan, text.isprintable(), text.encode("latin-1")
-        except UnicodeEncodeError:  # which no server can send
-            return plan, False, text.encode("latin-1", "replace")
-
-    def _plan(self, names: tuple[Any, ...], in_bytes: bool) -> HeaderPlan:
-        """Make and cache the plan for responses with these header names."""
         plan = self._make(names, in_bytes)
         plans = self.plans[in_bytes]
         if len(plans) < _MAX_CACHED and len(names) <= _MAX_NAMES:
@@ -187,7 +169,7 @@ class CompiledHeaders:
                 name for name in names if replaces and as_text(name).lower() == "cache-control"
             ),
             only_adds=not (dropped or codings or cookies or ranges),
-            content_type=types[0] if len(types) == 1 else None,
+            content_type=types[0] if len(types) == 1 else len(names),
             content_types=types,
             codings=codings,
             cookies=cookies,
