@@ -102,7 +102,16 @@ class Matcher(Protocol):
 
 
 class Detector(Protocol):
-    """Find leaks that have no literal in common."""
+    """Find leaks that have no literal in common.
+
+    Attributes:
+        mark: a byte that each of these leaks has, or None. Data without it is not looked at.
+    """
+
+    @property
+    def mark(self) -> int | None:
+        """Return the byte."""
+        ...
 
     def hits(self, data: bytes, start: int) -> bool:
         """Return whether a leak begins at or after ``start``, as if no more data followed."""

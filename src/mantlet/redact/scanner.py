@@ -50,8 +50,9 @@ class Scanner:
             return False
         if before:
             data = before + data
-        for detector in self.detectors:  # noqa: SIM110  # a generator takes longer
-            if detector.hits(data, len(before)):
+        for detector in self.detectors:
+            mark = detector.mark
+            if (mark is None or mark in data) and detector.hits(data, len(before)):
                 return False
         return True
 

@@ -52,7 +52,7 @@ _SMALL_BODY: Final = 8 * 1024
 #: Bodies up to this size are searched in one go: most are clean, and slices take longer.
 _MEDIUM_BODY: Final = 128 * 1024
 #: Statuses of responses that need a closer look whatever their body: a part, and not modified.
-_SPECIAL: Final = (206, 304)
+_SPECIAL: Final = frozenset({206, 304})
 
 
 class OutputSanitizer(Policy):

@@ -131,8 +131,13 @@ class HeaderPolicy:
         """
         compiled = self._headers if self._routes is None else self._headers_for(request)
         raw, in_bytes = response.raw, request.is_async
+        listed: list[Any] = []
+        values: list[Any] = []
         try:
-            names, values = zip(*raw, strict=True) if raw else ((), ())
+            for name, value in raw:  # zip() takes longer for the few headers of most responses
+                listed.append(name)
+                values.append(value)
+            names = tuple(listed)
             plan = compiled.plans[in_bytes].get(names) or compiled.plan(names, in_bytes)
             if in_bytes:
                 joined = b",".join(values)

@@ -173,7 +173,12 @@ class PatternDetector:
         reach: maximum length of that data in bytes.
         shapes: an expression that matches wherever one of the patterns may, and whose last group
             names the shape. So the data is read once for all of them.
+
+    Attributes:
+        mark: a byte that each of these leaks has, or None.
     """
+
+    mark: int | None = None
 
     def __init__(
         self,

@@ -84,6 +84,8 @@ def _is_strong(password: bytes) -> bool:
 class UrlDetector(PatternDetector):
     """Passwords in URLs that are not escaped."""
 
+    mark = _AT
+
     def __init__(self, ignored: bool = False) -> None:
         self._ignored = ignored
 
@@ -116,7 +118,7 @@ class UrlDetector(PatternDetector):
 
     def hits(self, data: bytes, start: int) -> bool:
         """Return whether a password begins at or after ``start``."""
-        return _AT in data and any(True for _ in self._passwords(data, start))
+        return any(True for _ in self._passwords(data, start))
 
     def tail(self, data: bytes) -> int:
         """Return how many bytes at the end of the data may become a leak when more follow."""
