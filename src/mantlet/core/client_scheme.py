@@ -13,7 +13,7 @@ _PROTO: Final = "X-Forwarded-Proto"
 _FOR: Final = "X-Forwarded-For"
 _FORWARDED: Final = "Forwarded"
 _NAMES: Final = HeaderNames(_PROTO, _FOR, _FORWARDED)
-_SECURE: Final = ("https", "wss")
+_SECURE: Final = frozenset({"https", "wss"})
 _SCHEMES: Final = frozenset({"http", "https", "ws", "wss"})
 #: How many proxies in a row are followed.
 _MAX_HOPS: Final = 64

@@ -171,10 +171,8 @@ class HeaderPolicy:
                 plan = compiled.plans[in_bytes].get(names) or compiled.plan(names, in_bytes)
             raw = self._changed(request, raw, plan, kind)
         if response.status != 101:
-            if plan.added_secure and self._is_secure(request):
-                raw = [*raw, *plan.added_secure]
-            else:
-                raw = [*raw, *plan.added]
+            is_secure = plan.added_secure and self._is_secure(request)
+            raw = [*raw, *(plan.added_secure if is_secure else plan.added)]
             if plan.nonced:
                 is_page = kind.media is None or kind.media in HTML
                 private = is_page and not compiled.caches_nonces
