@@ -99,7 +99,7 @@ class AsgiHttpRequest(AsgiRequest):
             and type(body := message.get("body", b"")) is bytes
             and self.state._raised is None
         ):
-            hooks = self._hooks.on_success
+            hooks, response = self._hooks.on_success, None
             if hooks:
                 response = Response(head["status"], head["headers"], BytesHeaders, body)
                 unusual = run_response_hooks(hooks, self, response)
@@ -114,7 +114,9 @@ class AsgiHttpRequest(AsgiRequest):
                     self.state._body_follows = True
                     head = {**head, "status": response.status, "headers": raw}
             if self._own_headers:
-                head = {**head, "headers": replace_headers(head["headers"], self._own_headers)}
+                keys = None if response is None else response._keys()
+                raw = replace_headers(head["headers"], self._own_headers, keys)
+                head = {**head, "headers": raw}
             self._is_sent = True
             await self._emit(head)
             await self._emit(message)

@@ -188,6 +188,10 @@ class Response:
     has_trailers = False
     on_late_error: Callable[[BaseException], bytes] | None = None
 
+    # Any: native pairs, and native names.
+    #: Headers whose names are known, and these; see `_set_headers()`.
+    _keyed: tuple[Any, frozenset[Any] | None] = None, None
+
     # Any: the native pairs, of bytes under ASGI and of str under WSGI.
     def __init__(
         self,
@@ -222,6 +226,23 @@ class Response:
     def raw(self, pairs: Any) -> None:
         self._raw = pairs
         self._headers = None
+
+    def _set_headers(self, raw: list[Any], keys: frozenset[Any] | None) -> None:
+        """Replace the headers.
+
+        Args:
+            raw: the native pairs.
+            keys: the names in lower case, and maybe others, if they are known, and none of them
+                says what other headers may be (CORS).
+        """
+        self._raw = raw
+        self._headers = None
+        self._keyed = raw, keys
+
+    def _keys(self) -> frozenset[Any] | None:
+        """Return the names of the headers, if they are known; see `replace_headers()`."""
+        raw, keys = self._keyed
+        return keys if raw is self.raw else None
 
     @property
     def full_body(self) -> bytes | None:

@@ -62,6 +62,4 @@ class FixedHeaders:
     def __init__(self, headers: Mapping[str, str]) -> None:
         text = [text_header(name, value) for name, value in headers.items()]
         self.text: Final = {header[0].lower(): header for header in text}
-        self.bytes: Final = {
-            header[0]: header for header in (bytes_header(*pair) for pair in text)
-        }
+        self.bytes: Final = {header[0]: header for header in (bytes_header(*pair) for pair in text)}

@@ -191,7 +191,11 @@ def text_header(name: str, value: str) -> tuple[str, str]:
     return check_name(name), value
 
 
-def replace_headers(raw: Iterable[Any], headers: Mapping[Any, tuple[Any, Any]]) -> list[Any]:
+def replace_headers(
+    raw: Iterable[Any],
+    headers: Mapping[Any, tuple[Any, Any]],
+    keys: frozenset[Any] | None = None,
+) -> list[Any]:
     """Return native pairs with others appended, which replace those of the same names.
 
     If the pairs allow other origins to read the response (CORS), the others are exposed to them.
@@ -200,7 +204,10 @@ def replace_headers(raw: Iterable[Any], headers: Mapping[Any, tuple[Any, Any]]) 
         raw: the pairs.
         headers: the others, by their names in lower case; one whose name is of `DEFAULT_TEXT` or
             `DEFAULT_BYTES` is only added if that name is missing.
+        keys: the names of the pairs in lower case, if they are known and are not those of CORS.
     """
+    if keys is not None and keys.isdisjoint(headers):
+        return [*raw, *headers.values()]
     pairs = raw if type(raw) is list else list(raw)
     for name, _ in pairs:
         if name.lower() in headers or len(name) == ALLOW_ORIGIN_LENGTH:

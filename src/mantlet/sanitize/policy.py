@@ -186,7 +186,7 @@ class OutputSanitizer(Policy):
         if self._needs_nonce:
             self._headers.on_request(request)
         if self._filters_bodies:
-            found = request.get_headers(REQUEST_HEADERS)
+            found = request.declared_headers(REQUEST_HEADERS)
             if "If-Match" in found or "Range" in found:
                 strengthen_tags(request)
                 drop_range(request)

@@ -170,7 +170,7 @@ class WsgiHttpRequest(WsgiRequest):
             chunk: the whole body.
             iterator: of ``body``, with whatever may follow; None if it is a list.
         """
-        fields, hooks = self._fields, self._hooks
+        fields, hooks, keys = self._fields, self._hooks, None
         if hooks.on_success:
             response = Response(self._code, fields, TextHeaders, chunk)
             unusual = run_response_hooks(hooks.on_success, self, response)
@@ -181,9 +181,10 @@ class WsgiHttpRequest(WsgiRequest):
                 unusual = None  # no reference cycle with a traceback
                 return exchange.answer(lambda: steps)
             fields = response.raw
+            keys = response._keys()
             if response.status != self._code:
                 status = f"{response.status} {phrase(response.status)}"
-        self._start(status, fields)
+        self._start(status, fields, None, keys)
         if iterator is None:
             return self._whole_body(body)
         return IteratedBody(self, body, chunk, iterator)
@@ -236,12 +237,25 @@ class WsgiHttpRequest(WsgiRequest):
 
     # -- the server's side ------------------------------------------------------------------------
 
-    def _start(self, status: str, headers: Any, exc_info: ExcInfo | None = None) -> Write:
-        """Give the server the status and headers; return its ``write``."""
+    def _start(
+        self,
+        status: str,
+        headers: Any,
+        exc_info: ExcInfo | None = None,
+        keys: frozenset[str] | None = None,
+    ) -> Write:
+        """Give the server the status and headers; return its ``write``.
+
+        Args:
+            status: the status line.
+            headers: the headers.
+            exc_info: of an app that replaces unsent ones.
+            keys: see `replace_headers()`.
+        """
         if self._hooks.on_text and status not in STATUS_LINES:
             status = self._filter_reason(status)
         if self._own_headers:
-            headers = replace_headers(headers, self._own_headers)
+            headers = replace_headers(headers, self._own_headers, keys)
         elif not isinstance(headers, list):
             headers = list(headers)
         if exc_info is None:

@@ -130,7 +130,8 @@ class HeaderPolicy:
             Problem: a header must not be sent, and the response is refused for it.
         """
         compiled = self._headers if self._routes is None else self._headers_for(request)
-        raw, in_bytes = response.raw, request.is_async
+        headers, in_bytes = response._headers, request.is_async
+        raw = response._raw if headers is None else headers.raw  # what the property does
         listed: list[Any] = []
         values: list[Any] = []
         try:
@@ -179,7 +180,7 @@ class HeaderPolicy:
                 raw = self._with_nonce(request, plan, raw, response.status, private=private)
             elif plan.no_store and _has_credentials(request):
                 raw = _with_no_store(raw, plan, in_bytes)
-        response.raw = raw
+        response._set_headers(raw, plan.keys)
         return kind, coding, joined + plan.names
 
     def _changed(self, request: Request, raw: Any, plan: HeaderPlan, kind: BodyKind) -> Any:
@@ -266,7 +267,7 @@ class HeaderPolicy:
 
 def _has_credentials(request: Request) -> bool:
     """Return whether a request has credentials, so that its response may be private."""
-    found = request.get_headers(REQUEST_HEADERS)
+    found = request.declared_headers(REQUEST_HEADERS)
     return "Authorization" in found or "Cookie" in found
 
 

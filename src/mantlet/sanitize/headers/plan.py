@@ -56,6 +56,8 @@ class HeaderPlan:
         cookies: indexes of ``Set-Cookie``.
         ranges: indexes of ``Accept-Ranges``.
         names: the names, each on a line of its own, to be scanned between the values and the body.
+        keys: the native names in lower case of all headers that the result may have; None if
+            others depend on them (CORS).
     """
 
     unsafe: tuple[int, ...]
@@ -75,6 +77,7 @@ class HeaderPlan:
     cookies: tuple[int, ...]
     ranges: tuple[int, ...]
     names: bytes
+    keys: frozenset[Any] | None
 
 
 class CompiledHeaders:
@@ -155,6 +158,11 @@ class CompiledHeaders:
         repeated = tuple(
             indexes_of(lower, name) for name in sorted(SINGLE_VALUED) if counts.get(name, 0) > 1
         )
+        keys: set[Any] = {*lower, *(key for key, _ in self._fixed), "cache-control"}
+        keys |= {key for _, key, _ in self._nonced}
+        is_cors = "access-control-allow-origin" in keys
+        if in_bytes:
+            keys = {key.encode("latin-1", "replace") for key in keys}
         return HeaderPlan(
             unsafe=unsafe,
             repeated=repeated,
@@ -175,4 +183,5 @@ class CompiledHeaders:
             cookies=cookies,
             ranges=ranges,
             names="\n".join(("", *map(as_text, names), "")).encode("latin-1", "replace"),
+            keys=None if is_cors else frozenset(keys),
         )
