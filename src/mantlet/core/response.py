@@ -242,7 +242,7 @@ class Response:
     def _keys(self) -> frozenset[Any] | None:
         """Return the names of the headers, if they are known; see `replace_headers()`."""
         raw, keys = self._keyed
-        return keys if raw is self.raw else None
+        return keys if self._headers is None and raw is self._raw else None
 
     @property
     def full_body(self) -> bytes | None:

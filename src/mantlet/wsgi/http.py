@@ -181,7 +181,8 @@ class WsgiHttpRequest(WsgiRequest):
                 unusual = None  # no reference cycle with a traceback
                 return exchange.answer(lambda: steps)
             fields = response.raw
-            keys = response._keys()
+            if self._own_headers:
+                keys = response._keys()
             if response.status != self._code:
                 status = f"{response.status} {phrase(response.status)}"
         self._start(status, fields, None, keys)
