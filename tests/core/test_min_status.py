@@ -69,6 +69,29 @@ def test_what_counts_is_the_status_that_it_would_see(adapter: Adapter) -> None:
 
 
 @both_adapters
+@pytest.mark.parametrize("refuses", [False, True])
+def test_a_changed_status_counts_for_whole_responses_too(adapter: Adapter, refuses: bool) -> None:
+    """Those of an app with a known length, and those of a policy further in."""
+
+    class Errors(Failures):
+        min_status = 400
+
+    class Refuses(Policy):
+        def on_request(self, request: Request) -> Reply | None:
+            return Reply(403, body="body") if refuses else None
+
+    def app(_: Any) -> Said:
+        return 200, [("content-type", "text/plain"), ("content-length", "4")], b"body"
+
+    for status in (200, 404, 502):
+        errors, everything = Errors(), Everything()
+        policies = (errors, everything, Everything(status), Refuses())
+        assert adapter.drive(adapter.wrap(app, *policies)).status == status
+        assert errors.seen == [status] * (status >= 400) + ["finish"]
+        assert everything.seen == [status]
+
+
+@both_adapters
 def test_it_may_replace_what_it_is_told_of(adapter: Adapter) -> None:
     """And nothing else."""
     stack = adapter.wrap(answering(500), Failures(Reply(502, {}, b"replaced")))

@@ -447,14 +447,14 @@ def run_response_hooks(
     """Run response hooks over a whole response.
 
     Returns:
-        None if no hook has done anything but look at it or edit its head. Else the position of the
-        first that has, in the response hooks of its stack, and what it has returned or raised.
+        None if no hook has done anything but look at it or edit its headers. Else the position of
+        the first that has, in the response hooks of its stack, and what it has returned or raised.
     """
-    position = 0
+    position, status = 0, response.status
     try:
         for position, on_response in hooks:
             result = on_response(request, response)
-            if result is not None or response.filters:
+            if result is not None or response.filters or response.status != status:
                 return position, result
     except BaseException as raised:  # noqa: BLE001  # handed to the outer policies
         return position, raised
