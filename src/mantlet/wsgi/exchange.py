@@ -80,7 +80,9 @@ class WsgiExchange(Exchange):
             self.close()
             raise
         if self._is_list and self.phase is CLOSED:
-            return self.request._whole_body(self._out)
+            request = self.request
+            request._is_sent, request._exchange = True, None  # no reference cycle
+            return request._whole_body(self._out)
         return self._iterable if self._untouched() else self
 
     def take_body(

@@ -38,6 +38,7 @@ class WsgiHttpRequest(WsgiRequest):
         "_file_wrapper",
         "_hooks",
         "_is_finished",
+        "_is_sent",
         "_status",
     )
 
@@ -50,6 +51,8 @@ class WsgiHttpRequest(WsgiRequest):
     _fields: list[tuple[str, str]]
     #: What has taken over where something is not usual.
     _exchange: WsgiExchange | None
+    #: Whether the response has been sent, or handed to the server.
+    _is_sent: bool
     #: Whether the finish hooks have run.
     _is_finished: bool
     # Any: the server's own class or function, or None.
@@ -68,12 +71,15 @@ class WsgiHttpRequest(WsgiRequest):
         self._hooks = hooks
         self._emit = start_response
         self._status = self._exchange = None
-        self._is_finished = False
+        self._is_sent = self._is_finished = False
         own = self._own_headers
         if own is not None:
             self.state._response_headers = own
         try:
             return self._call() if result is None else self._reply(result)
+        except BaseException:
+            self._finish(result)
+            raise
         finally:
             if own is not None:
                 self.state._response_headers = None
@@ -83,6 +89,9 @@ class WsgiHttpRequest(WsgiRequest):
         exchange = self._exchange = WsgiExchange(self._hooks, self, self._emit, result)
         if self._status is not None:
             exchange.start_response(self._status, self._fields)
+        if self._is_sent or self._is_finished:
+            exchange.complete = True
+            exchange.advance(SEND_END)
         return exchange
 
     def _call(self) -> Iterable[bytes]:
@@ -124,7 +133,12 @@ class WsgiHttpRequest(WsgiRequest):
             chunk = next(iterator, None)
         except BaseException as error:  # noqa: BLE001  # raised again if it is not answered
             return self._answer_error(error, body)
-        if type(chunk) is not bytes or str(len(chunk)) != length:
+        if (
+            type(chunk) is not bytes
+            or str(len(chunk)) != length
+            or self._exchange is not None  # the iterable has called write() or start_response()
+            or self.state._raised is not None
+        ):
             return self._answer_by(body, iterator, chunk)
         return self._answer_whole(status, body, chunk, iterator)
 
@@ -149,14 +163,20 @@ class WsgiHttpRequest(WsgiRequest):
                 steps = exchange.resume(response, body, *unusual)
                 unusual = None  # no reference cycle with a traceback
                 return exchange.answer(lambda: steps)
+        self._is_sent = True
         self._start(f"{response.status} {phrase(response.status)}", response.raw)
         return self._whole_body([body] if body else [], result)
 
     def _declared_length(self) -> str | None:
         """Return the app's ``Content-Length``."""
-        for name, value in self._fields:
-            if name in _LENGTHS:
-                return value
+        if type(self._fields) is not list:
+            return None
+        try:
+            for name, value in self._fields:
+                if name in _LENGTHS:
+                    return value
+        except (TypeError, ValueError):  # malformed, which a policy may mend
+            return None
         return None
 
     def _answer_whole(
@@ -183,9 +203,12 @@ class WsgiHttpRequest(WsgiRequest):
             fields = response.raw
             if self._own_headers:
                 keys = response._keys()
-            if response.status != self._code:
-                status = f"{response.status} {phrase(response.status)}"
-        self._start(status, fields, None, keys)
+        self._is_sent = True
+        try:
+            self._start(status, fields, None, keys)
+        except BaseException:
+            close_body(self, body)
+            raise
         if iterator is None:
             return self._whole_body(body)
         return IteratedBody(self, body, chunk, iterator)
@@ -283,11 +306,7 @@ class WsgiHttpRequest(WsgiRequest):
         except GeneratorExit:
             raise
         except BaseException as error:
-            exchange = self._exchange
-            if exchange is None:
-                exchange = self._take_over()
-                exchange.complete = True
-                exchange.advance(SEND_END)
+            exchange = self._exchange or self._take_over()
             run_sync(exchange.app_raised(error))
             raise
 
