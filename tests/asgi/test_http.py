@@ -585,3 +585,61 @@ def test_what_an_app_sends_behind_a_replaced_response_is_dropped() -> None:
         "http.response.start",
         "http.response.body",
     ]
+
+
+def test_a_task_that_goes_on_after_the_exchange_sends_nothing() -> None:
+    """A policy has answered, and no policy would see what the task sends."""
+    raised: list[BaseException] = []
+
+    class Answers(Policy):
+        def on_error(self, request: Request, error: BaseException) -> Reply:
+            return Reply(500, body="failed")
+
+    async def run() -> list[Message]:
+        sent: list[Message] = []
+        tasks: list[asyncio.Task[None]] = []
+
+        async def late(send: Send) -> None:
+            for message in (START, {"type": "http.response.pathsend", "path": "secret"}):
+                try:
+                    await send(message)
+                except OSError as error:
+                    raised.append(error)
+
+        async def app(_: Scope, _receive: Receive, send: Send) -> None:
+            tasks.append(asyncio.create_task(late(send)))
+            raise ValueError("failed")
+
+        async def receive() -> Message:
+            return {"type": "http.request"}
+
+        async def send(message: Message) -> None:
+            sent.append(message)
+
+        await mantlet.asgi.Stack(app, [Answers()])(scope(), receive, send)
+        await asyncio.gather(*tasks)
+        return sent
+
+    sent = asyncio.run(run())
+    assert [message["type"] for message in sent] == ["http.response.start", "http.response.body"]
+    assert body(sent) == b"failed"
+    assert len(raised) == 2
+
+
+def test_headers_that_cannot_be_sent_are_an_error_after_the_hooks() -> None:
+    """A policy that has seen the response is not told of an error as well."""
+
+    class Adds(Looks):
+        def on_request(self, request: Request) -> None:
+            request.add_response_header("X-Added", "1")
+
+    adds = Adds()
+
+    async def app(_: Scope, _receive: Receive, send: Send) -> None:
+        headers = [(b"content-length", b"5"), (b"malformed",)]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": b"hello"})
+
+    with pytest.raises(ValueError, match="unpack"):
+        play(app, None, adds, checked=False)
+    assert adds.events == ["response 200", "finish"]

@@ -5,11 +5,12 @@ waits for the body, the response hooks run over both, and both are sent: here. A
 left to an `AsgiHttpExchange`, which takes over with what has come so far.
 """
 
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from mantlet._internal.asgi_types import AsgiMessage, Send
 from mantlet.asgi.exchange import AsgiHttpExchange, response_of
 from mantlet.asgi.request import AsgiRequest
+from mantlet.core.exchange import ResponseClosed
 from mantlet.core.response import Response
 from mantlet.core.response_pipeline import CLOSED, HELD
 from mantlet.core.stack import InwardResult, PolicyHooks, run_response_hooks
@@ -19,6 +20,19 @@ __all__ = ["AsgiHttpRequest"]
 
 _START: Final = "http.response.start"
 _BODY: Final = "http.response.body"
+
+
+class _EndedExchange:
+    """Stands in a request for its exchange after the end, as a task of the app may go on."""
+
+    phase: Final = CLOSED
+
+    async def send(self, message: AsgiMessage) -> None:
+        """Drop a message, and stop the task."""
+        raise ResponseClosed(f"the app sent {message['type']} after its exchange had ended")
+
+
+_ENDED: Final = cast("AsgiHttpExchange", _EndedExchange())
 
 
 class AsgiHttpRequest(AsgiRequest):
@@ -110,14 +124,14 @@ class AsgiHttpRequest(AsgiRequest):
                     await exchange.finish_steps(steps)
                     return
                 raw = response._raw if response._headers is None else response._headers.raw
-                if raw is not head["headers"] or response.status != head["status"]:
+                if raw is not head["headers"]:
                     self.state._body_follows = True
-                    head = {**head, "status": response.status, "headers": raw}
+                    head = {**head, "headers": raw}
+            self._is_sent = True
             if self._own_headers:
                 keys = None if response is None else response._keys()
                 raw = replace_headers(head["headers"], self._own_headers, keys)
                 head = {**head, "headers": raw}
-            self._is_sent = True
             await self._emit(head)
             await self._emit(message)
         else:
@@ -184,5 +198,4 @@ class AsgiHttpRequest(AsgiRequest):
 
     def _end(self) -> None:
         """Take note that the exchange has ended, whatever the app's own tasks still send."""
-        self._exchange = None  # which refers to this request
-        self._is_sent = True
+        self._exchange = _ENDED  # since the exchange itself refers to this request
