@@ -91,14 +91,24 @@ def app_of(make: Callable[[Any, Any], Any], headers: Any = None) -> Any:
     return app
 
 
+class Teapot(Policy):
+    """Gives a response of its own."""
+
+    def on_response(self, request: Request, response: Response) -> Reply:
+        return Reply(418)
+
+
 @pytest.mark.parametrize("refuses", [False, True])
+@pytest.mark.parametrize("inner", [(), (Teapot(),)], ids=["the app's", "a policy's"])
 @pytest.mark.parametrize("style", ["list", "iterable"])
-def test_the_exchange_ends_if_the_server_refuses_the_head(style: str, refuses: bool) -> None:
+def test_the_exchange_ends_if_the_server_refuses_the_head(
+    style: str, inner: tuple[Policy, ...], refuses: bool
+) -> None:
     """As servers do for a header with a line break: a place among the requests gets free again."""
     body = Body(b"hello")
     notes = Notes(refuses=refuses)
     answer = [b"hello"] if style == "list" else body
-    app = Stack(app_of(lambda *_: answer), [notes])
+    app = Stack(app_of(lambda *_: answer), [notes, *inner])
     with pytest.raises(ValueError, match="line break"):
         Server(ValueError("line break")).serve(app)
     assert notes.calls.count("finish") == 1
@@ -176,6 +186,34 @@ def test_malformed_headers_are_the_servers_matter() -> None:
     server.serve(Stack(app, [notes]))
     assert (server.heads, server.body, body.closed) == ([("200 OK", malformed)], [b"hello"], 1)
     assert notes.calls == ["response 200", "finish"]
+
+
+def test_an_empty_chunk_does_not_send_the_head() -> None:
+    """Nor where the body is to be empty (PEP 3333, "The start_response() Callable")."""
+    server = Server()
+
+    def failing(start_response: Any, _: Any) -> Iterator[bytes]:
+        yield b""
+        try:
+            raise ValueError("failed")
+        except ValueError:
+            start_response("500 Internal Server Error", FIVE, sys.exc_info())
+        yield b"error"
+
+    app = app_of(failing, lambda: [("Content-Length", "0")])
+    server.serve(Stack(app, [Notes()]))
+    assert (server.heads, b"".join(server.body)) == (
+        [("500 Internal Server Error", FIVE)],
+        b"error",
+    )
+
+
+def test_a_first_chunk_that_is_none_is_the_apps_error() -> None:
+    """It is not the end of the body."""
+    server, notes, none = Server(), Notes(), Body(None)  # type: ignore[arg-type]  # the error
+    with pytest.raises(TypeError):
+        server.serve(Stack(app_of(lambda *_: none), [notes]))
+    assert (server.heads, none.closed, notes.calls) == ([], 1, ["finish"])
 
 
 class Watches(Policy):

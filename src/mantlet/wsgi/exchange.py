@@ -6,7 +6,7 @@ The usual response never gets here: see `mantlet.wsgi.http`.
 from collections.abc import Callable, Iterable, Iterator
 from operator import length_hint
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 from wsgiref.types import StartResponse
 
 from mantlet._internal.coroutines import run_sync
@@ -30,10 +30,14 @@ from mantlet.http.headers import TextHeaders
 if TYPE_CHECKING:
     from mantlet.wsgi.http import WsgiHttpRequest
 
-__all__ = ["ExcInfo", "Write", "WsgiExchange", "close_body", "response_of"]
+__all__ = ["NO_CHUNK", "ExcInfo", "Write", "WsgiExchange", "close_body", "response_of"]
 
 ExcInfo = tuple[type[BaseException], BaseException, TracebackType]
 Write = Callable[[bytes], object]
+
+# Any: an app may yield anything, which is then its error.
+#: In the place of a first chunk that has not been read, or has not come.
+NO_CHUNK: Final[Any] = object()
 
 
 class WsgiExchange(Exchange):
@@ -89,7 +93,7 @@ class WsgiExchange(Exchange):
         self,
         iterable: Iterable[bytes],
         iterator: Iterator[bytes] | None = None,
-        chunk: bytes | None = None,
+        chunk: bytes = NO_CHUNK,
     ) -> Steps | None:
         """Take what the app has returned.
 
@@ -100,7 +104,7 @@ class WsgiExchange(Exchange):
         """
         self._iterable = iterable
         self._iterator = iterator
-        if chunk is not None:
+        if chunk is not NO_CHUNK:
             return self._take(chunk)
         if self.phase is AWAITING_BODY and self._status is not None:
             if type(iterable) is list and len(iterable) == 1 and iterable[0]:

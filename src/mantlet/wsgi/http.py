@@ -17,7 +17,7 @@ from mantlet.core.response_pipeline import SEND_END
 from mantlet.core.stack import InwardResult, PolicyHooks, run_response_hooks
 from mantlet.exceptions import MantletError
 from mantlet.http.headers import TextHeaders, replace_headers
-from mantlet.wsgi.exchange import ExcInfo, Write, WsgiExchange, close_body, response_of
+from mantlet.wsgi.exchange import NO_CHUNK, ExcInfo, Write, WsgiExchange, close_body, response_of
 from mantlet.wsgi.request import WsgiRequest
 
 __all__ = ["WsgiHttpRequest"]
@@ -130,11 +130,12 @@ class WsgiHttpRequest(WsgiRequest):
             return self._answer_by(body)
         try:
             iterator = iter(body)
-            chunk = next(iterator, None)
+            chunk = next(iterator, NO_CHUNK)
         except BaseException as error:  # noqa: BLE001  # raised again if it is not answered
             return self._answer_error(error, body)
         if (
             type(chunk) is not bytes
+            or not chunk  # the head has to wait for a chunk that is not empty
             or str(len(chunk)) != length
             or self._exchange is not None  # the iterable has called write() or start_response()
             or self.state._raised is not None
@@ -191,23 +192,24 @@ class WsgiHttpRequest(WsgiRequest):
             iterator: of ``body``, with whatever may follow; None if it is a list.
         """
         fields, hooks, keys = self._fields, self._hooks, None
-        if hooks.on_success:
-            response = Response(self._code, fields, TextHeaders, chunk)
-            unusual = run_response_hooks(hooks.on_success, self, response)
-            if unusual is not None:
-                exchange = self._take_over()
-                exchange.take_whole(body, iterator)
-                steps = exchange.resume(response, chunk, *unusual)
-                unusual = None  # no reference cycle with a traceback
-                return exchange.answer(lambda: steps)
-            fields = response.raw
-            if self._own_headers:
-                keys = response._keys()
-        self._is_sent = True
         try:
+            if hooks.on_success:
+                response = Response(self._code, fields, TextHeaders, chunk)
+                unusual = run_response_hooks(hooks.on_success, self, response)
+                if unusual is not None:
+                    exchange = self._take_over()
+                    exchange.take_whole(body, iterator)
+                    steps = exchange.resume(response, chunk, *unusual)
+                    unusual = None  # no reference cycle with a traceback
+                    return exchange.answer(lambda: steps)
+                fields = response.raw
+                if self._own_headers:
+                    keys = response._keys()
+            self._is_sent = True
             self._start(status, fields, None, keys)
         except BaseException:
-            close_body(self, body)
+            if not self._is_finished:  # else the exchange has closed it
+                close_body(self, body)
             raise
         if iterator is None:
             return self._whole_body(body)
@@ -217,7 +219,7 @@ class WsgiHttpRequest(WsgiRequest):
         self,
         body: Iterable[bytes],
         iterator: Iterator[bytes] | None = None,
-        chunk: bytes | None = None,
+        chunk: bytes = NO_CHUNK,
     ) -> Iterable[bytes]:
         """Answer by what the app has returned, in the general way."""
         exchange = self._exchange or self._take_over()
