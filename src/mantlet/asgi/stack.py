@@ -1,6 +1,6 @@
 """The ASGI adapter: an app with its policies around it, itself an ASGI app."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from typing import Final
 
 from mantlet._internal.asgi_types import AsgiApp, AsgiMessage, Receive, Scope, Send
@@ -155,9 +155,9 @@ class Stack(BaseStack[AsgiApp]):
 def _sending_headers(send: Send, headers: Mapping[bytes, tuple[bytes, bytes]]) -> Send:
     """Return a ``send`` that sets headers in the response, and changes nothing else."""
 
-    async def sending(message: AsgiMessage) -> None:
+    def sending(message: AsgiMessage) -> Awaitable[None]:
         if message["type"] == "http.response.start":
             message = {**message, "headers": replace_headers(message.get("headers", ()), headers)}
-        await send(message)
+        return send(message)
 
     return sending
