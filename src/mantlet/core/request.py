@@ -418,9 +418,14 @@ class Request:
             value: printable ASCII.
         """
 
-    @abstractmethod
     def _add_fixed(self, headers: FixedHeaders) -> None:
         """Add headers to the response, as `add_response_header()` does for each of them."""
+        native, added = headers.native[self.is_async], self._response_headers
+        if added.keys().isdisjoint(native):
+            added.update(native)
+        else:  # a policy further out has set one of them
+            for name, value in headers.values.items():
+                self.add_response_header(name, value)
 
     @abstractmethod
     def _add_to_both(self, name: HeaderName, value: str) -> None:

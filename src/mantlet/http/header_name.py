@@ -1,7 +1,7 @@
 """Headers that a policy sets in every exchange, in each protocol's own form."""
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 
 from mantlet.http.headers import (
     DEFAULT_BYTES,
@@ -51,15 +51,22 @@ class FixedHeaders:
         headers: the values by the names.
 
     Attributes:
-        text, bytes: the native headers, as `replace_headers()` takes them.
+        values: the values by the names.
+        native: the headers as `replace_headers()` takes them: those of WSGI, and those of ASGI.
 
     Raises:
         ValueError: a name or a value is not allowed in a header (RFC 9110, 5).
     """
 
-    __slots__ = ("bytes", "text")
+    __slots__ = ("native", "values")
 
     def __init__(self, headers: Mapping[str, str]) -> None:
-        text = [text_header(name, value) for name, value in headers.items()]
-        self.text: Final = {header[0].lower(): header for header in text}
-        self.bytes: Final = {header[0]: header for header in (bytes_header(*pair) for pair in text)}
+        self.values: Final = dict(headers)
+        # Any: pairs of str and of bytes.
+        text: dict[Any, Any] = {}
+        raw: dict[Any, Any] = {}
+        for name, value in headers.items():
+            text[name.lower()] = text_header(name, value)
+            header = bytes_header(name, value)
+            raw[header[0]] = header
+        self.native: Final = text, raw

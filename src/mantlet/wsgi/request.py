@@ -22,7 +22,7 @@ from mantlet.core.problem import BodyTooLarge, Problem
 from mantlet.core.request import Request, origin_path
 from mantlet.core.state import KEY, State
 from mantlet.exceptions import ClientDisconnected
-from mantlet.http.header_name import FixedHeaders, HeaderName
+from mantlet.http.header_name import HeaderName
 from mantlet.http.headers import (
     DEFAULT_TEXT,
     ENVIRON_KEYS,
@@ -231,13 +231,6 @@ class WsgiRequest(Request):
         header = name.text, value
         if self._response_headers.setdefault(name.text_key, header) is not header:
             self.add_response_header(name.text, value, unless_set=name.unless_set)
-
-    def _add_fixed(self, headers: FixedHeaders) -> None:
-        if self._response_headers.keys().isdisjoint(headers.text):
-            self._response_headers.update(headers.text)
-        else:  # a policy further out has set one of them
-            for name, value in headers.text.values():
-                self.add_response_header(name, value)
 
     def get_headers(self, names: HeaderNames) -> dict[str, str]:
         """Return the values of those headers of ``names`` that are present."""
