@@ -108,7 +108,11 @@ class RequestId(KnowsOptions):
             request: the request.
             given: those of the request's headers that may have an id, and any others.
         """
-        if self.header in given or "traceparent" in given or _OPENTELEMETRY in modules:
+        if (
+            self.header in given
+            or "traceparent" in given
+            or (_OPENTELEMETRY in modules and _span_trace() is not None)
+        ):
             own = self._choose_from(given, request)
             request._add_header(self._name, own)
             return own
