@@ -255,16 +255,40 @@ class Reads(Policy):
 
 
 @pytest.mark.parametrize("quota", [Quota("1000/second"), Quota("1/hour")], ids=["pass", "refused"])
+@pytest.mark.parametrize("inner", [(), (Reads(),)], ids=["looks", "reads"])
+@pytest.mark.parametrize(
+    "script",
+    [
+        Script(),
+        Script(declares_length=True),
+        Script(declares_length=True, wsgi_style="list"),
+        Script(status=404, wsgi_style="list"),
+    ],
+    ids=["stream", "whole", "list", "error"],
+)
 @pytest.mark.parametrize("play", [play_asgi, play_wsgi], ids=["asgi", "wsgi"])
-def test_an_exchange_leaves_no_cycle_behind(play: Any, quota: Quota) -> None:
+def test_an_exchange_leaves_no_cycle_behind(
+    play: Any, script: Script, inner: tuple[Policy, ...], quota: Quota
+) -> None:
     """What it held is free at its end, and does not wait for the garbage collector."""
-    policies = ErrorEnvelope(), RateLimiter(quota), Reads()
+    policies = ErrorEnvelope(), RateLimiter(quota), *inner
 
-    def garbage(make: Any) -> int:
-        play(make, Script())  # spends the quota of one
+    def garbage(wrap: Any) -> int:
+        current: list[Any] = []
+
+        def app_of_now(*arguments: Any) -> Any:
+            return current[0](*arguments)
+
+        wrapped = wrap(app_of_now)  # one stack for all exchanges
+
+        def make(app: Any) -> Any:
+            current[:] = [app]
+            return wrapped
+
+        play(make, script)  # spends the quota of one
         gc.collect()
         for _ in range(20):
-            play(make, Script())
+            play(make, script)
         return gc.collect()
 
     kind = mantlet.asgi.Stack if play is play_asgi else mantlet.wsgi.Stack
