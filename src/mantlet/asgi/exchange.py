@@ -182,31 +182,32 @@ class AsgiHttpExchange(AsgiExchange):
         ):
             await self._send_head_first(message)
 
-    async def _send_body(self, message: AsgiMessage) -> None:
+    def _send_body(self, message: AsgiMessage) -> Awaitable[None]:
         """Take a chunk of the body, which may be the first, or one that a policy filters."""
         head, more = self._head, message.get("more_body", False)
         if head is None:
             raise RuntimeError("the app sent http.response.body before http.response.start")
         body = message.get("body", b"")
         if (
-            head["status"] < self.min_status  # no policy looks at it: the app's own messages
-            and self.phase is AWAITING_BODY
+            self.phase is AWAITING_BODY
+            and head["status"] < self.min_status  # no policy looks at it: the app's own messages
             and self._buffered is None
             and (body or not more)
             and self.request.state._raised is None
         ):
             self.complete = not more
             self.advance(SEND_HEAD if more else SEND_END)
-            await self._emit(self._with_headers(head))
-            await self._emit(message)
-            return
-        await self.finish_steps(self.receive_chunk(body, more))
+            self._out = [self._with_headers(head), message]
+            return self.flush()
+        return self.finish_steps(self.receive_chunk(body, more))
 
     async def finish_steps(self, steps: Steps | None) -> None:
         """Run what is left of a step while the app waits, and send what has come of it."""
         if steps is not None:
             await self._wait(steps)
-        await self.flush()
+        out, self._out = self._out, []  # as `flush()` does, without another coroutine
+        for message in out:
+            await self._emit(message)
 
     async def _wait(self, steps: Steps) -> None:
         """Run steps while the app waits in `send()` or `receive()`, and raise its cancellation."""
