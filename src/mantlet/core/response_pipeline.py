@@ -257,7 +257,7 @@ class ResponsePipeline(PhaseMachine):
         """Go on after one of the hooks, which has been called already.
 
         Args:
-            response: the app's response, with a status from 200 to 399.
+            response: the app's response, or the reply that a policy has given to the request.
             body: its whole body.
             position: of the hook, the innermost policy's first.
             result: what the hook has returned or raised.
