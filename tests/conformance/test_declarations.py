@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import mantlet
-from mantlet import Policy, Reply, Request
+from mantlet import ErrorEnvelope, Policy, Reply, Request
 from mantlet.asgi.request import AsgiRequest
 from mantlet.core.modes import check_mode
 from mantlet.http.headers import HeaderNames
@@ -122,7 +122,7 @@ def test_a_declared_header_that_no_response_may_have_is_refused_at_once() -> Non
 
 @both_adapters
 def test_the_declared_headers_are_read_in_one_pass(adapter: Any) -> None:
-    """Policies that declare share one mapping; one that spells a name differently has its own."""
+    """Policies share one mapping; those that spell a name differently have their own."""
     seen: list[Any] = []
 
     class Reads(Policy):
@@ -133,11 +133,15 @@ def test_the_declared_headers_are_read_in_one_pass(adapter: Any) -> None:
             assert self.request_headers is not None
             seen.append(request.declared_headers(self.request_headers))
 
-    policies = [Reads("X-One"), Reads("X-Two", "X-One"), Reads("x-one")]
-    adapter.drive(adapter.wrap(app, *policies), headers=[("X-One", "1"), ("X-Two", "2")])
+    policies = [Reads("X-One"), Reads("X-Two", "X-One"), Reads("X-three"), Reads("x-Three")]
+    sent = [("X-One", "1"), ("X-Two", "2"), ("X-Three", "3")]
+    adapter.drive(adapter.wrap(app, *policies), headers=sent)
     assert seen[0] is seen[1]
-    assert dict(seen[0]) == {"X-One": "1", "X-Two": "2"}
-    assert dict(seen[2]) == {"x-one": "1"}
+    assert [dict(one) for one in seen[1:]] == [
+        {"X-One": "1", "X-Two": "2"},
+        {"X-three": "3"},
+        {"x-Three": "3"},
+    ]
 
 
 def test_a_policy_that_is_in_no_stack_reads_its_headers_itself() -> None:
@@ -147,3 +151,19 @@ def test_a_policy_that_is_in_no_stack_reads_its_headers_itself() -> None:
         lambda: None,  # type: ignore[arg-type,return-value]  # never called
     )
     assert request.declared_headers(HeaderNames("X-Two")) == {"X-Two": "2"}
+
+
+@both_adapters
+def test_a_request_id_is_seen_however_its_header_is_spelled(adapter: Any) -> None:
+    """The envelope sets it after a policy further out has read the headers."""
+    seen: list[str | None] = []
+
+    class Reads(Policy):
+        request_headers = HeaderNames("x-request-id")
+
+        def on_request(self, request: Request) -> None:
+            assert self.request_headers is not None
+            seen.append(request.declared_headers(self.request_headers).get("x-request-id"))
+
+    answer = adapter.drive(adapter.wrap(app, Reads(), ErrorEnvelope(), Reads()))
+    assert seen == [None, answer.get("x-request-id")]

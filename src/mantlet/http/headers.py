@@ -132,22 +132,22 @@ class DeclaredNames(HeaderNames):
         declared: those of each policy.
 
     Attributes:
-        members: the declarations that this one includes. One that spells a name differently than
-            another is left out.
+        members: the declarations that this one includes: those whose names all others spell alike,
+            so that there is one entry for a header.
     """
 
     __slots__ = ("members",)
 
     def __init__(self, declared: Iterable[HeaderNames]) -> None:
-        self.lower: dict[bytes, str] = {}
-        self.keys: dict[str, str] = {}
-        members = set()
-        for names in declared:
-            if all(self.lower.get(lower, name) == name for lower, name in names.lower.items()):
-                self.lower |= names.lower
-                self.keys |= names.keys
-                members.add(names)
-        self.members = frozenset(members)
+        every = tuple(declared)
+        spellings: dict[bytes, set[str]] = {}
+        for names in every:
+            for lower, name in names.lower.items():
+                spellings.setdefault(lower, set()).add(name)
+        alike = [one for one in every if all(len(spellings[lower]) == 1 for lower in one.lower)]
+        self.members = frozenset(alike)
+        self.lower = {lower: name for one in alike for lower, name in one.lower.items()}
+        self.keys = {key: name for one in alike for key, name in one.keys.items()}
 
 
 def is_valid_value(value: str) -> bool:
