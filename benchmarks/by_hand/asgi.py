@@ -2,6 +2,7 @@
 
 # ruff: noqa: C901, PLR0912, PLR0915  # each is one closure on purpose
 
+from math import inf
 from sys import modules
 from threading import Lock
 from time import monotonic, monotonic_ns
@@ -218,7 +219,7 @@ def five(app: Any, secrets: SecretLoader[Any], sanitizer: OutputSanitizer) -> An
     lock = Lock()
     redactor: Any = sanitizer._redactor
     registry: Any = sanitizer._registry
-    snapshot, poll_at = secrets.current, secrets._next_poll_at
+    loader: Any = secrets
     security = [(name.lower().encode(), value.encode()) for name, value in SECURITY]
     # By the names of the app's headers: the lines of these names.
     plans = {(b"content-type", b"content-length"): b"\ncontent-type\ncontent-length\n"}
@@ -228,8 +229,8 @@ def five(app: Any, secrets: SecretLoader[Any], sanitizer: OutputSanitizer) -> An
     async def serve(scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] != "http" or scope["scheme"] != "http":
             raise Unusual
-        if monotonic() >= poll_at:
-            raise Unusual
+        if monotonic() >= loader._next_poll_at:
+            loader._update(inf)
         headers = scope["headers"]
         fields = dict(headers)
         if len(fields) != len(headers) or not fields.keys().isdisjoint(RARE_BYTES):
@@ -309,7 +310,12 @@ def five(app: Any, secrets: SecretLoader[Any], sanitizer: OutputSanitizer) -> An
             model = validate(text, extra="forbid")
         except ValueError as error:  # pydantic's are, too
             raise Unusual from error
-        scope[KEY] = {"request_id": own, "room": room, "validated": model, "secrets": snapshot}
+        scope[KEY] = {
+            "request_id": own,
+            "room": room,
+            "validated": model,
+            "secrets": loader._snapshot,
+        }
 
         async def replay() -> Any:
             nonlocal message

@@ -4,6 +4,7 @@
 
 from collections.abc import Callable
 from io import BytesIO
+from math import inf
 from sys import modules
 from threading import Lock
 from time import monotonic, monotonic_ns
@@ -198,14 +199,14 @@ def five(app: Any, secrets: SecretLoader[Any], sanitizer: OutputSanitizer) -> An
     lock = Lock()
     redactor: Any = sanitizer._redactor
     registry: Any = sanitizer._registry
-    snapshot, poll_at = secrets.current, secrets._next_poll_at
+    loader: Any = secrets
     plans = {("Content-Type", "Content-Length"): b"\nContent-Type\nContent-Length\n"}
     depth, most = LIMITS.depth, LIMITS.body
     short, certain, run = min(JSON.short, MODEL_SIZE), JSON.certain, JSON.run
 
     def serve(environ: Any, start_response: Any) -> Any:
-        if monotonic() >= poll_at:
-            raise Unusual
+        if monotonic() >= loader._next_poll_at:
+            loader._update(inf)
         if not environ.keys().isdisjoint(RARE_KEYS):
             raise Unusual
         spans = modules.get("opentelemetry.trace")
@@ -279,7 +280,12 @@ def five(app: Any, secrets: SecretLoader[Any], sanitizer: OutputSanitizer) -> An
             model = validate(text, extra="forbid")
         except ValueError as error:  # pydantic's are, too
             raise Unusual from error
-        environ[KEY] = {"request_id": own, "room": room, "validated": model, "secrets": snapshot}
+        environ[KEY] = {
+            "request_id": own,
+            "room": room,
+            "validated": model,
+            "secrets": loader._snapshot,
+        }
         environ["wsgi.input"] = BytesIO(text)
 
         head: Any = None
