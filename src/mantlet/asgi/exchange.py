@@ -122,7 +122,7 @@ class AsgiHttpExchange(AsgiExchange):
     may_raise_late = True
 
     def begin(self, head: AsgiMessage | None, *, is_sent: bool) -> None:
-        """Begin with what the request has taken over.
+        """Take what the request has received so far.
 
         Args:
             head: the app's message with the status and headers, if it has come.
@@ -202,7 +202,7 @@ class AsgiHttpExchange(AsgiExchange):
         return self.finish_steps(self.receive_chunk(body, more))
 
     async def finish_steps(self, steps: Steps | None) -> None:
-        """Run what is left of a step while the app waits, and send what has come of it."""
+        """Run the rest of a step while the app waits, and send the queued messages."""
         if steps is not None:
             await self._wait(steps)
         out, self._out = self._out, []  # as `flush()` does, without another coroutine

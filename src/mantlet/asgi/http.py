@@ -2,7 +2,7 @@
 
 Nearly all responses have a status below 400 and a body of known length in one message. Their head
 waits for the body, the response hooks run over both, and both are sent: here. Anything else is
-left to an `AsgiHttpExchange`, which takes over with what has come so far.
+handled by an `AsgiHttpExchange`, which gets what has arrived so far.
 """
 
 from typing import Any, Final, cast
@@ -55,7 +55,7 @@ class AsgiHttpRequest(AsgiRequest):
     _head: AsgiMessage | None
     #: Whether a usual response has been sent.
     _is_sent: bool
-    #: What has taken over where something is not usual.
+    #: The exchange, once something is not usual.
     _exchange: AsgiHttpExchange | None
     #: Whether the client has disconnected.
     _is_disconnected: bool
@@ -77,7 +77,7 @@ class AsgiHttpRequest(AsgiRequest):
             self.state._response_headers = self._own_headers
 
     def _take_over(self, result: InwardResult | None = None) -> AsgiHttpExchange:
-        """Return the exchange that goes on with what has come so far."""
+        """Hand what has arrived so far to an exchange, and return that."""
         exchange = self._exchange = AsgiHttpExchange(self._hooks, self, self._emit, result)
         exchange.begin(self._head, is_sent=self._is_sent)
         self._is_sent = False  # what follows is the exchange's concern

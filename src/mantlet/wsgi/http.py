@@ -2,8 +2,8 @@
 
 Nearly all responses have a status below 400, and a first chunk that is all of the body: the only
 one of a list, or as long as ``Content-Length`` says. The response hooks run over it, and it is
-handed to the server: here. Anything else is left to a `WsgiExchange`, which takes over with what
-has come so far.
+handed to the server: here. Anything else is handled by a `WsgiExchange`, which gets what has
+arrived so far.
 """
 
 from collections.abc import Iterable, Iterator
@@ -49,7 +49,7 @@ class WsgiHttpRequest(WsgiRequest):
     _status: str | None
     _code: int
     _fields: list[tuple[str, str]]
-    #: What has taken over where something is not usual.
+    #: The exchange, once something is not usual.
     _exchange: WsgiExchange | None
     #: Whether the response has been sent, or handed to the server.
     _is_sent: bool
@@ -85,7 +85,7 @@ class WsgiHttpRequest(WsgiRequest):
                 self.state._response_headers = None
 
     def _take_over(self, result: InwardResult | None = None) -> WsgiExchange:
-        """Return the exchange that goes on with what has come so far."""
+        """Hand what has arrived so far to an exchange, and return that."""
         exchange = self._exchange = WsgiExchange(self._hooks, self, self._emit, result)
         if self._status is not None:
             exchange.start_response(self._status, self._fields)
