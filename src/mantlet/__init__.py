@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         wsgi,
     )
     from mantlet._wrap import install, wrap
+    from mantlet.core.identity import Identity
     from mantlet.core.modes import Mode, ModeOption, check_mode
     from mantlet.core.policy import Close, HealthState, Message, Policy
     from mantlet.core.problem import BodyTooLarge, MalformedRequest, Problem
@@ -74,6 +75,7 @@ __all__ = [
     "Headers",
     "Health",
     "HealthState",
+    "Identity",
     "JsonRpc",
     "MalformedRequest",
     "MantletError",
@@ -132,6 +134,7 @@ _ORIGINS = {
     name: module
     for module, names in {
         "mantlet._wrap": ["install", "wrap"],
+        "mantlet.core.identity": ["Identity"],
         "mantlet.core.modes": ["Mode", "ModeOption", "check_mode"],
         "mantlet.core.policy": ["Close", "HealthState", "Message", "Policy"],
         "mantlet.core.problem": ["BodyTooLarge", "MalformedRequest", "Problem"],

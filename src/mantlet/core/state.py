@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from mantlet.core.context import KEY, carried_state
 
+if TYPE_CHECKING:
+    from mantlet.core.identity import Authentication, Identity
+
 __all__ = ["KEY", "RateLimitState", "State", "ValidatedState", "state", "state_of"]
 
 
@@ -125,7 +128,7 @@ class State:
         validated: the request's values; set by `SchemaGuard`.
         secrets: the secrets as they were when the exchange began; set by `SecretLoader`.
         csp_nonce: the nonce of the response's Content-Security-Policy; set by `OutputSanitizer`.
-        identity: who is asking, where a policy has found out, else None.
+        identity: who is asking; None where nobody has to say so, and where no policy asks.
         problem: the problem that the exchange is answered with, else None.
         extra: entries of your own policies: a dict, made at its first use.
     """
@@ -137,8 +140,7 @@ class State:
     else:
         secrets = _SetBy("SecretLoader")
         validated = _SetBy("SchemaGuard")
-    # Any: a user object of the policy that authenticates.
-    identity: Any = None
+    identity: "Identity | None" = None
     problem: ProblemState | None = None
 
     _request_id: str | None = None
@@ -168,6 +170,8 @@ class State:
     _envelope: Any = None
     #: When that policy saw the request, by `time.perf_counter()`.
     _began: float | None = None
+    #: The policy that authenticates.
+    _authentication: "Authentication | None" = None
     # Any: an entry of the context variable of `context`.
     #: The request in that policy's context.
     _context: Any = None
