@@ -1,0 +1,1 @@
+"""`Authenticator`: who is asking, by tokens, API keys, sessions, passwords or certificates."""

@@ -1,0 +1,1 @@
+"""`Authorizer`: who may do what, by rules on routes."""
