@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         wsgi,
     )
     from mantlet._wrap import install, wrap
+    from mantlet.authentication import ApiKeys, Authenticator, Basic, Session
     from mantlet.core.identity import Identity
     from mantlet.core.modes import Mode, ModeOption, check_mode
     from mantlet.core.policy import Close, HealthState, Message, Policy
@@ -60,7 +61,10 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "ApiKeys",
+    "Authenticator",
     "Ban",
+    "Basic",
     "BodyLimits",
     "BodyTooLarge",
     "ClientDisconnected",
@@ -100,6 +104,7 @@ __all__ = [
     "SecretLoader",
     "SecretModel",
     "SecretsError",
+    "Session",
     "StartupError",
     "State",
     "StoreError",
@@ -134,6 +139,7 @@ _ORIGINS = {
     name: module
     for module, names in {
         "mantlet._wrap": ["install", "wrap"],
+        "mantlet.authentication": ["ApiKeys", "Authenticator", "Basic", "Session"],
         "mantlet.core.identity": ["Identity"],
         "mantlet.core.modes": ["Mode", "ModeOption", "check_mode"],
         "mantlet.core.policy": ["Close", "HealthState", "Message", "Policy"],

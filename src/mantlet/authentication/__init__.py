@@ -1,1 +1,8 @@
 """`Authenticator`: who is asking, by tokens, API keys, sessions, passwords or certificates."""
+
+from mantlet.authentication.api_keys import ApiKeys
+from mantlet.authentication.basic import Basic
+from mantlet.authentication.policy import Authenticator
+from mantlet.authentication.session import Session
+
+__all__ = ["ApiKeys", "Authenticator", "Basic", "Session"]

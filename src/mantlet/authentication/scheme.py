@@ -18,19 +18,29 @@ class Scheme:
         source: where the credential is, such as ``"Bearer"``, ``"Basic"`` or ``"X-API-Key"``.
             Schemes with the same source read the same credential; the first that accepts it
             verifies it. Credentials in two sources are ambiguous, apart from ambient ones.
+        authorization: the auth-schemes of ``Authorization`` (RFC 9110, 11.6.2) that the scheme
+            takes its credential from, such as ``("Bearer", "DPoP")``. `Authenticator` then reads
+            that header once for all schemes, and does not call `find()`.
+        header: the request header without which `find()` need not be called; empty if it is to be
+            called for every request.
         is_ambient: whether the browser or the connection adds the credential by itself, as with
             cookies and certificates: it counts only where the request has no other one.
-        challenge: the challenge in ``WWW-Authenticate`` (RFC 9110, 11.6.1) without an error, such
-            as ``'Basic realm="api"'``; empty if there is none.
+        challenge: the challenge in ``WWW-Authenticate`` (RFC 9110, 11.6.1) without realm and error:
+            the auth-scheme, then its own parameters, such as ``'Basic charset="UTF-8"'``; empty if
+            there is none.
     """
 
     name: ClassVar[str]
     source: str
+    authorization: tuple[str, ...] = ()
+    header: str = ""
     is_ambient: bool = False
     challenge: str = ""
 
     def find(self, request: Request) -> str | None:
         """Return the request's credential, None if it has none.
+
+        Called only for schemes without `authorization`.
 
         Raises:
             InvalidCredential: it is malformed.
@@ -45,6 +55,11 @@ class Scheme:
     def verify(self, request: Request, credential: str) -> Identity | Awaitable[Identity]:
         """Return who the credential belongs to.
 
+        Args:
+            request: the request.
+            credential: the result of `find()`; or the rest of ``Authorization`` after the
+                auth-scheme: any text without commas, of at most 64 KiB.
+
         Raises:
             InvalidCredential: it is wrong, expired or revoked.
             AuthenticationUnavailable: it can't be verified now.
@@ -52,10 +67,10 @@ class Scheme:
         raise NotImplementedError
 
     def startup(self) -> Awaitable[None] | None:
-        """Prepare before the first request, as `Policy.startup`."""
+        """Prepare before the first request, as `Policy.startup`; it may be called again."""
 
     def shutdown(self) -> Awaitable[None] | None:
-        """Release the resources of `startup`, as `Policy.shutdown`."""
+        """Release the resources of `startup`, as `Policy.shutdown`; it may be called again."""
 
     def health(self) -> HealthState:
         """Return the state of the provider that the scheme depends on, as `Policy.health`."""

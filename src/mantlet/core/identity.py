@@ -33,8 +33,8 @@ class Identity:
     scheme: str
     scopes: frozenset[str] = frozenset()
     roles: frozenset[str] = frozenset()
-    claims: Mapping[str, Any] = field(default=_NO_CLAIMS, repr=False)
-    user: Any = field(default=None, repr=False)
+    claims: Mapping[str, Any] = field(default_factory=lambda: _NO_CLAIMS, repr=False, hash=False)
+    user: Any = field(default=None, repr=False, hash=False)
     expires: float | None = None
 
 

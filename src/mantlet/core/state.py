@@ -172,6 +172,9 @@ class State:
     _began: float | None = None
     #: The policy that authenticates.
     _authentication: "Authentication | None" = None
+    # Any: that policy's own.
+    #: Where it has found the credential.
+    _credential: Any = None
     # Any: an entry of the context variable of `context`.
     #: The request in that policy's context.
     _context: Any = None

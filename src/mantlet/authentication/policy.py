@@ -1,0 +1,402 @@
+"""`Authenticator`: who is asking.
+
+Every request needs a credential that one of the schemes accepts, except on routes that are public.
+The app reads who it was in ``mantlet.state(request).identity``.
+
+A request with a credential in two places, such as a token and an API key, is refused with 400,
+since the app might take the other one. Tokens in queries and forms are ignored: they end up in logs
+and histories (RFC 9700, 4.3.2). Cookies and certificates, which browsers and connections add by
+themselves, count only where a request has no other credential.
+
+On a public route nothing is refused. A credential that is valid there is used; with any other, or
+none, the request is anonymous, so that a stale cookie does not keep anyone from logging in again. A
+route is public only if all readings of its path are, with its method and with any that a header
+puts in its place (``X-HTTP-Method-Override``).
+
+Clients are told that a credential is invalid, not why: the reason goes to the log
+``mantlet.authentication``, which never has any part of the credential.
+
+Shared caches don't store responses to requests with ``Authorization`` (RFC 9111, 3.5), but can't
+know which other headers are credentials. So responses to API keys, sessions and certificates get
+``Cache-Control: private``, unless they say themselves that caches may store them.
+
+It does not log anyone in: it has no pages, no users and no authorization server.
+"""
+
+import logging
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from time import time
+from typing import Any, Final
+
+from mantlet._internal.coroutines import start_eagerly
+from mantlet._internal.log_throttle import LogThrottle
+from mantlet.authentication.callbacks import call, check_callback
+from mantlet.authentication.challenges import CREDENTIAL_ERRORS, Challenges, CredentialError
+from mantlet.authentication.errors import AmbiguousCredential, InvalidCredential
+from mantlet.authentication.public_routes import PublicRoutes
+from mantlet.authentication.scheme import Scheme
+from mantlet.core.error_log import logged_method
+from mantlet.core.identity import Identity
+from mantlet.core.modes import ModeOption, check_mode
+from mantlet.core.policy import Close, HealthState, Message, Policy
+from mantlet.core.problem import Problem
+from mantlet.core.request import Request
+from mantlet.core.request_view import RequestView
+from mantlet.core.response import Reply, Response
+from mantlet.http.headers import OVERSIZED, HeaderNames
+
+__all__ = ["Authenticator"]
+
+_log: Final = logging.getLogger("mantlet.authentication")
+
+#: A close code for applications (RFC 6455, 7.4.2): 4401, as 401 of HTTP.
+_EXPIRED: Final = Close(4401, "The credential has expired.")
+_BEARER: Final = "Bearer"
+_DPOP: Final = "DPoP"
+#: RFC 9111, 3.5: with one of these a shared cache may store a response to ``Authorization``; with
+#: the others none stores it.
+_STORABLE: Final = frozenset(("public", "s-maxage", "must-revalidate", "private", "no-store"))
+
+#: Returns the app's own object for an identity; None if there is none, which refuses the request.
+LoadUser = Callable[[Identity], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """A place of credentials, with the schemes that read it.
+
+    Attributes:
+        name: the auth-scheme of its challenge.
+        schemes: the first that accepts a credential verifies it.
+        is_private: whether caches don't know that it holds a credential.
+    """
+
+    name: str
+    schemes: tuple[Scheme, ...]
+    is_private: bool
+
+
+class Authenticator(Policy):
+    """Refuse requests without a valid credential with 401, except on public routes.
+
+    The app finds the `Identity` in ``mantlet.state(request).identity``.
+
+    Args:
+        schemes: the kinds of credentials that are accepted, such as `Jwt` or `ApiKeys`. Of those
+            that read the same header the first that accepts a credential verifies it.
+        public: patterns of the routes that need no credential, such as ``"GET /health"``;
+            ``"OPTIONS *"`` is the same as ``"OPTIONS /*"``.
+        dpop: verifies that a client has the key of its token (RFC 9449).
+        realm: names the protected routes in challenges (RFC 9110, 11.5).
+        user: a function (``def`` or ``async def``) of the identity that returns the app's own
+            object for it, `Identity.user`; None if there is none, which refuses the request.
+        close_expired: whether a WebSocket is closed with 4401 at the first message after its
+            credential has expired.
+        mode: ``"enforce"``; ``"report"`` to decide and log without refusing and without an
+            identity; ``"off"``; or a mapping of route patterns to these.
+
+    Raises:
+        TypeError: an option is of the wrong type, or there is no scheme.
+        ValueError: an option has an invalid value, or a scheme would never be used.
+    """
+
+    position = 60
+
+    def __init__(
+        self,
+        *schemes: Scheme,
+        public: Iterable[str] = (),
+        dpop: Any = None,
+        realm: str = "api",
+        user: LoadUser | None = None,
+        close_expired: bool = False,
+        mode: ModeOption = "enforce",
+    ) -> None:
+        for scheme in schemes:
+            if not isinstance(scheme, Scheme):
+                raise TypeError(f"a scheme must be one such as Jwt(...), not {scheme!r}")
+        if not schemes:
+            raise TypeError("an Authenticator needs a scheme such as Jwt(...) or ApiKeys(...)")
+        self.mode = check_mode(mode)
+        self._schemes = schemes
+        self._dpop = dpop
+        self._public = PublicRoutes(public)
+        self._user = None if user is None else check_callback("user", user)
+        self._by_auth_scheme = _authorization_sources(schemes, dpop)
+        own = [scheme for scheme in schemes if not scheme.authorization]
+        sources = [(one, _Source(_auth_scheme(one), (one,), is_private=True)) for one in own]
+        self._others = [pair for pair in sources if not pair[0].is_ambient]
+        self._ambient = [pair for pair in sources if pair[0].is_ambient]
+        self._challenges = Challenges(_challenges(schemes, dpop), realm)
+        names = dict.fromkeys(("authorization", *(one.header for one in own if one.header)))
+        self.request_headers = self._names = HeaderNames(*names)
+        self._throttle = LogThrottle(_log)
+        self.disabled_hooks = _disabled_hooks(schemes, is_private=bool(own), closes=close_expired)
+
+    # -- requests ---------------------------------------------------------------------------------
+
+    def on_request(self, request: Request) -> Reply | Awaitable[Reply | None] | None:
+        """Verify the request's credential, and let the request pass if it is valid."""
+        try:
+            identity = self._authenticate(request)
+        except CREDENTIAL_ERRORS as error:
+            return self._decide(request, error)
+        if not isinstance(identity, Identity):
+            if identity is None:
+                return self._decide(request, None)
+            return start_eagerly(self._decide_later(request, identity))
+        state = request.state
+        state.identity = identity
+        state._authentication = self
+        return None
+
+    async def _decide_later(
+        self, request: Request, waiting: Awaitable[Identity | None]
+    ) -> Reply | None:
+        try:
+            identity = await waiting
+        except CREDENTIAL_ERRORS as error:
+            return self._decide(request, error)
+        request.state.identity = identity
+        request.state._authentication = self
+        return None
+
+    def _decide(self, request: Request, error: CredentialError | None) -> Reply | None:
+        """Decide about a request without a valid credential: public routes take it as anonymous."""
+        if not self._public.includes(request):
+            return self._problem(request, error).reply(request)
+        if error is not None:
+            self._report(request, "took for anonymous", error.reason)
+        request.state.identity = None
+        request.state._authentication = self
+        return None
+
+    def _authenticate(self, request: Request) -> Identity | Awaitable[Identity] | None:
+        """Return who is asking; None without a credential.
+
+        Raises:
+            CredentialError: the credential is not accepted.
+        """
+        found = self._find(request)
+        if found is None:
+            return None
+        source, credential = found
+        request.state._credential = source
+        for scheme in source.schemes:
+            if scheme.accepts(credential):
+                break
+        else:
+            raise InvalidCredential("no scheme accepts the token", error="invalid_token")
+        identity = scheme.verify(request, credential)
+        if not isinstance(identity, Identity):
+            return self._complete_later(request, identity, source)
+        if self._user is not None or "cnf" in identity.claims or source.name == _DPOP:
+            return self._complete(request, identity, source)
+        return identity
+
+    def _find(self, request: Request) -> tuple[_Source, str] | None:
+        """Return the request's only credential, and its source.
+
+        Raises:
+            CredentialError: it is malformed, or there are several.
+        """
+        headers = request.declared_headers(self._names)
+        found = None
+        value = headers.get("authorization")
+        if value:
+            found = self._read_authorization(value)
+        for scheme, source in self._others:
+            if (not scheme.header or scheme.header in headers) and (own := scheme.find(request)):
+                if found is not None:
+                    raise AmbiguousCredential("a request must have one credential")
+                found = source, own
+        if found is None:
+            for scheme, source in self._ambient:
+                if (not scheme.header or scheme.header in headers) and (
+                    own := scheme.find(request)
+                ):
+                    return source, own
+        return found
+
+    def _read_authorization(self, value: str) -> tuple[_Source, str] | None:
+        """Return the credential of ``Authorization``; None for an auth-scheme of the app's own."""
+        name, _, credential = value.partition(" ")
+        source = self._by_auth_scheme.get(name) or self._by_auth_scheme.get(name.lower())
+        if source is None:
+            if value == OVERSIZED:
+                raise InvalidCredential("Authorization is too long", error="invalid_token")
+            return None
+        if "," in credential:  # as servers join lines; no credential has one
+            raise AmbiguousCredential("Authorization must be sent once")
+        return source, credential.strip(" ")
+
+    async def _complete_later(
+        self, request: Request, waiting: Awaitable[Identity], source: _Source
+    ) -> Identity:
+        return await self._complete(request, await waiting, source)
+
+    async def _complete(self, request: Request, identity: Identity, source: _Source) -> Identity:
+        """Check that the client has the key that a token is bound to, and load the user."""
+        if not source.is_private and ("cnf" in identity.claims or source.name == _DPOP):
+            raise InvalidCredential("the token is bound to a key", error="invalid_token")
+        if self._user is not None:
+            user = await call(request, self._user, identity)
+            if user is None:
+                raise InvalidCredential(
+                    "user knows no such subject", error="invalid_token" * (not source.is_private)
+                )
+            identity = replace(identity, user=user)
+        return identity
+
+    def on_response(self, request: Request, response: Response) -> None:
+        """Keep shared caches from storing a response to a credential that they don't know."""
+        state = request.state
+        if state.identity is None or not state._credential.is_private:
+            return
+        directives = ",".join(response.headers.getall("Cache-Control"))
+        names = {one.partition("=")[0].strip().lower() for one in directives.split(",")}
+        if names.isdisjoint(_STORABLE):
+            response.headers.append("Cache-Control", "private")
+
+    def on_message(self, request: Request, message: Message) -> Message | Close:
+        """Close a connection whose credential has expired."""
+        identity = request.state.identity
+        if identity is None or identity.expires is None or time() < identity.expires:
+            return message
+        return _EXPIRED
+
+    # -- for other policies -----------------------------------------------------------------------
+
+    async def identify(self, request: Request) -> Identity | None:
+        """Return who is asking; see `Authentication`."""
+        state = request.state
+        if state._authentication is not self:
+            try:
+                identity = self._authenticate(request)
+                if identity is not None and not isinstance(identity, Identity):
+                    identity = await identity
+            except CREDENTIAL_ERRORS as error:
+                raise self._problem(request, error) from None
+            state.identity = identity
+            state._authentication = self
+        return state.identity
+
+    def unauthorized(self) -> Problem:
+        """Return the response to a request without a credential; see `Authentication`."""
+        return self._challenges.missing()
+
+    def insufficient_scope(self, scopes: Collection[str]) -> Problem:
+        """Return the response to a credential without a scope; see `Authentication`."""
+        return self._challenges.insufficient_scope(scopes)
+
+    def _problem(self, request: Request, error: CredentialError | None) -> Problem:
+        """Return the response to a request that is refused, and log why."""
+        if error is None:
+            return self._challenges.missing()
+        self._report(request, "refused", error.reason)
+        source = request.state._credential
+        return self._challenges.refusal(error, "" if source is None else source.name)
+
+    def _report(self, request: Request, action: str, reason: str) -> None:
+        """Log why a credential is not accepted, throttled."""
+        suppressed = self._throttle.suppressed(f"{action}: {reason}")
+        if suppressed is None:
+            return
+        method, request_id = logged_method(request), request.state._request_id or "-"
+        _log.warning(
+            "Authenticator %s%s a request: %s (%s request %s)%s",
+            "would have " if isinstance(request, RequestView) else "",
+            action,
+            reason,
+            method,
+            request_id,
+            f" (and {suppressed} more like it)" if suppressed else "",
+            extra={"policy": "Authenticator", "request_id": request_id, "method": method},
+        )
+
+    # -- outside of exchanges ---------------------------------------------------------------------
+
+    async def startup(self) -> None:
+        """Start every scheme."""
+        for scheme in self._schemes:
+            waiting = scheme.startup()
+            if waiting is not None:
+                await waiting
+
+    def needs_startup(self, request: Request) -> bool:
+        """Return whether the request is not on a public route."""
+        return not self._public.includes(request)
+
+    async def shutdown(self) -> None:
+        """Stop every scheme."""
+        for scheme in self._schemes:
+            waiting = scheme.shutdown()
+            if waiting is not None:
+                await waiting
+
+    def health(self) -> Mapping[str, HealthState]:
+        """Return the state of each scheme that depends on a provider."""
+        found: dict[str, HealthState] = {}
+        for scheme in self._schemes:
+            if type(scheme).health is not Scheme.health:
+                name, count = scheme.name, 1
+                while name in found:
+                    count += 1
+                    name = f"{scheme.name} {count}"
+                found[name] = scheme.health()
+        return found
+
+
+def _authorization_sources(schemes: Sequence[Scheme], dpop: object) -> dict[str, _Source]:
+    """Return the sources in ``Authorization`` by the auth-scheme, as usual and in lower case.
+
+    Raises:
+        ValueError: a scheme would never be used.
+    """
+    by_name: dict[str, list[Scheme]] = {}
+    for scheme in schemes:
+        for name in scheme.authorization:
+            readers = by_name.setdefault(name, [])
+            if readers and type(readers[-1]).accepts is Scheme.accepts:
+                raise ValueError(
+                    f"{type(scheme).__name__} would never be used: {type(readers[-1]).__name__} "
+                    f"before it takes every {name} credential; pass it earlier"
+                )
+            readers.append(scheme)
+    if dpop is None:
+        by_name.pop(_DPOP, None)
+    elif _BEARER not in by_name:
+        raise ValueError("dpop is for tokens, so it needs a scheme such as Jwt(...)")
+    else:
+        by_name[_DPOP] = by_name[_BEARER]
+    sources: dict[str, _Source] = {}
+    for name, readers in by_name.items():
+        source = _Source(name, tuple(readers), is_private=False)
+        sources[name] = sources[name.lower()] = source
+    return sources
+
+
+def _auth_scheme(scheme: Scheme) -> str:
+    return scheme.challenge.partition(" ")[0]
+
+
+# Any: a `Dpop`.
+def _challenges(schemes: Sequence[Scheme], dpop: Any) -> list[str]:
+    """Return the challenges; of a stack without any, one of its first scheme (RFC 9110, 15.5.2)."""
+    found = [scheme.challenge for scheme in schemes if scheme.challenge]
+    if dpop is not None:
+        found.append(dpop.challenge)
+    return found or [schemes[0].name.replace("_", "-")]
+
+
+def _disabled_hooks(schemes: Sequence[Scheme], *, is_private: bool, closes: bool) -> frozenset[str]:
+    """Return the hooks that have nothing to do."""
+    disabled = {"on_message"} if not closes else set()
+    if not is_private:
+        disabled.add("on_response")
+    for name in ("startup", "shutdown", "health"):
+        own = getattr(Scheme, name)
+        if all(getattr(type(scheme), name) is own for scheme in schemes):
+            disabled.add(name)
+    return frozenset(disabled)
