@@ -5,15 +5,17 @@ waits for the body, the response hooks run over both, and both are sent: here. A
 handled by an `AsgiHttpExchange`, which gets what has arrived so far.
 """
 
+from collections.abc import Awaitable
 from typing import Any, Final, cast
 
 from mantlet._internal.asgi_types import AsgiMessage, Send
 from mantlet.asgi.exchange import AsgiHttpExchange, response_of
 from mantlet.asgi.request import AsgiRequest
 from mantlet.core.exchange import ResponseClosed
-from mantlet.core.response import Response
+from mantlet.core.problem import forget_raise
+from mantlet.core.response import Reply, Response
 from mantlet.core.response_pipeline import CLOSED, HELD
-from mantlet.core.stack import InwardResult, PolicyHooks, run_response_hooks
+from mantlet.core.stack import InwardResult, PlacedHook, PolicyHooks, run_response_hooks
 from mantlet.http.headers import BytesHeaders, replace_headers
 
 __all__ = ["AsgiHttpRequest"]
@@ -155,7 +157,7 @@ class AsgiHttpRequest(AsgiRequest):
             return False
         return status in (204, 304)
 
-    async def _reply(self, result: InwardResult) -> BaseException | None:
+    def _reply(self, result: InwardResult) -> Awaitable[BaseException | None]:
         """Send a policy's reply in the app's place, or answer the error of a request hook.
 
         Returns:
@@ -163,7 +165,22 @@ class AsgiHttpRequest(AsgiRequest):
         """
         reply, hooks = result.reply, self._hooks.on_refusal[result.index]
         if reply is None or hooks is None or reply.status < 400 or self.raw["method"] == "HEAD":
-            return await self._take_over(result).conclude(None)
+            return self._take_over(result).conclude(None)
+        return self._send_reply(reply, hooks, result)
+
+    async def _send_reply(
+        self, reply: Reply, hooks: tuple[PlacedHook, ...], result: InwardResult | None
+    ) -> BaseException | None:
+        """Send a usual reply: an error response.
+
+        Args:
+            reply: the reply.
+            hooks: the response hooks of the policies further out.
+            result: how the request hooks ended where they did not reach the app, else None.
+
+        Returns:
+            An exception to raise to the server, or None.
+        """
         response = response_of(reply)
         self.state._replied = response.reply = True
         if hooks:
@@ -188,13 +205,36 @@ class AsgiHttpRequest(AsgiRequest):
         exchange = self._exchange
         return exchange is not None and exchange.phase is CLOSED and exchange.failure is None
 
-    async def _conclude(self, error: BaseException | None) -> BaseException | None:
-        """Send a policy's reply, or answer the ``error`` that the app has raised, or its silence.
+    def _conclude(self, error: BaseException | None) -> Awaitable[BaseException | None]:
+        """Answer the ``error`` that the app has raised, or its silence.
 
         Returns:
             An exception to raise to the server, or None.
         """
-        return await (self._exchange or self._take_over()).conclude(error)
+        if (
+            not isinstance(error, Exception)
+            or self._exchange is not None
+            or self._head is not None
+            or self._is_disconnected
+            or self._hooks.on_error is None
+            or self.raw["method"] == "HEAD"
+        ):
+            return (self._exchange or self._take_over()).conclude(error)
+        index, reply = self._hooks.run_error_hook(self, error)
+        hooks = self._hooks.on_refusal[index]
+        if (
+            not isinstance(reply, Reply)
+            or hooks is None
+            or reply.status < 400
+            or self.state._in_development
+        ):
+            exchange = self._take_over()
+            exchange.skip_error_hook(index, reply)
+            return exchange.conclude(error)
+        self.state._raised = None
+        forget_raise(error)
+        self._exchange = _ENDED
+        return self._send_reply(reply, hooks, None)
 
     def _end(self) -> None:
         """Take note that the exchange has ended, whatever the app's own tasks still send."""

@@ -17,7 +17,7 @@ from typing import Any, Final, cast
 from mantlet.core.problem import Problem, forget_raise
 from mantlet.core.request import Request
 from mantlet.core.response import WANTS_BODY, Reply, Response
-from mantlet.core.stack import ErrorHook, PendingReply, ResponseHook, check_reply
+from mantlet.core.stack import ErrorHook, PendingReply, PolicyHooks, ResponseHook, check_reply
 from mantlet.exceptions import MantletError, NoResponse, ResponseTooLarge
 
 __all__ = [
@@ -170,6 +170,7 @@ class ResponsePipeline(PhaseMachine):
     request: Request
     response: Response | None
     complete: bool
+    policy_hooks: PolicyHooks[Any]
     has_error_hooks: bool
     #: The hooks to run, the innermost policy's first.
     _hooks: tuple[ResponseHook, ...]
@@ -251,15 +252,15 @@ class ResponsePipeline(PhaseMachine):
         self,
         response: Response,
         body: bytes,
-        position: int,
+        outer: int,
         result: Reply | PendingReply | BaseException | None,
     ) -> Steps | None:
         """Go on after one of the hooks, which has been called already.
 
         Args:
-            response: the app's response, or the reply that a policy has given to the request.
+            response: the app's response, or the reply of a policy.
             body: its whole body.
-            position: of the hook, the innermost policy's first.
+            outer: how many policies further out have hooks.
             result: what the hook has returned or raised.
         """
         self.response = response
@@ -267,13 +268,29 @@ class ResponsePipeline(PhaseMachine):
         self._size = len(body)
         self.complete = True
         self._error = None
-        rest = self._hooks[position + 1 :]
+        rest = self._hooks[len(self._hooks) - outer :]
         if isinstance(result, BaseException):
             self._pending = iter(rest)
             self._hook_raised(result)
         else:
             self._pending = iter(((lambda *_: result, None, 0), *rest))
         return self._conclude_hooks(self._run_pending())
+
+    # Any: whatever a policy has returned.
+    def skip_error_hook(self, index: int, result: Any) -> None:
+        """Have the first error hook, which has been called already, not called again.
+
+        Args:
+            index: of its policy.
+            result: what the hook has returned or raised.
+        """
+
+        def again(_request: Request, _error: BaseException) -> Any:
+            if isinstance(result, BaseException):
+                raise result
+            return result
+
+        self._hooks = ((None, again, 0), *self.policy_hooks.on_response[index].hooks)
 
     def _conclude_hooks(self, waiting: PendingReply | None) -> Steps | None:
         """Send the response that came out of the hooks, or wait for the one that has to wait."""

@@ -33,7 +33,7 @@ ErrorHook = Callable[[Request, BaseException], Reply | Response | PendingReply |
 OnResponse = Callable[[Request, Response], Reply | PendingReply | None]
 #: A policy's `on_response` and `on_error`, each where it has one, and its `min_status`.
 ResponseHook = tuple[OnResponse | None, ErrorHook | None, int]
-#: A policy's `on_response`, with the position of its hooks in those of all policies.
+#: A policy's `on_response`, with the number of policies further out that have response hooks.
 PlacedHook = tuple[int, OnResponse]
 
 
@@ -96,12 +96,13 @@ class PolicyHooks(Generic[App]):
             message hooks of the policies around it, which its messages have to pass.
         on_text: the text hooks, the innermost policy's first.
         on_response: by how many policies let the request pass: their response hooks.
-        on_success: the response hooks for a status from 200 to 399, each with its position in those
-            of all policies; None if a policy looks at some of these statuses only.
+        on_success: the response hooks for a status from 200 to 399; None if a policy looks at some
+            of these statuses only.
         usual_statuses: these statuses; none of them if a policy looks at some only.
         on_refusal: by how many policies let the request pass: the same for a status of 400 and
             above.
         has_error_hooks: whether a policy has an `on_error` hook.
+        on_error: the innermost policy's, and the index of that policy; None if there is none.
         on_finish: by how many policies ran: a function that calls their finish hooks, the
             innermost first; None if they have none.
         maskers: the maskers of the app's secrets, also for errors of outer policies.
@@ -136,6 +137,8 @@ class PolicyHooks(Generic[App]):
         )
         every = self.on_response[-1]
         self.has_error_hooks = every.has_error_hooks
+        on_error = [(i, p.on_error) for i, p in enumerate(active) if has_hook(p, "on_error")]
+        self.on_error = on_error[-1] if on_error else None
         self.on_success = _hooks_for(every.hooks, range(200, 400))
         self.usual_statuses = frozenset(range(200, 400) if self.on_success is not None else ())
         self.on_refusal = tuple(_hooks_for(one.hooks, range(400, 600)) for one in self.on_response)
@@ -194,6 +197,19 @@ class PolicyHooks(Generic[App]):
                 InwardResult(index, reply) if reply else self.run_request_hooks(request, index + 1)
             )
         return result
+
+    def run_error_hook(self, request: Request, error: BaseException) -> tuple[int, Any]:
+        """Run the first error hook over what the app has raised in place of a response.
+
+        Returns:
+            The index of its policy, and what it has returned or raised.
+        """
+        index, hook = self.on_error  # type: ignore[misc]  # only called if there is one
+        request._app_response = None
+        try:
+            return index, hook(request, error)
+        except BaseException as raised:  # noqa: BLE001  # handed to the outer policies
+            return index, raised
 
     def filter_text(self, request: Request, text: str, place: str) -> str | None:
         """Run the text hooks; see `Policy.on_text`."""
@@ -426,17 +442,13 @@ def _response_hooks(policies: tuple[Policy, ...]) -> ResponseHooks:
 
 
 def _hooks_for(hooks: tuple[ResponseHook, ...], statuses: range) -> tuple[PlacedHook, ...] | None:
-    """Return the response hooks for some statuses, each with its position.
-
-    Returns:
-        None if a policy looks at a part of these statuses only.
-    """
+    """Return the response hooks for some statuses; None if a policy looks at some of these only."""
     first = statuses.start
     if any(first < min_status < statuses.stop for _, _, min_status in hooks):
         return None
     return tuple(
-        (position, on_response)
-        for position, (on_response, _, min_status) in enumerate(hooks)
+        (outer, on_response)
+        for outer, (on_response, _, min_status) in zip(range(len(hooks))[::-1], hooks, strict=True)
         if on_response is not None and min_status <= first
     )
 
@@ -447,15 +459,15 @@ def run_response_hooks(
     """Run response hooks over a whole response.
 
     Returns:
-        None if no hook has done anything but look at it or edit its headers. Else the position of
-        the first that has, in the response hooks of its stack, and what it has returned or raised.
+        None if no hook has done anything but look at it or edit its headers. Else what the first
+        that has done more has returned or raised, after the number of hooks further out.
     """
-    position, status = 0, response.status
+    outer, status = 0, response.status
     try:
-        for position, on_response in hooks:
+        for outer, on_response in hooks:
             result = on_response(request, response)
             if result is not None or response.filters or response.status != status:
-                return position, result
+                return outer, result
     except BaseException as raised:  # noqa: BLE001  # handed to the outer policies
-        return position, raised
+        return outer, raised
     return None

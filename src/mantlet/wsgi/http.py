@@ -11,10 +11,10 @@ from typing import Any, Final
 from wsgiref.types import StartResponse
 
 from mantlet._internal.coroutines import run_sync
-from mantlet.core.problem import STATUS_LINES, phrase
-from mantlet.core.response import Response
+from mantlet.core.problem import STATUS_LINES, forget_raise, phrase
+from mantlet.core.response import Reply, Response
 from mantlet.core.response_pipeline import SEND_END
-from mantlet.core.stack import InwardResult, PolicyHooks, run_response_hooks
+from mantlet.core.stack import InwardResult, PlacedHook, PolicyHooks, run_response_hooks
 from mantlet.exceptions import MantletError
 from mantlet.http.headers import TextHeaders, replace_headers
 from mantlet.wsgi.exchange import NO_CHUNK, ExcInfo, Write, WsgiExchange, close_body, response_of
@@ -154,6 +154,18 @@ class WsgiHttpRequest(WsgiRequest):
         ):
             exchange = self._take_over(result)
             return exchange.answer(lambda: exchange.reply_early(result))
+        return self._send_reply(reply, hooks, result)
+
+    def _send_reply(
+        self, reply: Reply, hooks: tuple[PlacedHook, ...], result: InwardResult | None
+    ) -> Iterable[bytes]:
+        """Answer by a usual reply: an error response.
+
+        Args:
+            reply: the reply.
+            hooks: the response hooks of the policies further out.
+            result: how the request hooks ended where they did not reach the app, else None.
+        """
         response = response_of(reply)
         self.state._replied = response.reply = True
         body = response.first_chunk
@@ -226,9 +238,36 @@ class WsgiHttpRequest(WsgiRequest):
         return exchange.answer(lambda: exchange.take_body(body, iterator, chunk))
 
     def _answer_error(self, error: BaseException, body: Iterable[bytes] = ()) -> Iterable[bytes]:
-        """Answer an exception of the app, or raise it."""
-        exchange = self._exchange or self._take_over()
-        return exchange.answer(lambda: exchange.take_error(error, body))
+        """Answer an exception of the app, or raise it.
+
+        Args:
+            error: the exception.
+            body: what the app has returned before.
+        """
+        hooks = self._hooks
+        if (
+            not isinstance(error, Exception)
+            or self._exchange is not None
+            or self._status is not None
+            or hooks.on_error is None
+            or self.environ["REQUEST_METHOD"] == "HEAD"
+        ):
+            exchange = self._exchange or self._take_over()
+            return exchange.answer(lambda: exchange.take_error(error, body))
+        index, reply = hooks.run_error_hook(self, error)
+        on_refusal = hooks.on_refusal[index]
+        if (
+            not isinstance(reply, Reply)
+            or on_refusal is None
+            or reply.status < 400
+            or self.state._in_development
+        ):
+            exchange = self._take_over()
+            exchange.skip_error_hook(index, reply)
+            return exchange.answer(lambda: exchange.take_error(error, body))
+        self.state._raised = None
+        forget_raise(error)
+        return self._send_reply(reply, on_refusal, None)
 
     def _whole_body(
         self, chunks: list[bytes], result: InwardResult | None = None
