@@ -222,6 +222,20 @@ def test_a_policy_sees_that_the_body_is_a_file_under_wsgi() -> None:
     assert policy.seen == [True, False]
 
 
+@pytest.mark.breaks_rules("sends trailers that it has not announced")
+@pytest.mark.parametrize("length", [(b"content-length", b"5"), (b"x", b"")])
+def test_trailers_that_were_not_announced_are_not_sent(length: tuple[bytes, bytes]) -> None:
+    """Policies were told that there are none (ASGI, "Response Trailers")."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": [length]})
+        await send({"type": "http.response.body", "body": b"hello"})
+        await send({"type": "http.response.trailers", "headers": [(b"x-sum", b"secret")]})
+
+    sent = run_asgi(mantlet.asgi.wrap(app, Trailers(), baseline=False))
+    assert [message["type"] for message in sent] == ["http.response.start", "http.response.body"]
+
+
 class Trailers(Policy):
     """Masks the values of trailers."""
 

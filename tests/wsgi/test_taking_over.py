@@ -159,6 +159,14 @@ def test_nothing_can_be_written_after_the_whole_body() -> None:
     assert notes.calls == ["response 200", "finish"]
 
 
+def test_an_app_is_stopped_that_sends_more_than_its_content_length() -> None:
+    """PEP 3333, "Handling the Content-Length Header": policies have seen the whole body."""
+    body, notes, server = Body(b"hello", b"", b"more", b"even more"), Notes(), Server()
+    server.serve(Stack(app_of(lambda *_: body), [notes]))
+    assert (server.body, body.closed) == ([b"hello", b""], 1)
+    assert notes.calls == ["response 200", "finish"]
+
+
 def test_a_body_may_be_written_before_a_chunk_of_its_length() -> None:
     notes, server = Notes(), Server()
 

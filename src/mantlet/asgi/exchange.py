@@ -250,7 +250,7 @@ class AsgiHttpExchange(AsgiExchange):
     async def _send_other(self, unfiltered: AsgiMessage, kind: str) -> None:
         """Send a file, trailers, or a message of a later specification, in its order."""
         message = self._with_texts(unfiltered) if self.policy_hooks.on_text else unfiltered
-        if message is None:
+        if message is None or (kind == _TRAILERS and self._lacks_trailers()):
             return
         if kind == "http.response.start" and (self.response is None or not self.response.reply):
             raise RuntimeError("the app sent a second http.response.start")
@@ -290,6 +290,10 @@ class AsgiHttpExchange(AsgiExchange):
         text = bytes(value).decode("latin-1")
         filtered = self.policy_hooks.filter_text(self.request, text, place)
         return None if filtered is None else filtered.encode("latin-1", "replace")
+
+    def _lacks_trailers(self) -> bool:
+        """Return whether policies were told that there are no trailers, as none were announced."""
+        return bool(self._hooks and self._head is not None and not self._head.get("trailers"))
 
     def _with_trailers(self, message: AsgiMessage) -> AsgiMessage:
         pairs = original = message.get("headers", ())

@@ -15,7 +15,6 @@ from mantlet.core.problem import STATUS_LINES, forget_raise, phrase
 from mantlet.core.response import Reply, Response
 from mantlet.core.response_pipeline import SEND_END
 from mantlet.core.stack import InwardResult, PlacedHook, PolicyHooks, run_response_hooks
-from mantlet.exceptions import MantletError
 from mantlet.http.headers import TextHeaders, replace_headers
 from mantlet.wsgi.exchange import NO_CHUNK, ExcInfo, Write, WsgiExchange, close_body, response_of
 from mantlet.wsgi.request import WsgiRequest
@@ -336,13 +335,13 @@ class WsgiHttpRequest(WsgiRequest):
     def _rest(self, iterator: Iterator[bytes]) -> Iterator[bytes]:
         """Run the app to its end after its whole body; yield what is beyond the declared length.
 
-        Raises:
-            MantletError: there is more, and policies were told that they had seen everything.
+        Where policies were told that they had seen everything, nothing is, and the app is stopped
+        as PEP 3333 says ("Handling the Content-Length Header").
         """
         try:
             for chunk in iterator:
                 if chunk and self._hooks.on_success:
-                    raise MantletError("the app sent more than its Content-Length")
+                    return
                 yield chunk
         except GeneratorExit:
             raise
