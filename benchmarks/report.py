@@ -2,7 +2,6 @@
 
 from benchmarks import names
 from benchmarks.figures import (
-    TIMES,
     Figure,
     Results,
     added,
@@ -22,6 +21,7 @@ from benchmarks.hot_path import LABELS, PROTOCOLS
 from benchmarks.instructions import MISSING
 from benchmarks.instructions import added as added_counts
 from benchmarks.precision import table as precision_table
+from benchmarks.tables import amount, multiple, number, spread, table, us
 from benchmarks.targets import targets
 
 _DELAYS = ("p50", "p99")
@@ -113,13 +113,13 @@ def report(results: Results) -> str:
 
 def target_table(results: Results) -> str:
     """Return the targets and the measured values."""
-    return _table(
+    return table(
         ("", "target", "measured", "reached"),
         [
             (
                 target.text,
-                ("at least " if target.least else "at most ") + _amount(target.limit, target.unit),
-                _amount(target.measured, target.unit),
+                ("at least " if target.least else "at most ") + amount(target.limit, target.unit),
+                amount(target.measured, target.unit),
                 "yes" if target.reached else "**no**",
             )
             for target in targets(results)
@@ -232,11 +232,6 @@ delete these to get the newest versions. `wrk` makes the load if it is installed
 # -- tables ---------------------------------------------------------------------------------------
 
 
-def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
-    rule = ("---", *["---:"] * (len(head) - 1))
-    return "\n".join("| " + " | ".join(cells) + " |" for cells in (head, rule, *rows))
-
-
 def _over_http(results: Results, framework: str) -> str:
     servers = [
         group["server"] for group in results["http"]["groups"] if group["framework"] == framework
@@ -244,15 +239,15 @@ def _over_http(results: Results, framework: str) -> str:
     bare = [over_http(results, framework, server)[names.BARE] for server in servers]
     adds = [added_over_http(results, framework, server) for server in servers]
     shares = [kept(results, framework, server) for server in servers]
-    rows = [("the bare app, in all", *(cell for one in bare for cell in (_spread(one), "")))]
+    rows = [("the bare app, in all", *(cell for one in bare for cell in (spread(one), "")))]
     for name in adds[0]:
         cells = [
-            (_spread(add[name]), f"{share[name].median:.0%}")
+            (spread(add[name]), f"{share[name].median:.0%}")
             for add, share in zip(adds, shares, strict=True)
         ]
         rows.append((name, *(cell for pair in cells for cell in pair)))
     head = [(f"added under {server}, µs", "keeps") for server in servers]
-    return _table((framework, *(cell for pair in head for cell in pair)), rows)
+    return table((framework, *(cell for pair in head for cell in pair)), rows)
 
 
 def _instructions(results: Results) -> str:
@@ -274,16 +269,16 @@ def _instructions(results: Results) -> str:
             for one in protocols.values()
         )
         rows.append((LABELS[case], *(cell for three in cells for cell in three)))
-    return _table(("", *head), rows)
+    return table(("", *head), rows)
 
 
 def _hot_path(results: Results) -> str:
     titles = names.HOT_PATH.values()
     bare = [Figure.of(contenders(results, title)[names.BARE]) for title in titles]
     columns = [added(results, title) for title in titles]
-    rows = [(LABELS[names.BARE], *map(_spread, bare))]
-    rows += [(LABELS[case], *(_spread(column[case]) for column in columns)) for case in columns[0]]
-    return _table(("µs added", *PROTOCOLS), rows)
+    rows = [(LABELS[names.BARE], *map(spread, bare))]
+    rows += [(LABELS[case], *(spread(column[case]) for column in columns)) for case in columns[0]]
+    return table(("µs added", *PROTOCOLS), rows)
 
 
 def _live(results: Results) -> str:
@@ -291,20 +286,20 @@ def _live(results: Results) -> str:
         (name, *(f"{held[protocol]:,.0f}" for protocol in PROTOCOLS))
         for name, held in results["live"].items()
     ]
-    return _table(("bytes of a live exchange", *PROTOCOLS), rows)
+    return table(("bytes of a live exchange", *PROTOCOLS), rows)
 
 
 def _peer_ratios(results: Results, title: str) -> str:
     figures, times = added(results, title), contenders(results, title)
     if title == names.CHECKS:
         ours = figures[names.LIMITER].median
-        rows = [(name, _times(figure.median / ours)) for name, figure in figures.items()]
-        return _table(("one check", "takes"), rows)
+        rows = [(name, multiple(figure.median / ours)) for name, figure in figures.items()]
+        return table(("one check", "takes"), rows)
     ours, bare = figures[names.TWO].median, Figure.of(times[names.BARE]).median
-    return _table(
+    return table(
         (f"around {title}", "adds", "request, over bare"),
         [
-            (name, _times(figure.median / ours), _times(1 + figure.median / bare))
+            (name, multiple(figure.median / ours), multiple(1 + figure.median / bare))
             for name, figure in figures.items()
         ],
     )
@@ -313,15 +308,16 @@ def _peer_ratios(results: Results, title: str) -> str:
 def _search_ratios(results: Results) -> str:
     figures = added(results, names.SEARCHES)
     ours = figures[names.searched(60)].median
-    rows = [(name, _times(figure.median / ours)) for name, figure in figures.items()]
-    return _table((names.SEARCHES, "takes"), rows)
+    rows = [(name, multiple(figure.median / ours)) for name, figure in figures.items()]
+    return table((names.SEARCHES, "takes"), rows)
 
 
 def _head_ratios(results: Results, title: str) -> str:
     figures = added(results, title)
     ours = figures[names.HEAD].median
-    return _table(
-        (title, "adds"), [(name, _times(figure.median / ours)) for name, figure in figures.items()]
+    return table(
+        (title, "adds"),
+        [(name, multiple(figure.median / ours)) for name, figure in figures.items()],
     )
 
 
@@ -330,15 +326,15 @@ def _validation_ratios(results: Results, title: str) -> str:
     bare = Figure.of(contenders(results, title)[names.BARE]).median
     ours = figures[names.OPENAPI].median
     rows = [
-        (name, _times(figure.median / ours), _times(1 + figure.median / bare))
+        (name, multiple(figure.median / ours), multiple(1 + figure.median / bare))
         for name, figure in figures.items()
     ]
-    return _table((title, "adds", "request, over bare"), rows)
+    return table((title, "adds", "request, over bare"), rows)
 
 
 def _large_times(results: Results) -> str:
-    rows = [(name, _spread(Figure.of(times))) for name, times in results["large"].items()]
-    return _table(("a body of 10 MB, WSGI", "ms"), rows)
+    rows = [(name, spread(Figure.of(times))) for name, times in results["large"].items()]
+    return table(("a body of 10 MB, WSGI", "ms"), rows)
 
 
 def _document_times(results: Results) -> str:
@@ -347,12 +343,12 @@ def _document_times(results: Results) -> str:
             document["name"],
             f"{document['operations']:,}",
             f"{document['size'] / 1e6:.1f}",
-            _spread(Figure.of(seconds * 1000 for seconds in document["seconds"])),
+            spread(Figure.of(seconds * 1000 for seconds in document["seconds"])),
             f"{document['bytes'] / 1e6:.0f}",
         )
         for document in results["documents"]
     ]
-    return _table(("a document loaded", "operations", "MB of JSON", "ms", "MB of memory"), rows)
+    return table(("a document loaded", "operations", "MB of JSON", "ms", "MB of memory"), rows)
 
 
 def _stream_rates(results: Results) -> str:
@@ -364,15 +360,15 @@ def _stream_rates(results: Results) -> str:
         )
         for case in results["streams"]
     ]
-    return _table(("a stream of 100 MiB of JSON, ASGI", "MB a second", "MiB grown"), rows)
+    return table(("a stream of 100 MiB of JSON, ASGI", "MB a second", "MiB grown"), rows)
 
 
 def _error_ratios(results: Results) -> str:
     bare = Figure.of(contenders(results, names.FAILING)[names.BARE]).median
-    return _table(
+    return table(
         (names.FAILING, "over bare"),
         [
-            (name, _times(1 + figure.median / bare))
+            (name, multiple(1 + figure.median / bare))
             for name, figure in added(results, names.FAILING).items()
         ],
     )
@@ -385,11 +381,11 @@ def _secret_times(results: Results) -> str:
     rotation = Figure.of(measured["rotation"])
     return "\n\n".join(
         [
-            _table(("a read", "ns"), [(name, _spread(reads[name])) for name in reads]),
-            _table(("a start", "ms"), [(name, _spread(starts[name])) for name in starts]),
-            _table(
+            table(("a read", "ns"), [(name, spread(reads[name])) for name in reads]),
+            table(("a start", "ms"), [(name, spread(starts[name])) for name in starts]),
+            table(
                 ("a rotation", "ms"),
-                [(f"{names.LOADER}, {measured['variants']} forms", _spread(rotation))],
+                [(f"{names.LOADER}, {measured['variants']} forms", spread(rotation))],
             ),
         ]
     )
@@ -401,9 +397,9 @@ def _peer_times(results: Results, title: str) -> str:
     head = f"around {title}" if is_framework else title
     answers = [answer for _, _, answer in names.ANSWERS]
     if is_framework or title in (*names.FAILURES, *names.HEADS, *names.VALIDATED, *answers):
-        head += f"; bare: {_us(bare.median)}"
-    rows = [(name, _spread(figure)) for name, figure in added(results, title).items()]
-    return _table((head, "µs"), rows)
+        head += f"; bare: {us(bare.median)}"
+    rows = [(name, spread(figure)) for name, figure in added(results, title).items()]
+    return table((head, "µs"), rows)
 
 
 def _in_process_ratios(results: Results) -> str:
@@ -411,27 +407,27 @@ def _in_process_ratios(results: Results) -> str:
     for title in _TITLES:
         bare = Figure.of(contenders(results, title)[names.BARE]).median
         figures = added(results, title).items()
-        columns.append({name: _times(1 + figure.median / bare) for name, figure in figures})
+        columns.append({name: multiple(1 + figure.median / bare) for name, figure in figures})
     rows = [(name, *(column[name] for column in columns)) for name in columns[0]]
-    return _table(("", *_TITLES), rows)
+    return table(("", *_TITLES), rows)
 
 
 def _in_process_times(results: Results) -> str:
     columns = [added(results, title) for title in _TITLES]
     bare = [Figure.of(contenders(results, title)[names.BARE]) for title in _TITLES]
-    rows = [("the bare app's own time", *map(_spread, bare))]
-    rows += [(name, *(_spread(column[name]) for column in columns)) for name in columns[0]]
-    return _table(("", *_TITLES), rows)
+    rows = [("the bare app's own time", *map(spread, bare))]
+    rows += [(name, *(spread(column[name]) for column in columns)) for name in columns[0]]
+    return table(("", *_TITLES), rows)
 
 
 def _valkey_ratios(results: Results) -> str:
-    return _table(
+    return table(
         ("around Starlette, through uvicorn", "requests a second", "round trips a request"),
         [
             (
                 name if group == "passing" else f"{name}, refusing",
-                _times(beside(results, group, name, names.MEMORY).median),
-                _number(round_trips(results, group, name).median),
+                multiple(beside(results, group, name, names.MEMORY).median),
+                number(round_trips(results, group, name).median),
             )
             for group, cases in results["valkey"].items()
             for name in cases
@@ -451,7 +447,7 @@ def _valkey_rates(results: Results) -> str:
                     *(f"{served(results, group, name, what).median:.2f} ms" for what in _DELAYS),
                 )
             )
-    return _table(("around Starlette, through uvicorn", "requests a second", *_DELAYS), rows)
+    return table(("around Starlette, through uvicorn", "requests a second", *_DELAYS), rows)
 
 
 def _host_rates(results: Results) -> str:
@@ -467,7 +463,7 @@ def _host_rates(results: Results) -> str:
                 str(astray(case)),
             )
         )
-    return _table(("", "processes", "keys", "decisions a second", "wrong"), rows)
+    return table(("", "processes", "keys", "decisions a second", "wrong"), rows)
 
 
 def _machine(results: Results) -> str:
@@ -476,43 +472,4 @@ def _machine(results: Results) -> str:
     return (
         f"{machine['cpu']}, {machine['cores']} cores, {machine['system']}, {machine['python']};"
         f" {versions}; load from {results['http']['generator']}. Measured {results['date']}."
-    )
-
-
-# -- numbers --------------------------------------------------------------------------------------
-
-
-def _amount(value: float, unit: str) -> str:
-    if unit == "us":
-        return _us(value)
-    if unit in ("ns", "ms"):
-        return f"{_number(value)} {unit}"
-    if unit == "k":
-        return f"{value / 1000:.0f}k"
-    if unit == "%":
-        return f"{value:.1%}"
-    if unit == "x":
-        return _times(value)
-    return f"{value:,.0f}" if value >= 100 or value == 0 else f"{value:.2g}"
-
-
-def _us(value: float) -> str:
-    return f"{_number(value)} µs"
-
-
-def _spread(figure: Figure) -> str:
-    return f"{_number(figure.median)} ({_number(figure.low)} to {_number(figure.high)})"
-
-
-def _times(ratio: float) -> str:
-    return f"{_number(ratio)}{TIMES}"
-
-
-def _number(value: float) -> str:
-    return (
-        f"{value:.0f}"
-        if abs(value) >= 100
-        else f"{value:.3g}"
-        if abs(value) >= 1
-        else f"{value:.2f}"
     )

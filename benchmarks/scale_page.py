@@ -12,8 +12,8 @@ from matplotlib.figure import Figure as Canvas
 from benchmarks import scale_model as model
 from benchmarks.charts import _STYLE, OURS, PEER, _save
 from benchmarks.machine import machine
-from benchmarks.report import _table
 from benchmarks.scale_model import Calls, Costs, Limits, Population
+from benchmarks.tables import table
 
 #: Processors of the hosts that are counted.
 CORES = 16
@@ -216,7 +216,7 @@ def _runs(measured: dict[str, Any]) -> str:
             cells = rows.setdefault(_STORES[case["store"], case["prefetch"]], [])
             cells.append(f"{_best(case, 'rate'):,.0f} ({_best(case, 'p99'):.0f} ms)")
     head = ("requests a second (p99)", *(f"{count} worker{'s' * (count > 1)}" for count in counts))
-    return _table(head, [(name, *cells) for name, cells in rows.items()])
+    return table(head, [(name, *cells) for name, cells in rows.items()])
 
 
 def _predictions(name: str, told: Costs) -> str:
@@ -240,7 +240,7 @@ def _predictions(name: str, told: Costs) -> str:
                 _nodes(ahead, told),
             )
         )
-    return f"{DRAWN[name][0]}:\n\n" + _table(head, rows)
+    return f"{DRAWN[name][0]}:\n\n" + table(head, rows)
 
 
 def _nodes(load: Calls, told: Costs) -> str:
@@ -252,7 +252,7 @@ def _checks(measured: dict[str, Any], told: Costs) -> str:
     head = ("measured / model", "calls a request", "the busiest node's part")
     head += ("µs of workers", "µs of nodes", "requests a second")
     cases = [case for case in measured["cases"] if case["store"] in ("valkey", "cluster")]
-    return _table(head, [_check(measured, case, told) for case in cases])
+    return table(head, [_check(measured, case, told) for case in cases])
 
 
 def _check(measured: dict[str, Any], case: dict[str, Any], told: Costs) -> tuple[str, ...]:
