@@ -1,0 +1,1 @@
+"""`Jwt`: the gate, the keys, the claims and the cache."""
