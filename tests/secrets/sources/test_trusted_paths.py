@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from mantlet._internal.trusted_paths import open_trusted
 from mantlet.secrets import (
     DotEnv,
     Environment,
@@ -28,7 +29,6 @@ from mantlet.secrets import (
     TokenAuth,
 )
 from mantlet.secrets.sources.read import OPEN_FLAGS
-from mantlet.secrets.sources.trusted_paths import open_trusted
 from tests.secrets.sources.test_local import VALUE, write
 
 WANTED = SecretField("token", "APP_TOKEN", "token", "APP_")

@@ -8,6 +8,12 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
+from mantlet._internal.trusted_paths import (
+    UnreadableFile,
+    check_replaceable,
+    open_step,
+    open_trusted,
+)
 from mantlet.secrets.sources.read import (
     OPEN_FLAGS,
     file_identity,
@@ -23,12 +29,6 @@ from mantlet.secrets.sources.source import (
     SourceError,
     SourceResult,
     find_similar_names,
-)
-from mantlet.secrets.sources.trusted_paths import (
-    UnreadableFile,
-    check_replaceable,
-    open_step,
-    open_trusted,
 )
 
 __all__ = ["SecretFiles", "SystemdCredentials"]

@@ -8,8 +8,8 @@ from dataclasses import replace
 from time import time
 from typing import Final, NamedTuple, TypeVar
 
+from mantlet._internal.trusted_paths import UnreadableFile, open_trusted, writers
 from mantlet.secrets.sources.source import SourceError, SourceResult, SourceValue
-from mantlet.secrets.sources.trusted_paths import UnreadableFile, open_trusted, writers
 
 __all__ = [
     "MAX_BYTES",

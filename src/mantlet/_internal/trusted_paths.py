@@ -1,8 +1,8 @@
 """Open files in such a way that no other user can have chosen their content.
 
-Whoever may write to a file, or to a directory on the way to it, chooses the app's secrets. So each
-step of a path is opened without following links and checked as it was opened: nothing can be
-replaced between the check and the use.
+Whoever may write to a file, or to a directory on the way to it, chooses the app's secrets or keys.
+So each step of a path is opened without following links and checked as it was opened: nothing can
+be replaced between the check and the use.
 
 Other users are all but the owners of the files and directories themselves. A group is trusted if
 it is the owner's private one, as user accounts have it, or that of root, or has no name and this
