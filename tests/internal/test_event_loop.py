@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from concurrent.futures import Future
 from contextvars import ContextVar
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from mantlet._internal.coroutines import run_sync
-from mantlet._internal.event_loop import checkpoint, run_in_thread
+from mantlet._internal.event_loop import checkpoint, run_in_thread, wait_for
 from mantlet.wsgi.request import WsgiRequest
 from tests.drive import make_environ
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
 
 PLACE: ContextVar[str] = ContextVar("place", default="nowhere")
 
@@ -85,3 +89,75 @@ def test_trio_runs_them_too() -> None:
 def test_asyncio_is_found_where_trio_is_loaded() -> None:
     pytest.importorskip("trio")
     test_a_checkpoint_lets_each_other_task_run_once()
+
+
+def run_on(loop: str, main: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    if loop == "trio":
+        pytest.importorskip("trio").run(main)
+    elif loop == "asyncio":
+        asyncio.run(main())
+    else:
+        run_sync(main())
+
+
+@pytest.mark.parametrize("loop", ["asyncio", "trio", "none"])
+def test_a_future_of_a_thread_is_awaited(loop: str) -> None:
+    async def main() -> None:
+        future: Future[int] = Future()
+        threading.Timer(0.01, future.set_result, [7]).start()
+        assert await wait_for(future, 30.0)
+        assert future.result() == 7
+        assert await wait_for(future, 0.0)  # done already
+
+    run_on(loop, main)
+
+
+@pytest.mark.parametrize("loop", ["asyncio", "trio", "none"])
+def test_a_future_is_not_awaited_for_longer_than_allowed(loop: str) -> None:
+    future: Future[int] = Future()
+
+    async def main() -> None:
+        assert not await wait_for(future, 0.01)
+        assert not await wait_for(future, -1.0)
+
+    run_on(loop, main)
+    future.set_result(1)  # wakes nobody, and raises nothing
+
+
+@pytest.mark.parametrize("loop", ["asyncio", "trio"])
+def test_the_loop_goes_on_while_it_waits_for_a_future(loop: str) -> None:
+    async def main() -> None:
+        future: Future[int] = Future()
+        turns = 0
+
+        async def count() -> None:
+            nonlocal turns
+            for _ in range(100):
+                await checkpoint()
+                turns += 1
+            future.set_result(turns)
+
+        if loop == "trio":
+            async with pytest.importorskip("trio").open_nursery() as nursery:
+                nursery.start_soon(count)
+                assert await wait_for(future, 30.0)
+        else:
+            assert (await asyncio.gather(wait_for(future, 30.0), count()))[0]
+        assert turns == 100
+
+    run_on(loop, main)
+
+
+def test_a_canceled_task_leaves_the_future_to_others() -> None:
+    async def main() -> None:
+        future: Future[int] = Future()
+        first = asyncio.create_task(wait_for(future, 30.0))
+        second = asyncio.create_task(wait_for(future, 30.0))
+        await asyncio.sleep(0)
+        first.cancel()
+        await asyncio.gather(first, return_exceptions=True)
+        future.set_result(3)
+        assert await second
+        assert future.result() == 3
+
+    asyncio.run(main())

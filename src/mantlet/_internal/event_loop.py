@@ -6,12 +6,23 @@ Trio is never imported: it runs the current task only if it is loaded already.
 import asyncio
 import sys
 from collections.abc import Awaitable, Callable
+from concurrent.futures import Future, wait
 from contextlib import AbstractAsyncContextManager, suppress
 from contextvars import copy_context
+from functools import partial
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
-__all__ = ["LoopLocks", "checkpoint", "is_on_loop", "now", "run_for", "run_in_thread", "sleep"]
+__all__ = [
+    "LoopLocks",
+    "checkpoint",
+    "is_on_loop",
+    "now",
+    "run_for",
+    "run_in_thread",
+    "sleep",
+    "wait_for",
+]
 
 T = TypeVar("T")
 _Lock = AbstractAsyncContextManager[object]
@@ -80,6 +91,40 @@ async def run_in_thread(fn: Callable[..., T], *args: Any) -> T:
         return await loop.run_in_executor(None, copy_context().run, fn, *args)
     result: T = await trio.to_thread.run_sync(fn, *args, abandon_on_cancel=True)
     return result
+
+
+# Any: the result of any thread.
+async def wait_for(future: Future[Any], seconds: float) -> bool:
+    """Wait until a thread has set a future, or some seconds have passed.
+
+    The event loop goes on; without one, this blocks the thread that runs it. A task that is
+    canceled leaves the future alone, which others may wait for.
+
+    Returns:
+        Whether the future is done.
+    """
+    wake: Callable[[], object]
+    event: Any  # of asyncio or of Trio
+    trio = _running_trio()
+    if trio is not None:
+        event = trio.Event()
+        wake = partial(trio.lowlevel.current_trio_token().run_sync_soon, event.set)
+    else:
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            wait([future], max(0.0, seconds))
+            return future.done()
+        event = asyncio.Event()
+        wake = partial(loop.call_soon_threadsafe, event.set)
+
+    def wake_up(_future: Future[Any]) -> None:
+        with suppress(RuntimeError):  # the loop has ended meanwhile
+            wake()
+
+    future.add_done_callback(wake_up)
+    await run_for(max(0.0, seconds), event.wait)
+    return future.done()
 
 
 class LoopLocks:
