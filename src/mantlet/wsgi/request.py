@@ -373,6 +373,7 @@ class WsgiRequest(Request):
         environ = self.environ
         if self._body is not None:
             environ["wsgi.input"] = self._body.replay()
+            self._body = None  # it is the app's now
         elif watches and (environ.get("CONTENT_LENGTH") or "HTTP_TRANSFER_ENCODING" in environ):
             environ["wsgi.input"] = WatchedInput(environ["wsgi.input"])
         return environ
