@@ -347,7 +347,7 @@ class _LimitedStream(RawIOBase):
         count = self._raw.readinto(buffer)
         self._remaining -= count or 0
         if self._remaining < 0:
-            raise _too_large(self._max_size)
+            raise _too_large(self._max_size - _MAX_OVERHEAD)
         return count
 
     def close(self) -> None:

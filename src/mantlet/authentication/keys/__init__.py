@@ -1,0 +1,1 @@
+"""Where the keys of an issuer come from: discovery, a URL, or a file."""
