@@ -1,13 +1,16 @@
-"""The number of worker processes, by the environment and the server's command line."""
+"""What the environment, the command line and a request tell about the server."""
 
 import os
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePath
-from typing import Final
+from typing import Any, Final
 
-__all__ = ["visible_workers"]
+__all__ = ["drops_underscores", "visible_workers"]
+
+#: How the names of servers that drop headers with underscores begin, in lower case.
+_DROPPING: Final = ("gunicorn", "werkzeug", "waitress", "cheroot", "cherrypy")
 
 #: The servers that have the option, each with the environment variables that set it.
 _SERVERS: Final = {
@@ -21,6 +24,24 @@ _SERVERS: Final = {
 #: pytest-xdist are started by ``python -c``.
 _SINGLE: Final = frozenset(("flask", "django-admin", "manage", "pytest", "py.test", "-c"))
 _MOST: Final = 10_000
+
+
+# Any: the values of an environ.
+def drops_underscores(environ: Mapping[str, Any]) -> bool:
+    """Return whether a WSGI server drops headers such as ``X_Forwarded_For``.
+
+    If it does not, they look like ``X-Forwarded-For`` in an environ (RFC 3875, 4.1.18).
+
+    Args:
+        environ: of a request.
+    """
+    software = str(environ.get("SERVER_SOFTWARE") or "").lower()
+    if software.startswith("gunicorn"):
+        arguments = [os.environ.get("GUNICORN_CMD_ARGS", ""), *sys.argv[1:]]
+        return "dangerous" not in " ".join(arguments)
+    if software.startswith("wsgiserver"):  # wsgiref's name, and that of Django's runserver
+        return "runserver" in sys.argv
+    return software.startswith(_DROPPING) or any(key.startswith("mod_wsgi.") for key in environ)
 
 
 def visible_workers() -> int | None:

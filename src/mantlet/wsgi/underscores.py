@@ -11,19 +11,15 @@ Under ASGI there is nothing to warn about: names are given as they were sent.
 """
 
 import logging
-import os
-import sys
 from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from typing import Any
 
+from mantlet._internal.server_settings import drops_underscores
 from mantlet.core.policy import Policy
 
 __all__ = ["warn_of_underscores"]
 
 _log = logging.getLogger("mantlet")
-
-#: How the names of servers that drop such headers begin, in lower case.
-_SAFE: Final = ("gunicorn", "werkzeug", "waitress", "cheroot", "cherrypy")
 
 
 def warn_of_underscores(environ: Mapping[str, Any], policies: Iterable[Policy]) -> None:
@@ -34,7 +30,7 @@ def warn_of_underscores(environ: Mapping[str, Any], policies: Iterable[Policy]) 
         policies: those of the stack.
     """
     trusted = {name for policy in policies for name in policy.trusted_headers if "-" in name}
-    if trusted and not _drops_underscores(environ):
+    if trusted and not drops_underscores(environ):
         name = min(trusted)
         server = environ.get("SERVER_SOFTWARE") or "this server or adapter"
         _log.warning(
@@ -45,13 +41,3 @@ def warn_of_underscores(environ: Mapping[str, Any], policies: Iterable[Policy]) 
             name.replace("-", "_"),
             name,
         )
-
-
-def _drops_underscores(environ: Mapping[str, Any]) -> bool:
-    software = str(environ.get("SERVER_SOFTWARE") or "").lower()
-    if software.startswith("gunicorn"):
-        arguments = [os.environ.get("GUNICORN_CMD_ARGS", ""), *sys.argv[1:]]
-        return "dangerous" not in " ".join(arguments)
-    if software.startswith("wsgiserver"):  # wsgiref's name, and that of Django's runserver
-        return "runserver" in sys.argv
-    return software.startswith(_SAFE) or any(key.startswith("mod_wsgi.") for key in environ)
