@@ -22,7 +22,7 @@ if TYPE_CHECKING:
         wsgi,
     )
     from mantlet._wrap import install, wrap
-    from mantlet.authentication import ApiKeys, Authenticator, Basic, Session
+    from mantlet.authentication import ApiKeys, Authenticator, Basic, Jwt, Session
     from mantlet.core.identity import Identity
     from mantlet.core.modes import Mode, ModeOption, check_mode
     from mantlet.core.policy import Close, HealthState, Message, Policy
@@ -81,6 +81,7 @@ __all__ = [
     "HealthState",
     "Identity",
     "JsonRpc",
+    "Jwt",
     "MalformedRequest",
     "MantletError",
     "Message",
@@ -139,7 +140,7 @@ _ORIGINS = {
     name: module
     for module, names in {
         "mantlet._wrap": ["install", "wrap"],
-        "mantlet.authentication": ["ApiKeys", "Authenticator", "Basic", "Session"],
+        "mantlet.authentication": ["ApiKeys", "Authenticator", "Basic", "Jwt", "Session"],
         "mantlet.core.identity": ["Identity"],
         "mantlet.core.modes": ["Mode", "ModeOption", "check_mode"],
         "mantlet.core.policy": ["Close", "HealthState", "Message", "Policy"],

@@ -2,7 +2,8 @@
 
 from mantlet.authentication.api_keys import ApiKeys
 from mantlet.authentication.basic import Basic
+from mantlet.authentication.jwt.scheme import Jwt
 from mantlet.authentication.policy import Authenticator
 from mantlet.authentication.session import Session
 
-__all__ = ["ApiKeys", "Authenticator", "Basic", "Session"]
+__all__ = ["ApiKeys", "Authenticator", "Basic", "Jwt", "Session"]

@@ -183,11 +183,10 @@ class Authenticator(Policy):
             return None
         source, credential = found
         request.state._credential = source
+        last = source.schemes[-1]  # it refuses by itself what it does not accept
         for scheme in source.schemes:
-            if scheme.accepts(credential):
+            if scheme is last or scheme.accepts(credential):
                 break
-        else:
-            raise InvalidCredential("no scheme accepts the token", error="invalid_token")
         identity = scheme.verify(request, credential)
         if not isinstance(identity, Identity):
             return self._complete_later(request, identity, source)

@@ -25,19 +25,23 @@ def b64(data: bytes) -> str:
     return urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
-@cache
-def pair(kind: str = "EC", variant: str = "") -> Any:
+def pair(kind: str = "P-256", variant: str = "") -> Any:
     """Return a new key pair of joserfc; always the same for the same arguments.
 
     Args:
-        kind: a curve, or ``"RSA"``; the default is P-256.
+        kind: a curve, or ``"RSA"``.
         variant: names another pair of its kind.
     """
+    return _pair(kind, variant)
+
+
+@cache
+def _pair(kind: str, _variant: str) -> Any:
     if kind == "RSA":
         return RSAKey.generate_key(2048)
     if kind in ("Ed25519", "Ed448", "X25519"):
         return OKPKey.generate_key(kind)  # type: ignore[arg-type]
-    return ECKey.generate_key("P-256" if kind == "EC" else kind)
+    return ECKey.generate_key(kind)
 
 
 @cache
