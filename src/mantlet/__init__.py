@@ -23,6 +23,15 @@ if TYPE_CHECKING:
     )
     from mantlet._wrap import install, wrap
     from mantlet.authentication import ApiKeys, Authenticator, Basic, Jwt, Session
+    from mantlet.authentication import (
+        ApiKeys,
+        Authenticator,
+        Basic,
+        ClientCertificate,
+        Dpop,
+        PresentedCertificate,
+        Session,
+    )
     from mantlet.core.identity import Identity
     from mantlet.core.modes import Mode, ModeOption, check_mode
     from mantlet.core.policy import Close, HealthState, Message, Policy
@@ -67,11 +76,13 @@ __all__ = [
     "Basic",
     "BodyLimits",
     "BodyTooLarge",
+    "ClientCertificate",
     "ClientDisconnected",
     "Close",
     "Concurrency",
     "Contract",
     "DocumentError",
+    "Dpop",
     "ErrorEnvelope",
     "File",
     "Finding",
@@ -91,6 +102,7 @@ __all__ = [
     "NoResponse",
     "OutputSanitizer",
     "Policy",
+    "PresentedCertificate",
     "Problem",
     "Quota",
     "RateLimiter",
@@ -141,6 +153,10 @@ _ORIGINS = {
     for module, names in {
         "mantlet._wrap": ["install", "wrap"],
         "mantlet.authentication": ["ApiKeys", "Authenticator", "Basic", "Jwt", "Session"],
+        "mantlet.authentication": [
+            *("ApiKeys", "Authenticator", "Basic", "ClientCertificate", "Dpop"),
+            *("PresentedCertificate", "Session"),
+        ],
         "mantlet.core.identity": ["Identity"],
         "mantlet.core.modes": ["Mode", "ModeOption", "check_mode"],
         "mantlet.core.policy": ["Close", "HealthState", "Message", "Policy"],

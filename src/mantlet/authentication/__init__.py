@@ -4,6 +4,18 @@ from mantlet.authentication.api_keys import ApiKeys
 from mantlet.authentication.basic import Basic
 from mantlet.authentication.jwt.scheme import Jwt
 from mantlet.authentication.policy import Authenticator
+from mantlet.authentication.possession.client_certificate import ClientCertificate
+from mantlet.authentication.possession.dpop import Dpop
+from mantlet.authentication.possession.presented_certificate import PresentedCertificate
 from mantlet.authentication.session import Session
 
 __all__ = ["ApiKeys", "Authenticator", "Basic", "Jwt", "Session"]
+__all__ = [
+    "ApiKeys",
+    "Authenticator",
+    "Basic",
+    "ClientCertificate",
+    "Dpop",
+    "PresentedCertificate",
+    "Session",
+]

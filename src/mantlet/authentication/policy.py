@@ -34,6 +34,9 @@ from mantlet._internal.log_throttle import LogThrottle
 from mantlet.authentication.callbacks import call, check_callback
 from mantlet.authentication.challenges import CREDENTIAL_ERRORS, Challenges, CredentialError
 from mantlet.authentication.errors import AmbiguousCredential, InvalidCredential
+from mantlet.authentication.possession.binding import check_binding
+from mantlet.authentication.possession.client_certificate import ClientCertificate
+from mantlet.authentication.possession.dpop import Dpop
 from mantlet.authentication.public_routes import PublicRoutes
 from mantlet.authentication.scheme import Scheme
 from mantlet.core.error_log import logged_method
@@ -107,7 +110,7 @@ class Authenticator(Policy):
         self,
         *schemes: Scheme,
         public: Iterable[str] = (),
-        dpop: Any = None,
+        dpop: Dpop | None = None,
         realm: str = "api",
         user: LoadUser | None = None,
         close_expired: bool = False,
@@ -120,7 +123,14 @@ class Authenticator(Policy):
             raise TypeError("an Authenticator needs a scheme such as Jwt(...) or ApiKeys(...)")
         self.mode = check_mode(mode)
         self._schemes = schemes
+        if dpop is not None and not isinstance(dpop, Dpop):
+            raise TypeError(f"dpop must be a Dpop(...), not {dpop!r}")
         self._dpop = dpop
+        #: What is started and stopped.
+        self._parts: tuple[Scheme | Dpop, ...] = schemes if dpop is None else (*schemes, dpop)
+        certificates = [one for one in schemes if isinstance(one, ClientCertificate)]
+        self._certificate = certificates[0] if certificates else None
+        self.trusted_headers = frozenset().union(*(one.trusted_headers for one in schemes))
         self._public = PublicRoutes(public)
         self._user = None if user is None else check_callback("user", user)
         self._by_auth_scheme = _authorization_sources(schemes, dpop)
@@ -132,7 +142,9 @@ class Authenticator(Policy):
         names = dict.fromkeys(("authorization", *(one.header for one in own if one.header)))
         self.request_headers = self._names = HeaderNames(*names)
         self._throttle = LogThrottle(_log)
-        self.disabled_hooks = _disabled_hooks(schemes, is_private=bool(own), closes=close_expired)
+        self.disabled_hooks = _disabled_hooks(
+            schemes, has_dpop=dpop is not None, is_private=bool(own), closes=close_expired
+        )
 
     # -- requests ---------------------------------------------------------------------------------
 
@@ -189,9 +201,9 @@ class Authenticator(Policy):
                 break
         identity = scheme.verify(request, credential)
         if not isinstance(identity, Identity):
-            return self._complete_later(request, identity, source)
+            return self._complete_later(request, identity, source, credential)
         if self._user is not None or "cnf" in identity.claims or source.name == _DPOP:
-            return self._complete(request, identity, source)
+            return self._complete(request, identity, source, credential)
         return identity
 
     def _find(self, request: Request) -> tuple[_Source, str] | None:
@@ -231,14 +243,25 @@ class Authenticator(Policy):
         return source, credential.strip(" ")
 
     async def _complete_later(
-        self, request: Request, waiting: Awaitable[Identity], source: _Source
+        self, request: Request, waiting: Awaitable[Identity], source: _Source, credential: str
     ) -> Identity:
-        return await self._complete(request, await waiting, source)
+        return await self._complete(request, await waiting, source, credential)
 
-    async def _complete(self, request: Request, identity: Identity, source: _Source) -> Identity:
+    async def _complete(
+        self, request: Request, identity: Identity, source: _Source, credential: str
+    ) -> Identity:
         """Check that the client has the key that a token is bound to, and load the user."""
-        if not source.is_private and ("cnf" in identity.claims or source.name == _DPOP):
-            raise InvalidCredential("the token is bound to a key", error="invalid_token")
+        if not source.is_private:
+            checking = check_binding(
+                request,
+                identity.claims,
+                credential,
+                is_dpop=source.name == _DPOP,
+                dpop=self._dpop,
+                certificate=self._certificate,
+            )
+            if checking is not None:
+                await checking
         if self._user is not None:
             user = await call(request, self._user, identity)
             if user is None:
@@ -318,7 +341,7 @@ class Authenticator(Policy):
 
     async def startup(self) -> None:
         """Start every scheme."""
-        for scheme in self._schemes:
+        for scheme in self._parts:
             waiting = scheme.startup()
             if waiting is not None:
                 await waiting
@@ -329,13 +352,13 @@ class Authenticator(Policy):
 
     async def shutdown(self) -> None:
         """Stop every scheme."""
-        for scheme in self._schemes:
+        for scheme in self._parts:
             waiting = scheme.shutdown()
             if waiting is not None:
                 await waiting
 
-    def health(self) -> Mapping[str, HealthState]:
-        """Return the state of each scheme that depends on a provider."""
+    async def health(self) -> Mapping[str, HealthState]:
+        """Return the state of each scheme that depends on a provider, and of `Dpop`."""
         found: dict[str, HealthState] = {}
         for scheme in self._schemes:
             if type(scheme).health is not Scheme.health:
@@ -344,10 +367,12 @@ class Authenticator(Policy):
                     count += 1
                     name = f"{scheme.name} {count}"
                 found[name] = scheme.health()
+        if self._dpop is not None:
+            found["dpop"] = await self._dpop.health()
         return found
 
 
-def _authorization_sources(schemes: Sequence[Scheme], dpop: object) -> dict[str, _Source]:
+def _authorization_sources(schemes: Sequence[Scheme], dpop: Dpop | None) -> dict[str, _Source]:
     """Return the sources in ``Authorization`` by the auth-scheme, as usual and in lower case.
 
     Raises:
@@ -380,8 +405,7 @@ def _auth_scheme(scheme: Scheme) -> str:
     return scheme.challenge.partition(" ")[0]
 
 
-# Any: a `Dpop`.
-def _challenges(schemes: Sequence[Scheme], dpop: Any) -> list[str]:
+def _challenges(schemes: Sequence[Scheme], dpop: Dpop | None) -> list[str]:
     """Return the challenges; of a stack without any, one of its first scheme (RFC 9110, 15.5.2)."""
     found = [scheme.challenge for scheme in schemes if scheme.challenge]
     if dpop is not None:
@@ -389,13 +413,15 @@ def _challenges(schemes: Sequence[Scheme], dpop: Any) -> list[str]:
     return found or [schemes[0].name.replace("_", "-")]
 
 
-def _disabled_hooks(schemes: Sequence[Scheme], *, is_private: bool, closes: bool) -> frozenset[str]:
+def _disabled_hooks(
+    schemes: Sequence[Scheme], *, has_dpop: bool, is_private: bool, closes: bool
+) -> frozenset[str]:
     """Return the hooks that have nothing to do."""
     disabled = {"on_message"} if not closes else set()
     if not is_private:
         disabled.add("on_response")
     for name in ("startup", "shutdown", "health"):
         own = getattr(Scheme, name)
-        if all(getattr(type(scheme), name) is own for scheme in schemes):
+        if not has_dpop and all(getattr(type(scheme), name) is own for scheme in schemes):
             disabled.add(name)
     return frozenset(disabled)

@@ -28,6 +28,7 @@ class Scheme:
         challenge: the challenge in ``WWW-Authenticate`` (RFC 9110, 11.6.1) without realm and error:
             the auth-scheme, then its own parameters, such as ``'Basic charset="UTF-8"'``; empty if
             there is none.
+        trusted_headers: as `Policy.trusted_headers`.
     """
 
     name: ClassVar[str]
@@ -36,6 +37,7 @@ class Scheme:
     header: str = ""
     is_ambient: bool = False
     challenge: str = ""
+    trusted_headers: frozenset[str] = frozenset()
 
     def find(self, request: Request) -> str | None:
         """Return the request's credential, None if it has none.
