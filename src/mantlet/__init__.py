@@ -8,6 +8,7 @@ TYPE_CHECKING = False  # as type checkers know it, without the import of typing
 if TYPE_CHECKING:
     from mantlet import (
         asgi,
+        authorization,
         core,
         errors,
         exceptions,
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
         PresentedCertificate,
         Session,
     )
+    from mantlet.authentication import ApiKeys, Authenticator, Basic, Session
+    from mantlet.authorization import Allow, Authorizer, Cedar, authorize
     from mantlet.core.identity import Identity
     from mantlet.core.modes import Mode, ModeOption, check_mode
     from mantlet.core.policy import Close, HealthState, Message, Policy
@@ -70,13 +73,16 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "Allow",
     "ApiKeys",
     "Authenticator",
+    "Authorizer",
     "Ban",
     "Basic",
     "BodyLimits",
     "BodyTooLarge",
     "ClientCertificate",
+    "Cedar",
     "ClientDisconnected",
     "Close",
     "Concurrency",
@@ -123,6 +129,8 @@ __all__ = [
     "StoreError",
     "StoreOutage",
     "asgi",
+    "authorization",
+    "authorize",
     "check_mode",
     "core",
     "csp_nonce",
@@ -157,6 +165,8 @@ _ORIGINS = {
             *("ApiKeys", "Authenticator", "Basic", "ClientCertificate", "Dpop"),
             *("PresentedCertificate", "Session"),
         ],
+        "mantlet.authentication": ["ApiKeys", "Authenticator", "Basic", "Session"],
+        "mantlet.authorization": ["Allow", "Authorizer", "Cedar", "authorize"],
         "mantlet.core.identity": ["Identity"],
         "mantlet.core.modes": ["Mode", "ModeOption", "check_mode"],
         "mantlet.core.policy": ["Close", "HealthState", "Message", "Policy"],
@@ -191,7 +201,17 @@ _ORIGINS = {
 _MODULES = {"html": "mantlet.http.html", "keys": "mantlet.ratelimit.keys"} | {
     name: f"mantlet.{name}"
     for name in (
-        *("asgi", "core", "errors", "exceptions", "guard", "health", "http", "ratelimit"),
+        *(
+            "asgi",
+            "authorization",
+            "core",
+            "errors",
+            "exceptions",
+            "guard",
+            "health",
+            "http",
+            "ratelimit",
+        ),
         *("redact", "sanitize", "secrets", "testing", "wsgi"),
     )
 }

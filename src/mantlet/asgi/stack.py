@@ -13,7 +13,7 @@ from mantlet.core.policy import Policy
 from mantlet.core.request import Request, request_class
 from mantlet.core.stack import BaseStack
 from mantlet.http.headers import DeclaredNames, replace_headers
-from mantlet.integrations import find_root_paths, observe_exceptions
+from mantlet.integrations import find_root_paths, observe_exceptions, report_routes
 
 __all__ = ["Stack"]
 
@@ -55,6 +55,7 @@ class Stack(BaseStack[AsgiApp]):
     ) -> None:
         super().__init__(app, policies, startup=startup, started=_started, hold=LoopLocks())
         self._observe_exceptions()
+        report_routes(self.app, self.policies)
 
     async def __call__(  # noqa: C901, PLR0912, PLR0915  # each coroutine costs every request
         self, scope: Scope, receive: Receive, send: Send
@@ -144,6 +145,7 @@ class Stack(BaseStack[AsgiApp]):
     def _request_classes(self, declared: DeclaredNames | None) -> dict[str, type[Request]]:
         # Again, since apps are mounted and get handlers after an app has been wrapped.
         self._observe_exceptions()
+        report_routes(self.app, self.policies)
         return {
             kind: request_class(
                 base, find_root_paths(self.app, kind), self._seen_lifecycle, declared

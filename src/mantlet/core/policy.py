@@ -1,11 +1,12 @@
 """`Policy`, and the values of its message hook: `Message` and `Close`."""
 
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
 from mantlet._internal.options import KnowsOptions
+from mantlet.core.listed_routes import ListedRoute
 from mantlet.core.modes import Mode, RouteModes
 from mantlet.core.request import Request
 from mantlet.core.response import Reply, Response
@@ -93,6 +94,9 @@ class Policy(KnowsOptions):
 
     #: Whether the policy reads the lifecycle of its stack, as `Health` does.
     sees_lifecycle: bool = False
+
+    #: Whether the policy wants to know the routes of the app; see `check_routes()`.
+    sees_routes: bool = False
 
     #: The request headers that the policy reads in nearly every exchange, for
     #: `Request.declared_headers()`.
@@ -187,6 +191,17 @@ class Policy(KnowsOptions):
 
     def on_finish(self, request: Request) -> Awaitable[None] | None:
         """Clean up, once, after the exchange has ended in any way."""
+
+    def check_routes(self, routes: Sequence[ListedRoute], *, takes_first: bool) -> None:
+        """Compare the routes of the app with the policy's options, if it `sees_routes`.
+
+        Called when the stack is made, and again before its first request, since routes are often
+        added later; only where the app is one of a framework whose routes can be read.
+
+        Args:
+            routes: the routes, in the order of the app's router.
+            takes_first: whether the router takes the first route that matches, in this order.
+        """
 
     def startup(self) -> Awaitable[None] | None:
         """Prepare before the first request; called again in a process that is forked later.

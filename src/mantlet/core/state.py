@@ -175,6 +175,11 @@ class State:
     # Any: that policy's own.
     #: Where it has found the credential.
     _credential: Any = None
+    # Any: a `RouteAuthorization` of the authorization package each.
+    #: How the view's questions are decided: of each Authorizer, the outermost first.
+    _authorizations: tuple[Any, ...] = ()
+    #: Whether the view has asked.
+    _has_asked: bool = False
     # Any: an entry of the context variable of `context`.
     #: The request in that policy's context.
     _context: Any = None

@@ -15,6 +15,7 @@ from mantlet.integrations.app_search import find_apps
 from mantlet.integrations.falcon import hook_falcon
 from mantlet.integrations.flask import hook_flask, hook_quart
 from mantlet.integrations.litestar import hook_litestar
+from mantlet.integrations.route_search import report_routes
 from mantlet.integrations.signals import connect_signals
 from mantlet.integrations.starlette import (
     hook_exception_middleware,
@@ -22,7 +23,7 @@ from mantlet.integrations.starlette import (
     hook_starlette,
 )
 
-__all__ = ["find_root_paths", "observe_exceptions"]
+__all__ = ["find_root_paths", "observe_exceptions", "report_routes"]
 
 #: By the name of the app's class.
 _HOOKS: Final[Mapping[str, Callable[[Any, Iterable[type]], None]]] = {

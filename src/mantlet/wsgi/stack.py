@@ -16,7 +16,7 @@ from mantlet.core.policy import Policy
 from mantlet.core.request import Request, request_class
 from mantlet.core.stack import BaseStack
 from mantlet.http.headers import DeclaredNames
-from mantlet.integrations import find_root_paths, observe_exceptions
+from mantlet.integrations import find_root_paths, observe_exceptions, report_routes
 from mantlet.wsgi.http import WsgiHttpRequest
 from mantlet.wsgi.underscores import warn_of_underscores
 
@@ -56,6 +56,7 @@ class Stack(BaseStack[WSGIApplication]):
         super().__init__(app, policies, startup=startup, started=_started, hold=lock.hold)
         check_wsgi(policies)
         self._observe_exceptions()
+        report_routes(self.app, self.policies)
         self._preparing = ForkSafeLock()
         if self._lifecycle.is_needed:
             _all.add(self)
@@ -98,6 +99,7 @@ class Stack(BaseStack[WSGIApplication]):
     ) -> dict[str, type[Request]]:
         # Again, since apps are mounted and get handlers after an app has been wrapped.
         self._observe_exceptions()
+        report_routes(self.app, self.policies)
         warn_of_underscores(environ, self.policies)  # of the first request of a server
         found = find_root_paths(self.app)
         return {"http": request_class(WsgiHttpRequest, found, self._seen_lifecycle, declared)}

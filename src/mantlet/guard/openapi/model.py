@@ -150,6 +150,7 @@ class OperationDescription:
             ``Content-Type`` and ``Authorization``, which OpenAPI ignores.
         responses: by status, such as ``"200"``, ``"2XX"`` or ``"default"``.
         security: alternative requirements; empty for anonymous access.
+        has_security: whether the document says anything about them.
         faults: faults of the declaration of its requests, which then is not described.
         response_faults: the same for its responses.
         security_faults: the same for its security.
@@ -164,6 +165,7 @@ class OperationDescription:
     body: BodyDescription | None
     responses: Mapping[str, ResponseDescription]
     security: tuple[RequirementDescription, ...]
+    has_security: bool
     deprecated: bool = field(default=False)
     faults: tuple[tuple[str, str], ...] = ()
     response_faults: tuple[tuple[str, str], ...] = ()

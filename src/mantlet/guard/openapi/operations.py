@@ -136,6 +136,7 @@ class OperationDescriber:
             body=None if faults else self._operation_body(operation),
             responses={} if faults or response_faults else self._responses(operation),
             security=self._security(operation) if is_object else (),
+            has_security="security" in self._root or (is_object and "security" in value),
             deprecated=is_object and value.get("deprecated", False),
             faults=faults,
             response_faults=response_faults,

@@ -1,0 +1,187 @@
+"""`RuleTable`: the rules of a request, whichever way the app may read its method and path."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
+from typing import Final
+
+from mantlet.authorization.decisions import RouteAuthorization, patterns_of
+from mantlet.authorization.rules import AccessRule
+from mantlet.core.listed_routes import ListedRoute
+from mantlet.core.preflight import METHOD_OVERRIDES
+from mantlet.http.routing import Routes, parse_pattern
+
+__all__ = ["TOO_MANY", "MatchedRules", "RuleTable"]
+
+#: Requests whose rules are remembered, and the most characters of their methods and paths.
+_MAX_CACHED: Final = 1024
+_MAX_CACHED_LENGTH: Final = 256
+#: The most methods that a request may name by headers.
+_MAX_METHODS: Final = 8
+
+_PARAMETER: Final = re.compile(r"(\{[^{}]*\})")
+#: Letters beside those of `str.casefold()` that regular expressions take for an ``i``.
+_DOTLESS: Final = str.maketrans({"\u0130": "i", "\u0131": "i"})
+
+
+class MatchedRules:
+    """The rules of a request, all of which apply.
+
+    Args:
+        rules: the rules, without repetition.
+        is_complete: whether each reading of the request's method and path has a rule.
+
+    Attributes:
+        is_object: whether the view has to ask by `mantlet.authorize()`.
+        authorizations: how its questions are decided, and the same for report mode, once known.
+    """
+
+    __slots__ = ("authorizations", "is_complete", "is_object", "rules")
+
+    def __init__(self, rules: tuple[AccessRule, ...], *, is_complete: bool) -> None:
+        self.rules = rules
+        self.is_complete = is_complete
+        self.authorizations: tuple[RouteAuthorization, RouteAuthorization] | None = None
+        self.is_object = any(rule.is_object for rule in rules)
+
+    @property
+    def pattern(self) -> str:
+        """The patterns of the rules, for the log."""
+        return patterns_of(self.rules)
+
+
+#: The result for a request that names too many methods to tell.
+TOO_MANY: Final = MatchedRules((), is_complete=False)
+
+
+class RuleTable:
+    """Finds the rules of a request.
+
+    The rules of an app's own, and those of a document, are tables of their own: of each, the most
+    specific pattern counts, and both apply. So a document can't open what a rule has closed.
+
+    A rule applies however its letters are written: a case-insensitive app runs ``/Admin`` as
+    ``/admin``.
+
+    Args:
+        tables: the rules of each source.
+
+    Raises:
+        ValueError: two rules of a source are for the same method and path.
+    """
+
+    def __init__(self, tables: Sequence[Sequence[AccessRule]]) -> None:
+        self.rules = tuple(rule for table in tables for rule in table)
+        self._exact = [Routes((rule.pattern, rule) for rule in table) for table in tables]
+        self._folded = [Routes((_folded(rule.pattern), rule) for rule in table) for table in tables]
+        for routes in self._exact:
+            for group in routes.groups():
+                if len(group) > 1:
+                    raise ValueError(
+                        f"two rules are for the same requests: {group[0]!r} and {group[1]!r}; "
+                        f"write one that has what both need"
+                    )
+        #: The routes of the app in its order: their methods, expressions and patterns.
+        self._ordered: tuple[tuple[frozenset[str], re.Pattern[str], str], ...] = ()
+        self._remembered = lru_cache(_MAX_CACHED)(self._find)
+
+    def find(
+        self, method: str, paths: tuple[str, ...], overrides: Mapping[str, str]
+    ) -> MatchedRules:
+        """Return the rules of a request.
+
+        Args:
+            method: the method as sent.
+            paths: `Request.route_paths`.
+            overrides: request headers, of which those of `METHOD_OVERRIDES` may replace the method
+                in a middleware of the app.
+
+        Returns:
+            The rules of all readings of the method and the path; `TOO_MANY` if it has too many.
+        """
+        methods: tuple[str, ...] = (method,)
+        if overrides:
+            for name in METHOD_OVERRIDES:
+                if name in overrides:
+                    value = overrides[name]
+                    if value.count(",") >= _MAX_METHODS or len(methods) > _MAX_METHODS:
+                        return TOO_MANY
+                    methods += tuple(filter(None, map(str.strip, value.split(","))))
+        size = 0
+        for path in paths:
+            size += len(path)
+        for one in methods:
+            size += len(one)
+        return (self._remembered if size <= _MAX_CACHED_LENGTH else self._find)(methods, paths)
+
+    def _find(self, methods: tuple[str, ...], paths: tuple[str, ...]) -> MatchedRules:
+        found: dict[AccessRule, None] = {}
+        is_complete = True
+        for method in methods:
+            for path in paths:
+                is_complete &= self._add(method, path, found)
+        return MatchedRules(tuple(found), is_complete=is_complete)
+
+    def _add(self, method: str, path: str, found: dict[AccessRule, None]) -> bool:
+        """Add the rules of one reading; return whether it has any."""
+        has_rule = False
+        for routes, text in (
+            *((one, path) for one in self._exact),
+            *((one, _fold(path)) for one in self._folded),
+        ):
+            readings = routes.match_all(method, (text,))
+            # The others read its slashes differently: their rules apply too, but to other routes.
+            has_rule |= bool(readings[0])
+            for reading in readings:
+                found.update((rule, None) for rule, _ in reading)
+        route = self._first_route(method, path)
+        if route is not None:
+            own = self.of_pattern(route, method)
+            has_rule &= bool(own)
+            found.update(dict.fromkeys(own))
+        return has_rule
+
+    def of_pattern(self, pattern: str, method: str) -> list[AccessRule]:
+        """Return the rules for a method of the routes of a pattern."""
+        sample = _PARAMETER.sub("\0", parse_pattern(pattern).path)
+        if sample.endswith("/*"):
+            sample = f"{sample[:-1]}\0"
+        return [rule for routes in self._exact for rule, _ in routes.match(method, sample)]
+
+    def set_order(self, routes: Sequence[ListedRoute]) -> None:
+        """Apply the rules of the first of these routes that matches, beside the most specific ones.
+
+        Args:
+            routes: the routes of an app whose router takes the first that matches.
+        """
+        self._ordered = tuple(
+            (frozenset(parsed.methods), route.expression, route.pattern)
+            for route in routes
+            if route.expression is not None and (parsed := parse_pattern(route.pattern))
+        )
+        self._remembered.cache_clear()
+
+    def _first_route(self, method: str, path: str) -> str | None:
+        """Return the pattern of the route that the app runs, if its routes are known."""
+        method, path = method.upper(), path.removesuffix("\n")  # as Starlette does
+        for methods, expression, pattern in self._ordered:
+            if (method in methods or "*" in methods) and expression.fullmatch(path):
+                return pattern
+        return None
+
+
+def _fold(text: str) -> str:
+    """Return a text as apps that ignore the case of letters may compare it."""
+    if text.isascii():
+        return text.lower()
+    return text.translate(_DOTLESS).casefold()
+
+
+def _folded(pattern: str) -> str:
+    methods, _, path = pattern.partition(" ")
+    return f"{methods} {''.join(_folded_pieces(path))}"
+
+
+def _folded_pieces(path: str) -> Iterator[str]:
+    for piece in _PARAMETER.split(path):
+        yield piece if piece.startswith("{") else _fold(piece)

@@ -1,0 +1,19 @@
+"""`ListedRoute`: a route of the app, as its own router has it."""
+
+import re
+from typing import NamedTuple
+
+__all__ = ["ListedRoute"]
+
+
+class ListedRoute(NamedTuple):
+    """A route of the app.
+
+    Attributes:
+        pattern: its route pattern, such as ``"GET,HEAD /users/{id}"``; ``*`` is every method.
+        expression: matches the paths that the router takes for it, beginning with a slash; None if
+            the pattern tells.
+    """
+
+    pattern: str
+    expression: re.Pattern[str] | None = None

@@ -1,0 +1,168 @@
+"""List the routes of an app, in the order in which its router tries them.
+
+No framework is imported: apps and routes are known by their attributes. A route whose path can't be
+written as a route pattern, such as one of a regular expression, is left out.
+"""
+
+import re
+import sys
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from itertools import islice
+from typing import Any, Final
+
+from mantlet._internal.exception_chain import safe_getattr
+from mantlet.core.listed_routes import ListedRoute
+from mantlet.core.policy import Policy
+from mantlet.http.routing import METHODS, parse_pattern
+from mantlet.integrations.app_search import kinds_of, wrapped_apps
+
+__all__ = ["report_routes"]
+
+#: A parameter of Starlette and Litestar, ``{id:int}``; and of Werkzeug and Django, ``<int:id>``.
+_BRACES: Final = re.compile(r"\{([^{}:]+)(?::([^{}]*))?\}")
+_ANGLES: Final = re.compile(r"<(?:([a-zA-Z_]\w*)(?:\([^<>]*\))?:)?([a-zA-Z_]\w*)>")
+#: The expressions of converters that Starlette and Django name alike, or one of them has.
+_CONVERTERS: Final = {
+    "int": "[0-9]+",
+    "float": r"[0-9]+(?:\.[0-9]+)?",
+    "uuid": "[0-9a-fA-F]{8}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{12}",
+    "path": ".*",
+    "slug": "[-a-zA-Z0-9_]+",
+}
+#: The most levels of mounted apps, and of routes.
+_MAX_DEPTH: Final = 8
+_MAX_ROUTES: Final = 5000
+
+
+def report_routes(app: Any, policies: Iterable[Policy]) -> None:
+    """Tell policies the routes of an app, if they want to know and it is one app of a framework.
+
+    Args:
+        app: any app, wrapped or not.
+        policies: the policies around it.
+    """
+    asking = [one for one in policies if one.sees_routes and one.mode != "off"]
+    if not asking:
+        return
+    for one in wrapped_apps(app):
+        for kind in kinds_of(one):
+            if kind in _READERS:
+                read, takes_first = _READERS[kind]
+                try:
+                    routes = list(islice(read(one), _MAX_ROUTES))
+                except Exception:  # noqa: BLE001  # another version of the framework
+                    return
+                for policy in asking:
+                    policy.check_routes(routes, takes_first=takes_first)
+                return
+
+
+# Any: apps and routes of frameworks.
+def _werkzeug(app: Any) -> Iterator[ListedRoute]:
+    for rule in app.url_map.iter_rules():
+        if rule.endpoint.rpartition(".")[2] == "static" and rule.arguments == {"filename"}:
+            yield from _listed(rule.rule, rule.methods, _ANGLES)
+        else:
+            yield from _listed(rule.rule, ("GET",) if rule.websocket else rule.methods, _ANGLES)
+
+
+def _starlette(app: Any, prefix: str = "", depth: int = _MAX_DEPTH) -> Iterator[ListedRoute]:
+    for route in safe_getattr(app, "routes") or ():
+        kinds = kinds_of(route)
+        path = safe_getattr(route, "path")
+        included = safe_getattr(route, "original_router")
+        if included is not None and depth:  # FastAPI's include_router()
+            context = safe_getattr(route, "include_context")
+            inner = safe_getattr(context, "prefix")
+            yield from _starlette(included, prefix + (inner or ""), depth - 1)
+        elif not isinstance(path, str):
+            continue
+        elif ("starlette", "Mount") in kinds and depth:
+            mounted = safe_getattr(route, "routes")
+            if mounted:
+                yield from _starlette(route, prefix + path, depth - 1)
+            else:
+                yield from _listed(f"{prefix}{path}/{{path:path}}", None, _BRACES)
+        elif ("starlette", "WebSocketRoute") in kinds:
+            yield from _listed(prefix + path, ("GET",), _BRACES)
+        else:
+            yield from _listed(prefix + path, safe_getattr(route, "methods"), _BRACES)
+
+
+def _litestar(app: Any) -> Iterator[ListedRoute]:
+    for route in app.routes:
+        methods = safe_getattr(route, "methods") or ("GET",)
+        path = route.path
+        if safe_getattr(safe_getattr(route, "route_handler"), "is_mount"):
+            path, methods = f"{path.rstrip('/')}/{{path:path}}", None
+        yield from _listed(path, methods, _BRACES)
+
+
+def _falcon(app: Any) -> Iterator[ListedRoute]:
+    waiting = list(app._router._roots)
+    while waiting:
+        node = waiting.pop()
+        waiting += node.children
+        if node.uri_template:
+            methods = [
+                name
+                for name, responder in (node.method_map or {}).items()
+                if safe_getattr(responder, "__self__") is node.resource
+            ]
+            yield from _listed(node.uri_template, methods, _BRACES)
+
+
+def _django(_app: Any) -> Iterator[ListedRoute]:
+    return _django_patterns(sys.modules["django.urls"].get_resolver().url_patterns, "/")
+
+
+def _django_patterns(
+    patterns: Iterable[Any], prefix: str, depth: int = _MAX_DEPTH
+) -> Iterator[ListedRoute]:
+    for one in patterns:
+        if safe_getattr(one.pattern, "_route") is None:
+            continue  # a regular expression
+        path = prefix + str(one.pattern)
+        inner = safe_getattr(one, "url_patterns")
+        if inner is None:
+            yield from _listed(path, None, _ANGLES)
+        elif depth:
+            yield from _django_patterns(inner, path, depth - 1)
+
+
+def _listed(
+    path: str, methods: Collection[str] | None, syntax: re.Pattern[str]
+) -> Iterator[ListedRoute]:
+    """Yield a route, if its path can be written as a route pattern."""
+    named = _ANGLES is syntax
+    pieces, expression, last = [], [], 0
+    for found in syntax.finditer(path):
+        converter, name = (found[1], found[2]) if named else (found[2], found[1])
+        literal, last = path[last : found.start()], found.end()
+        is_rest = converter == "path"
+        pieces += [literal, f"{{{name}:path}}" if is_rest else f"{{{name}}}"]
+        expression += [re.escape(literal), _CONVERTERS.get(converter or "", "[^/]+")]
+    pieces.append(path[last:])
+    expression.append(re.escape(path[last:]))
+    known = sorted(METHODS.intersection(methods or ()))
+    pattern = f"{','.join(known) or '*'} {''.join(pieces)}"
+    if not pattern.partition(" ")[2].startswith("/"):
+        pattern = pattern.replace(" ", " /", 1)
+    try:
+        parse_pattern(pattern)
+        yield ListedRoute(pattern, re.compile("".join(expression)))
+    except ValueError:
+        return
+
+
+_Reader = Callable[[Any], Iterator[ListedRoute]]
+#: How the routes of each framework's apps are read, and whether the first that matches runs.
+_READERS: Final[Mapping[tuple[str, str], tuple[_Reader, bool]]] = {
+    ("django", "BaseHandler"): (_django, True),
+    ("falcon", "App"): (_falcon, False),
+    ("flask", "Flask"): (_werkzeug, False),
+    ("litestar", "Litestar"): (_litestar, False),
+    ("quart", "Quart"): (_werkzeug, False),
+    ("starlette", "Router"): (_starlette, True),
+    ("starlette", "Starlette"): (_starlette, True),
+}
