@@ -35,6 +35,10 @@ if TYPE_CHECKING:
     )
     from mantlet.authentication import ApiKeys, Authenticator, Basic, Session
     from mantlet.authorization import Allow, Authorizer, Cedar, authorize
+    from mantlet.authentication.introspection import Introspection
+    from mantlet.authentication.keys.discovery import Discovery
+    from mantlet.authentication.keys.jwks_file import JwksFile
+    from mantlet.authentication.keys.jwks_url import JwksUrl
     from mantlet.core.identity import Identity
     from mantlet.core.modes import Mode, ModeOption, check_mode
     from mantlet.core.policy import Close, HealthState, Message, Policy
@@ -87,6 +91,7 @@ __all__ = [
     "Close",
     "Concurrency",
     "Contract",
+    "Discovery",
     "DocumentError",
     "Dpop",
     "ErrorEnvelope",
@@ -97,7 +102,10 @@ __all__ = [
     "Health",
     "HealthState",
     "Identity",
+    "Introspection",
     "JsonRpc",
+    "JwksFile",
+    "JwksUrl",
     "Jwt",
     "MalformedRequest",
     "MantletError",
@@ -167,6 +175,10 @@ _ORIGINS = {
         ],
         "mantlet.authentication": ["ApiKeys", "Authenticator", "Basic", "Session"],
         "mantlet.authorization": ["Allow", "Authorizer", "Cedar", "authorize"],
+        "mantlet.authentication.introspection": ["Introspection"],
+        "mantlet.authentication.keys.discovery": ["Discovery"],
+        "mantlet.authentication.keys.jwks_file": ["JwksFile"],
+        "mantlet.authentication.keys.jwks_url": ["JwksUrl"],
         "mantlet.core.identity": ["Identity"],
         "mantlet.core.modes": ["Mode", "ModeOption", "check_mode"],
         "mantlet.core.policy": ["Close", "HealthState", "Message", "Policy"],

@@ -11,7 +11,7 @@ from typing import Any, Final
 from mantlet.authentication.errors import InvalidCredential
 from mantlet.core.identity import Identity
 
-__all__ = ["RFC_9068", "ClaimRules"]
+__all__ = ["RFC_9068", "ClaimRules", "frozen"]
 
 #: The claims that an access token must have besides those that every token must have here:
 #: ``iss``, ``aud``, ``exp`` and the subject (RFC 9068, 2.2).
@@ -105,7 +105,7 @@ class ClaimRules:
             scheme,
             _scopes(claims),
             self._find_roles(claims) if self._roles else frozenset(),
-            _frozen(claims),
+            frozen(claims),
             None,
             expires,
         )
@@ -188,10 +188,10 @@ def _scopes(claims: dict[str, Any]) -> frozenset[str]:
 
 
 # Any: values of JSON.
-def _frozen(value: Any) -> Any:
+def frozen(value: Any) -> Any:
     """Return a value that nobody can change, since later requests get the same one."""
     if type(value) is dict:
-        return MappingProxyType({name: _frozen(inner) for name, inner in value.items()})
+        return MappingProxyType({name: frozen(inner) for name, inner in value.items()})
     if type(value) is list:
-        return tuple([_frozen(inner) for inner in value])
+        return tuple([frozen(inner) for inner in value])
     return value
