@@ -255,8 +255,9 @@ def test_the_server_can_tell_the_certificate_itself() -> None:
     for change in ({"client_cert_error": "expired"}, {"client_cert_chain": ()}):
         extensions = {"tls": tls | change}
         assert send(asgi, scheme, None, scope={"extensions": extensions}).status == 401
-    for missing in ({}, ...):
-        assert send(asgi, scheme, None, scope={"extensions": missing}).status == 401
+    nothing: list[Any] = [{}, ...]
+    for extensions in nothing:
+        assert send(asgi, scheme, None, scope={"extensions": extensions}).status == 401
     environ = {"SSL_CLIENT_CERT": ISSUED.pem}
     assert send(wsgi, scheme, None, environ=environ).status == 200
     assert (
