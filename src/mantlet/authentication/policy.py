@@ -71,11 +71,13 @@ class _Source:
 
     Attributes:
         name: the auth-scheme of its challenge.
+        place: see `Authentication.source()`.
         schemes: the first that accepts a credential verifies it.
         is_private: whether caches don't know that it holds a credential.
     """
 
     name: str
+    place: str
     schemes: tuple[Scheme, ...]
     is_private: bool
 
@@ -135,9 +137,13 @@ class Authenticator(Policy):
         self._user = None if user is None else check_callback("user", user)
         self._by_auth_scheme = _authorization_sources(schemes, dpop)
         own = [scheme for scheme in schemes if not scheme.authorization]
-        sources = [(one, _Source(_auth_scheme(one), (one,), is_private=True)) for one in own]
-        self._others = [pair for pair in sources if not pair[0].is_ambient]
-        self._ambient = [pair for pair in sources if pair[0].is_ambient]
+        others = [(one, _own_source(one)) for one in own]
+        self._others = [pair for pair in others if not pair[0].is_ambient]
+        self._ambient = [pair for pair in others if pair[0].is_ambient]
+        #: Where credentials are read; see `source()`.
+        self.sources = frozenset(
+            one.place for one in (*self._by_auth_scheme.values(), *(one for _, one in others))
+        )
         self._challenges = Challenges(_challenges(schemes, dpop), realm)
         names = dict.fromkeys(("authorization", *(one.header for one in own if one.header)))
         self.request_headers = self._names = HeaderNames(*names)
@@ -290,7 +296,7 @@ class Authenticator(Policy):
 
     # -- for other policies -----------------------------------------------------------------------
 
-    async def identify(self, request: Request) -> Identity | None:
+    async def identify(self, request: Request, *, optional: bool = False) -> Identity | None:
         """Return who is asking; see `Authentication`."""
         state = request.state
         if state._authentication is not self:
@@ -299,10 +305,18 @@ class Authenticator(Policy):
                 if identity is not None and not isinstance(identity, Identity):
                     identity = await identity
             except CREDENTIAL_ERRORS as error:
-                raise self._problem(request, error) from None
+                if not optional:
+                    raise self._problem(request, error) from None
+                self._report(request, "took for anonymous", error.reason)
+                identity = None
             state.identity = identity
             state._authentication = self
         return state.identity
+
+    def source(self, request: Request) -> str:
+        """Return where the credential of an identified request was; see `Authentication`."""
+        place: str = request.state._credential.place
+        return place
 
     def unauthorized(self) -> Problem:
         """Return the response to a request without a credential; see `Authentication`."""
@@ -396,13 +410,17 @@ def _authorization_sources(schemes: Sequence[Scheme], dpop: Dpop | None) -> dict
         by_name[_DPOP] = by_name[_BEARER]
     sources: dict[str, _Source] = {}
     for name, readers in by_name.items():
-        source = _Source(name, tuple(readers), is_private=False)
+        place = (_BEARER if name == _DPOP else name).lower()
+        source = _Source(name, place, tuple(readers), is_private=False)
         sources[name] = sources[name.lower()] = source
     return sources
 
 
-def _auth_scheme(scheme: Scheme) -> str:
-    return scheme.challenge.partition(" ")[0]
+def _own_source(scheme: Scheme) -> _Source:
+    """Return the source of a scheme that does not read ``Authorization``."""
+    name = scheme.challenge.partition(" ")[0]
+    place = "mutual tls" if scheme.name == "client_certificate" else scheme.source.lower()
+    return _Source(name, place, (scheme,), is_private=True)
 
 
 def _challenges(schemes: Sequence[Scheme], dpop: Dpop | None) -> list[str]:

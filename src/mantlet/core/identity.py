@@ -6,6 +6,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 if TYPE_CHECKING:
+    from mantlet.core.policy import HealthState
     from mantlet.core.problem import Problem
     from mantlet.core.request import Request
 
@@ -41,13 +42,31 @@ class Identity:
 class Authentication(Protocol):
     """The policy that authenticates, as the other policies see it (`State._authentication`)."""
 
-    def identify(self, request: "Request") -> Awaitable[Identity | None]:
+    @property
+    def sources(self) -> Collection[str]:
+        """Where it reads credentials; see `source()`."""
+        ...
+
+    def identify(self, request: "Request", *, optional: bool = False) -> Awaitable[Identity | None]:
         """Return who is asking, None if the request has no credential.
 
         The credential is verified once in an exchange, whoever asks.
 
+        Args:
+            request: the request.
+            optional: whether a credential that is not accepted counts as none.
+
         Raises:
             Problem: the credential is invalid, or can't be verified now.
+        """
+        ...
+
+    def source(self, request: "Request") -> str:
+        """Return where the credential of an identified request was.
+
+        That is the auth-scheme of ``Authorization``, such as ``"bearer"`` (also for DPoP); the name
+        of the header; ``"cookie "`` and the name of the cookie; or ``"mutual tls"``. All in lower
+        case.
         """
         ...
 
@@ -61,4 +80,16 @@ class Authentication(Protocol):
         Args:
             scopes: all scopes that the request needs.
         """
+        ...
+
+    def startup(self) -> Awaitable[None] | None:
+        """Prepare before the first request, as `Policy.startup`; it may be called again."""
+        ...
+
+    def shutdown(self) -> Awaitable[None] | None:
+        """Release the resources of `startup`; it may be called again."""
+        ...
+
+    def health(self) -> Mapping[str, "HealthState"]:
+        """Return the state of each provider, as `Policy.health`."""
         ...

@@ -14,7 +14,12 @@ from mantlet._internal.extras import import_extra
 from mantlet.core.modes import Mode, ModeOption, RouteModes, check_mode
 from mantlet.guard.combined import CombinedSource
 from mantlet.guard.coverage import OperationSource
-from mantlet.guard.credentials import CredentialCheck, make_security, validate_checks
+from mantlet.guard.credentials import (
+    Judge,
+    make_security,
+    validate_authentication,
+    validate_checks,
+)
 from mantlet.guard.limits import BodyLimits
 from mantlet.guard.operation_validator import operation_validator
 from mantlet.guard.options import (
@@ -144,7 +149,7 @@ class RouterBuilder:
     def build(
         self,
         source: OperationSource,
-        security: Mapping[str, CredentialCheck] | None,
+        security: Judge,
         *,
         allow_unused: bool = False,
     ) -> OperationRouter:
@@ -152,7 +157,7 @@ class RouterBuilder:
 
         Args:
             source: the source.
-            security: the checks of credentials, or None if the app authenticates.
+            security: who judges credentials.
             allow_unused: whether there may be checks of schemes that no operation has.
 
         Raises:
@@ -161,14 +166,16 @@ class RouterBuilder:
         """
         settings = settings_by_operation(self.settings, self.patterns, source.names())
         operations = list(source.compile(settings))
-        if security is not None:
+        if isinstance(security, Mapping):
             validate_checks(operations, security, allow_unused=allow_unused)
+        elif security is not None:
+            validate_authentication(operations, security)
         source.log_ignored()
         validators = [
             operation_validator(
                 operation,
                 settings[operation.method, operation.template],
-                make_security(operation.security, security),
+                make_security(operation, security),
             )
             for operation in operations
         ]

@@ -59,7 +59,9 @@ class CombinedSource:
         for operation in self._document.compile({**settings, **own}):
             key = _key((operation.method, operation.template))
             if key in self._replaced:
-                by_key[key] = replace(by_key[key], bases=operation.bases)
+                by_key[key] = replace(
+                    by_key[key], bases=operation.bases, security=operation.security
+                )
             else:
                 yield operation
         yield from by_key.values()

@@ -12,8 +12,9 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from inspect import isawaitable
-from typing import Final, Literal, Protocol
+from typing import Final, Literal, Protocol, cast
 
+from mantlet.core.identity import Authentication, Identity
 from mantlet.core.request import Request
 from mantlet.guard.errors import ErrorItem, Place, ValidationFailed, pointer
 from mantlet.guard.operation import Operation, Requirement, Scheme
@@ -23,11 +24,14 @@ from mantlet.http.percent_encoding import decode_escapes
 __all__ = [
     "Credential",
     "CredentialCheck",
+    "Judge",
     "Security",
     "SecurityOfApp",
+    "SecurityOfAuthenticator",
     "SecurityRequirements",
     "check_security",
     "make_security",
+    "validate_authentication",
     "validate_checks",
 ]
 
@@ -39,6 +43,8 @@ _TOKEN68: Final = re.compile(r"[A-Za-z0-9\-._~+/]+=*")
 _MAX_LENGTH: Final = 8192
 #: The kinds of schemes whose credential is in the header ``Authorization``.
 _AUTHORIZATION_KINDS: Final = frozenset({"http", "oauth2", "openIdConnect"})
+#: The kinds of schemes whose requirements list scopes.
+_SCOPED: Final = frozenset({"oauth2", "openIdConnect"})
 _REPEATED: Final = ErrorItem(
     "header", "/Authorization", "repeated_credential", "The header must not be repeated"
 )
@@ -68,22 +74,52 @@ class Credential:
 CredentialCheck = Callable[[Request, Credential], bool | Awaitable[bool]]
 
 
+#: Who judges credentials: callables by the names of the document's schemes, or a policy that
+#: authenticates; None for the app.
+Judge = Mapping[str, CredentialCheck] | Authentication | None
+
+
 def check_security(
-    option: Literal["app"] | Mapping[str, CredentialCheck] | None,
-) -> Mapping[str, CredentialCheck] | None:
-    """Return the callables of the option ``security``; None if the app authenticates.
+    option: Literal["app"] | Mapping[str, CredentialCheck] | Authentication | None,
+) -> Judge:
+    """Return the judge that the option ``security`` names.
 
     Raises:
-        TypeError: it is neither ``"app"`` nor a mapping to callables.
+        TypeError: it is neither ``"app"``, a mapping to callables nor an `Authenticator`.
     """
     if option == "app":
         return None
+    if callable(getattr(option, "identify", None)):
+        return cast("Authentication", option)
     if option is not None and not isinstance(option, Mapping):
-        raise TypeError(f'security must be "app" or a mapping of callables, not {option!r}')
+        raise TypeError(
+            f'security must be "app" or a mapping of callables, or an Authenticator, not {option!r}'
+        )
     for name, check in (option or {}).items():
         if not callable(check):
             raise TypeError(f"security must hold a callable for {name!r}, not {check!r}")
     return dict(option or {})
+
+
+def validate_authentication(
+    operations: Iterable[Operation], authentication: Authentication
+) -> None:
+    """Log how many operations an `Authenticator` can't open, and for which schemes."""
+    closed: dict[str, None] = {}
+    count = 0
+    for operation in operations:
+        security = operation.security
+        if any(not one or _source(one) in authentication.sources for one in security):
+            continue
+        closed.update(dict.fromkeys(scheme.name for one in security for scheme, _ in one))
+        count += bool(security)
+    if closed:
+        _log.warning(
+            "SchemaGuard: %s closed (401), since no scheme of the Authenticator reads their "
+            "credentials, or they require several at once: %s",
+            "1 operation is" if count == 1 else f"{count} operations are",
+            ", ".join(map(repr, closed)),
+        )
 
 
 def validate_checks(
@@ -141,17 +177,21 @@ class Security(Protocol):
         ...
 
 
-def make_security(
-    alternatives: tuple[Requirement, ...], checks: Mapping[str, CredentialCheck] | None
-) -> Security | None:
+def make_security(operation: Operation, judge: Judge) -> Security | None:
     """Return the credentials that an operation requires; None if it requires none.
 
     Args:
-        alternatives: requirements, of which one must be satisfied completely.
-        checks: by the schemes' names; None if the app authenticates.
+        operation: the operation, whose alternatives are requirements of which one must be satisfied
+            completely.
+        judge: who judges them.
     """
-    if checks is not None:
-        return SecurityRequirements(alternatives, checks) if any(alternatives) else None
+    alternatives = operation.security
+    if isinstance(judge, Mapping):
+        return SecurityRequirements(alternatives, judge) if any(alternatives) else None
+    if judge is not None:
+        # A contract can't say that it is public, as a document can.
+        is_public = not all(alternatives) or not (alternatives or operation.is_pattern)
+        return SecurityOfAuthenticator(alternatives, judge, is_public=is_public)
     schemes = (scheme for requirement in alternatives for scheme, _ in requirement)
     uses_header = any(scheme.kind in _AUTHORIZATION_KINDS for scheme in schemes)
     return _SECURITY_OF_APP if uses_header else None
@@ -176,6 +216,83 @@ class SecurityOfApp:
         """
         if len(request.headers.getall("Authorization")) > 1:
             raise ValidationFailed(400, [_REPEATED])
+
+
+class SecurityOfAuthenticator:
+    """Leaves credentials to an `Authenticator`: who is asking, and all responses, are its own.
+
+    The guard compares the identity with the requirements: the place of the credential and the
+    scopes, or, for schemes other than OAuth 2.0's, also roles (OpenAPI 3.1, 4.8.30).
+
+    Args:
+        alternatives: requirements, of which one must be satisfied; without any, any credential is
+            enough.
+        authentication: the policy that authenticates.
+        is_public: whether anonymous requests pass.
+    """
+
+    __slots__ = ("_alternatives", "_authentication", "_is_public", "_takes_any")
+
+    def __init__(
+        self,
+        alternatives: tuple[Requirement, ...],
+        authentication: Authentication,
+        *,
+        is_public: bool,
+    ) -> None:
+        self._authentication = authentication
+        self._is_public = is_public
+        self._takes_any = not alternatives
+        # A requirement of several schemes needs several credentials, which no identity has.
+        self._alternatives = [
+            (_source(one), frozenset(one[0][1]), one[0][0].kind in _SCOPED)
+            for one in alternatives
+            if len(one) == 1
+        ]
+
+    async def check(self, request: Request) -> None:
+        """Require the identity of a request to satisfy one of the alternatives.
+
+        Raises:
+            Problem: the Authenticator's response.
+        """
+        authentication, is_public = self._authentication, self._is_public
+        identity = await authentication.identify(request, optional=is_public)
+        if is_public:
+            return
+        if identity is None:
+            raise authentication.unauthorized()
+        if self._takes_any:
+            return
+        source = authentication.source(request)
+        lacking = None
+        for own_source, needed, is_scoped in self._alternatives:
+            if own_source == source:
+                if needed <= _granted(identity, is_scoped=is_scoped):
+                    return
+                lacking = lacking or needed
+        if lacking is None:  # another kind of credential is needed
+            raise authentication.unauthorized()
+        raise authentication.insufficient_scope(sorted(lacking))
+
+
+def _granted(identity: Identity, *, is_scoped: bool) -> frozenset[str]:
+    return identity.scopes if is_scoped else identity.scopes | identity.roles
+
+
+def _source(requirement: Requirement) -> str:
+    """Return where the credential of a requirement is; see `Authentication.source()`."""
+    if len(requirement) != 1:
+        return ""
+    scheme = requirement[0][0]
+    if scheme.kind in _SCOPED:
+        return "bearer"
+    if scheme.kind == "mutualTLS":
+        return "mutual tls"
+    if scheme.kind == "http":
+        return scheme.scheme
+    places = {"header": scheme.field.lower(), "cookie": f"cookie {scheme.field.lower()}"}
+    return places.get(scheme.place, "")  # a key in the query is not read
 
 
 class SecurityRequirements:

@@ -24,6 +24,7 @@ from os import PathLike
 from typing import Any, Literal, Self
 from weakref import finalize
 
+from mantlet.core.identity import Authentication
 from mantlet.core.modes import ModeOption
 from mantlet.core.policy import Close, HealthState, Message, Policy
 from mantlet.core.problem import Problem
@@ -108,9 +109,11 @@ class SchemaGuard(Policy):
         validator_messages: which messages of the models' own validators, such as that of a
             ``ValueError``, reach the client: those that hold nothing of the input (``"safe"``),
             also the others with ``...`` in place of the input (``"stripped"``), or ``"none"``.
-        security: callables that check credentials, by the names of the document's schemes; or
-            ``"app"`` if the app authenticates. Operations that no callable can open are closed with
-            401.
+        security: an `Authenticator`, which says who is asking and answers for missing and invalid
+            credentials, while the document says which operations need one, of which kind and with
+            which scopes; or callables that check credentials, by the names of the document's
+            schemes; or ``"app"`` if the app authenticates. Operations that nobody can open are
+            closed with 401.
         on_invalid: what to do with an operation whose declaration in the document is faulty:
             ``"error"`` to raise a `DocumentError` with all faults, ``"close"`` to answer requests
             for it with 501, or ``"open"`` to let them pass with only the path, the method and the
@@ -164,7 +167,7 @@ class SchemaGuard(Policy):
         shape: Shape = "problem",
         validator_messages: ValidatorMessages = "safe",
         # documents and apps
-        security: Literal["app"] | Mapping[str, CredentialCheck] | None = None,
+        security: Literal["app"] | Mapping[str, CredentialCheck] | Authentication | None = None,
         on_invalid: OnInvalid = "error",
         compile: Compile = "auto",
         servers: ServerMode = "optional",
@@ -188,6 +191,14 @@ class SchemaGuard(Policy):
         patterns = [OperationPattern(text, options) for text, options in (routes or {}).items()]
         self.mode, modes = decide_modes(mode, patterns)
         self._security = check_security(security)
+        judge = self._security
+        #: The policy that authenticates for this one, which has to start and stop with it.
+        self._authentication = None if judge is None or isinstance(judge, Mapping) else judge
+        if self._authentication is not None and {"path", "method"} & set(allow):
+            raise ValueError(
+                'allow must not have "path" or "method" where security is an Authenticator: '
+                "undeclared requests would need no credential; declare or exempt them"
+            )
         document_options = DocumentOptions(
             formats,
             regex_lookaround,
@@ -220,6 +231,10 @@ class SchemaGuard(Policy):
         self._is_stale = False
         self._router = self._builder.build(self._source, self._security)
         disabled = {"on_finish", "shutdown"} if findings is None else set()
+        if self._authentication is None:
+            disabled.add("startup")
+        else:
+            disabled.discard("shutdown")
         if not self._router.has_websockets:
             disabled.add("on_message")
         response_modes = {responses, *(pattern.options.responses for pattern in patterns)}
@@ -276,8 +291,9 @@ class SchemaGuard(Policy):
         """
         checks = self._security
         if security is not None:
-            if checks is None:
-                raise ValueError('reload() takes no callables: with security="app" the app checks')
+            if not isinstance(checks, Mapping):
+                by = 'with security="app" the app' if checks is None else "the Authenticator"
+                raise ValueError(f"reload() takes no callables: {by} checks")
             checks = {**checks, **security}
         self._is_stale = True  # until the new document has been accepted
         new = self._builder.replace_document(self._source, document)
@@ -395,13 +411,29 @@ class SchemaGuard(Policy):
         if self._reports.file is not None:
             self._reports.file.write_if_due()
 
+    # -- lifecycle --------------------------------------------------------------------------------
+
+    async def startup(self) -> None:
+        """Start the Authenticator, which need not stand in the stack itself."""
+        waiting = None if self._authentication is None else self._authentication.startup()
+        if waiting is not None:
+            await waiting
+
     async def shutdown(self) -> None:
-        """Write the last findings to the worker's file."""
+        """Write the last findings to the worker's file, and stop the Authenticator."""
         if self._reports.file is not None:
             self._reports.file.write()
+        waiting = None if self._authentication is None else self._authentication.shutdown()
+        if waiting is not None:
+            await waiting
 
     # -- health -----------------------------------------------------------------------------------
 
     def health(self) -> Mapping[str, HealthState]:
-        """Return whether the document is the last one that `reload()` was given."""
-        return {"document": "stale" if self._is_stale else "ok"}
+        """Return whether the document is the last one that `reload()` was given.
+
+        And the states of the Authenticator's providers.
+        """
+        document: HealthState = "stale" if self._is_stale else "ok"
+        own = {"document": document}
+        return own if self._authentication is None else {**self._authentication.health(), **own}
