@@ -299,7 +299,8 @@ class Authenticator(Policy):
     async def identify(self, request: Request, *, optional: bool = False) -> Identity | None:
         """Return who is asking; see `Authentication`."""
         state = request.state
-        if state._authentication is not self:
+        # In report mode this policy is known, and the identity is not.
+        if state._authentication is not self or "identity" not in vars(state):
             try:
                 identity = self._authenticate(request)
                 if identity is not None and not isinstance(identity, Identity):

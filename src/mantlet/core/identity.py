@@ -90,6 +90,6 @@ class Authentication(Protocol):
         """Release the resources of `startup`; it may be called again."""
         ...
 
-    def health(self) -> Mapping[str, "HealthState"]:
+    def health(self) -> "Mapping[str, HealthState] | Awaitable[Mapping[str, HealthState]]":
         """Return the state of each provider, as `Policy.health`."""
         ...

@@ -13,8 +13,11 @@ from mantlet.http.headers import HeaderNames, Headers
 __all__ = ["RequestView"]
 
 T = TypeVar("T")
-#: Attributes of the state that the app may read, whatever the mode of the policy that set them.
-_SHARED: Final = ("_request_id", "_csp_nonce", "_rate_limit", "validated", "secrets")
+#: Attributes of the state that the app may read, whatever the mode of the policy that set them; and
+#: the policy that authenticates, whose challenges other policies send.
+_SHARED: Final = (
+    *("_authentication", "_csp_nonce", "_rate_limit", "_request_id", "secrets", "validated"),
+)
 
 
 class RequestView(Request):

@@ -429,11 +429,13 @@ class SchemaGuard(Policy):
 
     # -- health -----------------------------------------------------------------------------------
 
-    def health(self) -> Mapping[str, HealthState]:
+    async def health(self) -> Mapping[str, HealthState]:
         """Return whether the document is the last one that `reload()` was given.
 
         And the states of the Authenticator's providers.
         """
-        document: HealthState = "stale" if self._is_stale else "ok"
-        own = {"document": document}
-        return own if self._authentication is None else {**self._authentication.health(), **own}
+        states: dict[str, HealthState] = {}
+        if self._authentication is not None:
+            found = self._authentication.health()
+            states.update(found if isinstance(found, Mapping) else await found)
+        return {**states, "document": "stale" if self._is_stale else "ok"}

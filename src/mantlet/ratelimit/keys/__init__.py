@@ -15,6 +15,7 @@ gets a fresh one.
 from mantlet.ratelimit.keys.body import field, form, json
 from mantlet.ratelimit.keys.client_address import client_address
 from mantlet.ratelimit.keys.credentials import bearer_subject, cookie, header
+from mantlet.ratelimit.keys.identity import identity
 from mantlet.ratelimit.keys.key import (
     Key,
     KeyFunction,
@@ -36,6 +37,7 @@ __all__ = [
     "form",
     "hash_if_long",
     "header",
+    "identity",
     "json",
     "path_parameter",
 ]

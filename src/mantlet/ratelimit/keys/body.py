@@ -7,7 +7,7 @@ client could exploit that to have one account seen here and another by the app. 
 """
 
 from collections.abc import Callable
-from typing import Final, Literal
+from typing import Final
 
 from mantlet._internal.options import check_int
 from mantlet.core.request import Request
@@ -21,7 +21,9 @@ from mantlet.ratelimit.keys.key import (
     MISSING,
     Ambiguous,
     Key,
+    Missing,
     casefold_key,
+    check_missing,
     check_text,
     describe,
     hash_if_long,
@@ -30,8 +32,6 @@ from mantlet.ratelimit.keys.key import (
 __all__ = ["field", "form", "json"]
 
 Normalize = Callable[[str], str]
-#: The treatment of a request without the value: no limit, or a bucket that all such requests share.
-Missing = Literal["skip", "share"]
 #: Returns every value that a parser could find.
 Read = Callable[[Request, bytes], list[str | None]]
 
@@ -227,7 +227,6 @@ def _body_type(request: Request) -> BodyType:
 
 def _check_options(limit: int, missing: Missing, normalize: Normalize | None) -> None:
     check_int("limit", limit, most=_MAX_LIMIT, unit="bytes")
-    if missing not in ("skip", "share"):
-        raise ValueError(f'missing must be "skip" or "share", not {missing!r}')
+    check_missing(missing)
     if normalize is not None and not callable(normalize):
         raise TypeError(f"normalize must be a function of the text, or None, not {normalize!r}")

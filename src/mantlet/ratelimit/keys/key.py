@@ -8,7 +8,7 @@ import re
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from hashlib import blake2b
 from ipaddress import IPv4Address, IPv6Address
-from typing import Any, Final
+from typing import Any, Final, Literal
 from unicodedata import normalize
 
 from mantlet._internal.coroutines import is_coroutine_function
@@ -21,14 +21,17 @@ __all__ = [
     "Key",
     "KeyFunction",
     "KeyResult",
+    "Missing",
     "as_key",
     "casefold_key",
+    "check_missing",
     "check_text",
     "constant",
     "describe",
     "digest",
     "hash_if_long",
     "is_digest",
+    "join_texts",
     "path_parameter",
 ]
 
@@ -43,6 +46,9 @@ KeyFunction = Callable[[Request], KeyResult]
 AMBIGUOUS: Final = "#ambiguous"
 #: The key of every request without the value, where those share a bucket. See above.
 MISSING: Final = "#missing"
+
+#: What a request without the value counts for: nothing, or one bucket for all of them.
+Missing = Literal["skip", "share"]
 
 _MAX_LENGTH = 64
 #: In characters. Unicode normalization takes quadratic time in the worst case.
@@ -238,6 +244,16 @@ def describe(factory: str, *arguments: object, **options: object) -> str:
     return f"{factory}({', '.join(every)})"
 
 
+def check_missing(missing: Missing) -> None:
+    """Check the option of what a request without the value counts for.
+
+    Raises:
+        ValueError: it has another value.
+    """
+    if missing not in ("skip", "share"):
+        raise ValueError(f'missing must be "skip" or "share", not {missing!r}')
+
+
 def _describe(value: object) -> str:
     return getattr(value, "__qualname__", None) or repr(value)
 
@@ -266,7 +282,7 @@ def _join(one: Key, other: Key) -> Key:
             if not isinstance(text, str):
                 return _join_later(texts, text, functions[index + 1 :], request)
             texts.append(text)
-        return _netstrings(texts)
+        return join_texts(texts)
 
     return Key(
         key,
@@ -294,9 +310,9 @@ async def _join_later(
         if text is None:
             return None
         texts.append(text)
-    return _netstrings(texts)
+    return join_texts(texts)
 
 
-def _netstrings(texts: list[str]) -> str:
+def join_texts(texts: list[str]) -> str:
     """Join texts, each preceded by its length, so that no two lists give the same text."""
     return "".join([f"{len(text)}:{text}" for text in texts])
