@@ -1,0 +1,169 @@
+"""Public routes: no spelling of a path, and no other method, opens one that is not public."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import flask
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+import mantlet
+from mantlet import ApiKeys, Authenticator, Session
+from tests.authentication.asking import (
+    KEYS,
+    WITH_KEY,
+    Tokens,
+    bearer,
+    every_scheme,
+    load,
+    whoami,
+)
+from tests.drive import Adapter, both_adapters
+
+if TYPE_CHECKING:
+    from flask.testing import FlaskClient
+
+PREFLIGHT = [("Origin", "https://app.example"), ("Access-Control-Request-Method", "DELETE")]
+
+
+@both_adapters
+@pytest.mark.parametrize(
+    ("method", "path", "is_public"),
+    [
+        ("GET", "/health", True),
+        ("HEAD", "/health", True),
+        ("GET", "/health/", True),
+        ("POST", "/health", False),
+        ("DELETE", "/health", False),
+        ("GET", "/healthy", False),
+        ("GET", "/health-records", False),
+        ("GET", "/admin/health", False),
+        ("GET", "/health/records", False),
+        ("GET", "/static/a.css", True),
+        ("GET", "/static/../admin", False),
+        ("GET", "/static/./../admin", False),
+        ("GET", "/static//../admin", False),
+        ("GET", "/static/%2e%2e/admin", True),  # a name: apps get it decoded once
+        ("POST", "/static/a.css", False),
+        ("GET", "/", False),
+    ],
+)
+def test_a_route_is_public_if_every_reading_of_it_is(
+    adapter: Adapter, method: str, path: str, is_public: bool
+) -> None:
+    auth = Authenticator(ApiKeys(KEYS), public=["GET /health", "GET /static/*"])
+    answer = adapter.drive(adapter.wrap(whoami, auth), method, path)
+    assert answer.status == (200 if is_public else 401)
+
+
+@both_adapters
+@pytest.mark.parametrize("name", ["X-HTTP-Method-Override", "X-Method-Override", "X-HTTP-Method"])
+def test_a_header_that_replaces_the_method_opens_nothing(adapter: Adapter, name: str) -> None:
+    app = adapter.wrap(
+        whoami, Authenticator(ApiKeys(KEYS), public=["POST /search", "GET /search", "OPTIONS *"])
+    )
+    statuses = [
+        adapter.drive(app, method, "/search", headers=[(name, other)]).status
+        for method, other in (
+            *(("POST", "GET"), ("POST", "DELETE"), ("POST", "delete"), ("POST", "GET, DELETE")),
+            *(("OPTIONS", "DELETE"), ("POST", "")),
+        )
+    ]
+    assert statuses == [200, 401, 401, 401, 401, 401]
+
+
+@both_adapters
+@pytest.mark.parametrize(
+    ("headers", "who"),
+    [
+        ([], "nobody"),
+        ([WITH_KEY], "robot by api_key"),
+        ([bearer("good")], "ada by tokens"),
+        ([bearer("expired")], "nobody"),
+        ([bearer("away")], "nobody"),
+        ([bearer("good"), WITH_KEY], "nobody"),
+        ([("X-API-Key", "another")], "nobody"),
+        ([("Cookie", "session=s9")], "nobody"),
+        ([("Cookie", "session=s1; session=s2")], "nobody"),
+    ],
+)
+def test_a_public_route_takes_a_credential_that_is_not_valid_for_none(
+    adapter: Adapter, headers: list[tuple[str, str]], who: str
+) -> None:
+    app = adapter.wrap(whoami, Authenticator(*every_scheme(), public=["GET /"]))
+    answer = adapter.drive(app, headers=headers)
+    assert (answer.status, answer.body) == (200, who.encode())
+
+
+@both_adapters
+def test_a_public_route_forgets_what_an_outer_authenticator_has_found(adapter: Adapter) -> None:
+    app = adapter.wrap(
+        whoami, Authenticator(Tokens()), Authenticator(ApiKeys(KEYS), public=["GET /"])
+    )
+    assert adapter.drive(app, headers=[bearer("good")]).body == b"nobody"
+
+
+@both_adapters
+def test_preflights_need_a_credential_unless_options_is_public(adapter: Adapter) -> None:
+    closed = adapter.wrap(whoami, Authenticator(ApiKeys(KEYS)))
+    assert adapter.drive(closed, "OPTIONS", "/orders", headers=PREFLIGHT).status == 401
+    for pattern in ("OPTIONS *", "OPTIONS /*"):
+        app = adapter.wrap(whoami, Authenticator(ApiKeys(KEYS), public=[pattern]))
+        for path in ("/orders", "/", "/a/b/c", "*"):
+            if path == "*" and adapter.name == "wsgi":
+                continue  # the checker of environs wants a slash
+            assert adapter.drive(app, "OPTIONS", path, headers=PREFLIGHT).status == 200
+        assert adapter.drive(app, "GET", "/orders", headers=PREFLIGHT).status == 401
+        assert adapter.drive(app, "DELETE", "/*").status == 401
+
+
+@pytest.mark.parametrize(
+    ("public", "kind", "text"),
+    [
+        ("GET /health", TypeError, r"public must be a list of patterns"),
+        (["/health"], ValueError, r"/health"),
+        (["GET *"], ValueError, r"GET"),
+        (["OPTIONS /* /*"], ValueError, r"OPTIONS"),
+        ([7], TypeError, r"7"),
+    ],
+)
+def test_other_patterns_are_refused(public: Any, kind: type[Exception], text: str) -> None:
+    with pytest.raises(kind, match=text):
+        Authenticator(ApiKeys(KEYS), public=public)
+
+
+SEGMENTS = st.sampled_from(
+    ["", "public", "private", ".", "..", "%2e%2e", "%2F", ";x", "public%0A", "PUBLIC", "%00", "\\"]
+)
+
+
+def flask_app() -> tuple[FlaskClient, list[str]]:
+    """Return a client of a wrapped Flask app, and the endpoints that ran."""
+    ran: list[str] = []
+    app = flask.Flask(__name__)
+
+    @app.get("/public")
+    @app.get("/public/<path:rest>")
+    def public(rest: str = "") -> str:
+        return rest
+
+    @app.route("/", methods=["GET", "POST", "OPTIONS"])
+    @app.route("/<path:rest>", methods=["GET", "POST", "OPTIONS"])
+    def private(rest: str = "") -> str:
+        ran.append(rest)
+        return rest
+
+    auth = Authenticator(Session(load), public=["GET /public", "GET /public/*"])
+    mantlet.install(app, auth)
+    return app.test_client(), ran
+
+
+@given(st.lists(SEGMENTS, max_size=5), st.sampled_from(["GET", "POST", "HEAD", "OPTIONS"]))
+@example(["public", "..", "private"], "GET")
+@example(["", "public"], "GET")
+def test_no_spelling_reaches_a_view_that_is_not_public(segments: list[str], method: str) -> None:
+    client, ran = flask_app()
+    client.open("/" + "/".join(segments), method=method)
+    assert ran == []
