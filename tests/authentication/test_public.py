@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import flask
 import pytest
@@ -20,10 +20,7 @@ from tests.authentication.asking import (
     load,
     whoami,
 )
-from tests.drive import Adapter, both_adapters
-
-if TYPE_CHECKING:
-    from flask.testing import FlaskClient
+from tests.drive import Adapter, both_adapters, drive_wsgi
 
 PREFLIGHT = [("Origin", "https://app.example"), ("Access-Control-Request-Method", "DELETE")]
 
@@ -135,12 +132,12 @@ def test_other_patterns_are_refused(public: Any, kind: type[Exception], text: st
 
 
 SEGMENTS = st.sampled_from(
-    ["", "public", "private", ".", "..", "%2e%2e", "%2F", ";x", "public%0A", "PUBLIC", "%00", "\\"]
+    ["", "public", "private", ".", "..", "%2e%2e", "%2F", ";x", "public\n", "PUBLIC", "\x00", "\\"]
 )
 
 
-def flask_app() -> tuple[FlaskClient, list[str]]:
-    """Return a client of a wrapped Flask app, and the endpoints that ran."""
+def flask_app() -> tuple[Any, list[str]]:
+    """Return a wrapped Flask app, and the paths of the private requests that reached a view."""
     ran: list[str] = []
     app = flask.Flask(__name__)
 
@@ -156,14 +153,17 @@ def flask_app() -> tuple[FlaskClient, list[str]]:
         return rest
 
     auth = Authenticator(Session(load), public=["GET /public", "GET /public/*"])
-    mantlet.install(app, auth)
-    return app.test_client(), ran
+    return mantlet.install(app, auth), ran
+
+
+APP, RAN = flask_app()
 
 
 @given(st.lists(SEGMENTS, max_size=5), st.sampled_from(["GET", "POST", "HEAD", "OPTIONS"]))
 @example(["public", "..", "private"], "GET")
 @example(["", "public"], "GET")
+@example(["public"], "GET")
 def test_no_spelling_reaches_a_view_that_is_not_public(segments: list[str], method: str) -> None:
-    client, ran = flask_app()
-    client.open("/" + "/".join(segments), method=method)
-    assert ran == []
+    answer = drive_wsgi(APP, method, "/" + "/".join(segments))
+    assert answer.status in (200, 308, 401, 404)
+    assert RAN == []
