@@ -53,10 +53,11 @@ def _next(error: BaseException, most: int) -> list[BaseException]:
 
 def _linked(error: BaseException, read: Callable[[object, str, None], Any]) -> list[BaseException]:
     wrapped, cause = read(error, "orig", None), read(error, "__cause__", None)
-    is_hidden = read(error, "__suppress_context__", None)
-    context = None if is_hidden else read(error, "__context__", None)
+    context = read(error, "__context__", None)
     if wrapped is cause is context is None:
         return []  # the usual case
+    if read(error, "__suppress_context__", None):
+        context = None
     return [one for one in (wrapped, cause, context) if isinstance(one, BaseException)]
 
 

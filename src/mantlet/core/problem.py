@@ -121,7 +121,11 @@ class Problem(MantletError):
         envelope: Envelope | None = request.state._envelope
         if envelope is not None:
             return envelope.render(self, request)
-        return self.with_body(MEDIA_TYPE, self.as_json(request))
+        return self._reply_in_json()
+
+    def _reply_in_json(self) -> Reply:
+        """Return the response outside of an `ErrorEnvelope`, where clients know no id."""
+        return self.with_body(MEDIA_TYPE, self._document(None))
 
     def with_body(self, media_type: str, body: bytes, *, varies: bool = False) -> Reply:
         """Return a response with the headers of this problem and the given body.
@@ -183,12 +187,9 @@ class FixedProblem(Problem):
         #: of several.
         self._headers: tuple[dict[str, tuple[tuple[str, str], ...]], ...] = ({}, {})
         #: Its response outside of an `ErrorEnvelope`.
-        self._plain = self.with_body(MEDIA_TYPE, self._document(None))
+        self._plain = super()._reply_in_json()
 
-    def reply(self, request: Request) -> Reply:
-        """Return a response with this problem, in a form that the client accepts."""
-        if request.state._envelope is not None:
-            return super().reply(request)
+    def _reply_in_json(self) -> Reply:
         return Reply._of(self.status, self._plain.headers, self._plain.body)
 
     def _common_parts(self) -> tuple[str, str]:

@@ -15,6 +15,7 @@ from mantlet.core.problem import STATUS_LINES, forget_raise, phrase
 from mantlet.core.response import Reply, Response
 from mantlet.core.response_pipeline import SEND_END
 from mantlet.core.stack import InwardResult, PlacedHook, PolicyHooks, run_response_hooks
+from mantlet.exceptions import MantletError
 from mantlet.http.headers import TextHeaders, replace_headers
 from mantlet.wsgi.exchange import NO_CHUNK, ExcInfo, Write, WsgiExchange, close_body, response_of
 from mantlet.wsgi.request import WsgiRequest
@@ -337,9 +338,14 @@ class WsgiHttpRequest(WsgiRequest):
 
         Where policies were told that they had seen everything, nothing is, and the app is stopped
         as PEP 3333 says ("Handling the Content-Length Header").
+
+        Raises:
+            MantletError: there is more, and a policy has filtered the body.
         """
         try:
             for chunk in iterator:
+                if chunk and self._exchange is not None:
+                    raise MantletError("the app sent more than its Content-Length")
                 if chunk and self._hooks.on_success:
                     return
                 yield chunk
