@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import json
 from base64 import urlsafe_b64encode
 from functools import cache
@@ -10,7 +11,7 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import rsa
 from joserfc import jws
-from joserfc.jwk import ECKey, OctKey, OKPKey, RSAKey
+from joserfc.jwk import ECKey, OKPKey, RSAKey
 
 from mantlet.authentication.jwt.algorithms import ASYMMETRIC, HMAC
 
@@ -115,6 +116,7 @@ def signature(message: bytes, key: Any, algorithm: str) -> bytes:
     """Return the signature of a message."""
     if key is None:
         key = pair(kind_of(algorithm))
-    if algorithm in HMAC and isinstance(key, bytes):
-        key = OctKey.import_key(key)
-    return jws.JWSRegistry.algorithms[algorithm].sign(message, key)
+    if algorithm in HMAC:
+        return hmac.digest(key, message, f"sha{algorithm[2:]}")
+    made: bytes = jws.JWSRegistry.algorithms[algorithm].sign(message, key)
+    return made

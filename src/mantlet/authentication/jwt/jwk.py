@@ -33,6 +33,16 @@ _CURVES: Final = {
     "EC": {"P-256": 32, "P-384": 48, "P-521": 66},
     "OKP": {"Ed25519": 32, "Ed448": 57},
 }
+#: The y-coordinates of points of small order, also of 2^255-19 and more (RFC 7748, 6.1): whoever
+#: has such a public key can have made no signature, and everyone can make all of them.
+_P: Final = 2**255 - 19
+_SMALL_ORDER: Final = frozenset(
+    {
+        *(0, 1, _P - 1, _P, _P + 1),
+        0x7A03AC9277FDC74EC6CC392CFA53202A0F67100D760B3CBA4FD84D3D706A17C7,
+        0x05FC536D880238B13933C6D305ACDFD5F098EFF289F4C345B027B2C28F95E826,
+    }
+)
 #: For some small primes, the remainders of moduli of a library with a flaw, the powers of 65537
 #: (CVE-2017-15361, Nemec et al., The Return of Coppersmith's Attack, 2.2).
 _FLAWED: Final = {
@@ -186,6 +196,10 @@ def _curve_members(jwk: Mapping[str, Any], key_type: str) -> tuple[dict[str, str
         if len(_value(jwk, name)) != size:
             raise UnusableKey(f"{name} must have {size} bytes")
         members[name] = jwk[name]
+    if curve == "Ed25519":
+        encoded = int.from_bytes(_value(jwk, "x"), "little")
+        if encoded % 2**255 in _SMALL_ORDER:
+            raise UnusableKey("x is a point of small order, with which everyone can sign")
     return members, curve, 2 * size
 
 
