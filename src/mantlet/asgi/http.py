@@ -1,8 +1,9 @@
 """An HTTP request under ASGI, and the usual response to it.
 
 Nearly all responses have a status below 400 and a body of known length in one message. Their head
-waits for the body, the response hooks run over both, and both are sent: here. Anything else is
-handled by an `AsgiHttpExchange`, which gets what has arrived so far.
+waits for the body, the response hooks run over both, and both are sent: here. So is a policy's
+reply to a request, or to an exception that the app raises before it has sent anything. Anything
+else is handled by an `AsgiHttpExchange`, which gets what has arrived so far.
 """
 
 from collections.abc import Awaitable

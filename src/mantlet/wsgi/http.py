@@ -2,8 +2,9 @@
 
 Nearly all responses have a status below 400, and a first chunk that is all of the body: the only
 one of a list, or as long as ``Content-Length`` says. The response hooks run over it, and it is
-handed to the server: here. Anything else is handled by a `WsgiExchange`, which gets what has
-arrived so far.
+handed to the server: here. So is a policy's reply to a request, or to an exception that the app
+raises before it has called ``start_response``. Anything else is handled by a `WsgiExchange`, which
+gets what has arrived so far.
 """
 
 from collections.abc import Iterable, Iterator
