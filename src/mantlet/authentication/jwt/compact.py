@@ -21,8 +21,9 @@ __all__ = ["CompactJws", "check_header", "media_types", "parse_compact", "parse_
 #: Header parameters that change what the parts mean: critical extensions, detached payloads, and
 #: those of encryption (RFC 7515, 4.1.11; RFC 7797, 3; RFC 7516, 4.1).
 _REFUSED: Final = frozenset({"crit", "b64", "enc", "zip", "epk", "p2c", "p2s"})
+# Any: types.
 #: The types of the other parameters (RFC 7515, 4.1), also of those that are not used.
-_TYPES: Final = {
+_TYPES: Final[dict[str, Any]] = {
     **dict.fromkeys(("alg", "cty", "jku", "kid", "typ", "x5t", "x5t#S256", "x5u"), str),
     "jwk": dict,
     "x5c": list,
@@ -69,7 +70,7 @@ def parse_compact(token: str, *, max_size: int, error: str = "invalid_token") ->
         header = parse_object(decode_base64url(first))
         if not _REFUSED.isdisjoint(header):
             reason = "has an extension that is not supported"
-        elif not all(isinstance(value, _TYPES.get(name, object)) for name, value in header.items()):
+        elif not _is_well_formed(header):
             reason = "has a header parameter of the wrong type"
         payload = decode_base64url(second)
         signature = decode_base64url(third)
@@ -82,6 +83,19 @@ def parse_compact(token: str, *, max_size: int, error: str = "invalid_token") ->
     if not signature:
         raise InvalidCredential("the token has no signature", error=error)
     return CompactJws(header, payload, b"%s.%s" % (first, second), signature)
+
+
+# Any: values of JSON.
+def _is_well_formed(header: dict[str, Any]) -> bool:
+    """Return whether parameters have the types of RFC 7515, 4.1, used or not."""
+    for name, value in header.items():
+        if not isinstance(value, _TYPES.get(name, object)):
+            return False
+        if name in ("jku", "x5u") and not value.startswith(("https://", "http://")):
+            return False
+        if name == "x5c" and not all(isinstance(one, str) for one in value):
+            return False
+    return True
 
 
 # Any: values of JSON.
