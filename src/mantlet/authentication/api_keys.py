@@ -5,7 +5,7 @@ from hashlib import sha256
 from typing import Any, Final
 
 from mantlet._internal.options import KnowsOptions
-from mantlet.authentication.callbacks import as_identity, call, check_callback
+from mantlet.authentication.callbacks import as_identity, call, check_callback, check_expiry
 from mantlet.authentication.errors import AmbiguousCredential, InvalidCredential
 from mantlet.authentication.scheme import Scheme
 from mantlet.core.identity import Identity
@@ -66,7 +66,9 @@ class ApiKeys(KnowsOptions, Scheme):
         self._known: Mapping[str, Identity] = {}
         if isinstance(lookup, Mapping):
             self._known = {
-                _check_digest(digest): as_identity(value, self.name, "lookup")
+                _check_digest(digest): value
+                if isinstance(value, Identity)
+                else as_identity(value, self.name, "lookup")
                 for digest, value in lookup.items()
             }
         else:
@@ -94,14 +96,14 @@ class ApiKeys(KnowsOptions, Scheme):
         """Return who a key belongs to.
 
         Raises:
-            InvalidCredential: it is unknown.
+            InvalidCredential: it is unknown, or has expired.
         """
         digest = sha256(credential.encode()).hexdigest()
         if self._function is None:
             identity = self._known.get(digest)
             if identity is None:
                 raise InvalidCredential("the key is unknown")
-            return identity
+            return check_expiry(identity)
         return self._look_up(request, self._function, digest)
 
     async def _look_up(

@@ -5,6 +5,7 @@ under ASGI it runs in a thread of the event loop's own pool; under WSGI it is ca
 """
 
 from collections.abc import Awaitable, Callable
+from time import time
 from typing import Any
 
 from mantlet._internal.coroutines import is_coroutine_function
@@ -12,7 +13,7 @@ from mantlet.authentication.errors import InvalidCredential
 from mantlet.core.identity import Identity
 from mantlet.core.request import Request
 
-__all__ = ["as_identity", "call", "check_callback"]
+__all__ = ["as_identity", "call", "check_callback", "check_expiry"]
 
 
 # Any: the arguments and the result of the app's own function.
@@ -45,11 +46,11 @@ def as_identity(result: object, scheme: str, option: str) -> Identity:
         option: the function's name, for the error.
 
     Raises:
-        InvalidCredential: the result is None.
+        InvalidCredential: the result is None, or has expired.
         TypeError: the result is of another type.
     """
     if isinstance(result, Identity):
-        return result
+        return check_expiry(result)
     if result is None:
         raise InvalidCredential(f"{option} knows no such credential")
     if not isinstance(result, str) or not result:
@@ -58,3 +59,14 @@ def as_identity(result: object, scheme: str, option: str) -> Identity:
             f"not {type(result).__name__}"
         )
     return Identity(result, scheme)
+
+
+def check_expiry(identity: Identity) -> Identity:
+    """Return an identity.
+
+    Raises:
+        InvalidCredential: it has expired.
+    """
+    if identity.expires is not None and identity.expires <= time():
+        raise InvalidCredential("the credential has expired")
+    return identity

@@ -144,6 +144,10 @@ class Authenticator(Policy):
         self.sources = frozenset(
             one.place for one in (*self._by_auth_scheme.values(), *(one for _, one in others))
         )
+        _check_places([one.place for _, one in others])
+        if not isinstance(close_expired, bool):
+            raise TypeError(f"close_expired must be True or False, not {close_expired!r}")
+        self._closes_expired = close_expired
         self._challenges = Challenges(_challenges(schemes, dpop), realm)
         names = dict.fromkeys(("authorization", *(one.header for one in own if one.header)))
         self.request_headers = self._names = HeaderNames(*names)
@@ -164,9 +168,7 @@ class Authenticator(Policy):
             if identity is None:
                 return self._decide(request, None)
             return start_eagerly(self._decide_later(request, identity))
-        state = request.state
-        state.identity = identity
-        state._authentication = self
+        self._accept(request, identity)
         return None
 
     async def _decide_later(
@@ -176,9 +178,16 @@ class Authenticator(Policy):
             identity = await waiting
         except CREDENTIAL_ERRORS as error:
             return self._decide(request, error)
-        request.state.identity = identity
-        request.state._authentication = self
+        self._accept(request, identity)
         return None
+
+    def _accept(self, request: Request, identity: Identity | None) -> None:
+        """Tell the app and the other policies who is asking."""
+        state = request.state
+        state.identity = identity
+        state._authentication = self
+        if self._closes_expired and identity is not None and request.protocol == "websocket":
+            request.local(self)["expires"] = identity.expires
 
     def _decide(self, request: Request, error: CredentialError | None) -> Reply | None:
         """Decide about a request without a valid credential: public routes take it as anonymous."""
@@ -186,8 +195,7 @@ class Authenticator(Policy):
             return self._problem(request, error).reply(request)
         if error is not None:
             self._report(request, "took for anonymous", error.reason)
-        request.state.identity = None
-        request.state._authentication = self
+        self._accept(request, None)
         return None
 
     def _authenticate(self, request: Request) -> Identity | Awaitable[Identity] | None:
@@ -289,10 +297,8 @@ class Authenticator(Policy):
 
     def on_message(self, request: Request, message: Message) -> Message | Close:
         """Close a connection whose credential has expired."""
-        identity = request.state.identity
-        if identity is None or identity.expires is None or time() < identity.expires:
-            return message
-        return _EXPIRED
+        expires: float | None = request.local(self).get("expires")
+        return message if expires is None or time() < expires else _EXPIRED
 
     # -- for other policies -----------------------------------------------------------------------
 
@@ -310,8 +316,7 @@ class Authenticator(Policy):
                     raise self._problem(request, error) from None
                 self._report(request, "took for anonymous", error.reason)
                 identity = None
-            state.identity = identity
-            state._authentication = self
+            self._accept(request, identity)
         return state.identity
 
     def source(self, request: Request) -> str:
@@ -422,6 +427,13 @@ def _own_source(scheme: Scheme) -> _Source:
     name = scheme.challenge.partition(" ")[0]
     place = "mutual tls" if scheme.name == "client_certificate" else scheme.source.lower()
     return _Source(name, place, (scheme,), is_private=True)
+
+
+def _check_places(places: Sequence[str]) -> None:
+    """Raise a ValueError if two schemes read the same header or cookie."""
+    for place in places:
+        if places.count(place) > 1:
+            raise ValueError(f"two schemes read the same credential, {place}; pass one of them")
 
 
 def _challenges(schemes: Sequence[Scheme], dpop: Dpop | None) -> list[str]:
