@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import hmac
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -12,12 +14,14 @@ from hypothesis import strategies as st
 
 import mantlet
 from mantlet import Authenticator, Dpop
+from mantlet.authentication.possession.replays import Replays
 from tests.authentication.possession.dpop_client import Client, encoded
 from tests.authentication.possession.known_tokens import KnownTokens, whoami
 from tests.drive import ADAPTERS, Adapter, Answer, both_adapters
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 ORIGIN = "https://api.example"
 URI = "https://api.example/orders"
@@ -197,8 +201,6 @@ def test_4_5_another_type_or_algorithm_is_refused(adapter: Adapter, name: str, v
 @both_adapters
 def test_5_the_public_key_is_no_shared_secret(adapter: Adapter) -> None:
     """The attack that HMAC with a public key is: RFC 8725, 2.1."""
-    import hmac
-
     exchange = Exchange(adapter, algorithms=["ES256"])
     header = {**exchange.client.header(), "alg": "HS256"}
     unsigned = exchange.client.jws(header, exchange.client.claims("GET", URI, TOKEN, NOW))
@@ -419,9 +421,13 @@ def test_an_identifier_is_used_once_for_each_key_and_uri(adapter: Adapter) -> No
     assert exchange.send(exchange.client.jws(header, claims), path="/others").status == 200
 
 
+@pytest.mark.parametrize("store", ["memory", "lmdb"])
 @both_adapters
-def test_a_full_store_refuses_and_forgets_nothing(adapter: Adapter) -> None:
-    exchange = Exchange(adapter, max_proofs=100)
+def test_a_full_store_refuses_and_forgets_nothing(
+    adapter: Adapter, store: str, tmp_path: Path
+) -> None:
+    store = store if store == "memory" else f"lmdb://{tmp_path}/proofs"
+    exchange = Exchange(adapter, max_proofs=100, store=store)
     first = exchange.prove()
     assert exchange.send(first).status == 200
     statuses = [exchange.send(exchange.prove()).status for _ in range(60)]
@@ -431,6 +437,42 @@ def test_a_full_store_refuses_and_forgets_nothing(adapter: Adapter) -> None:
     assert is_refused(exchange.send(first))
 
 
+def test_a_proof_is_remembered_for_as_long_as_it_may_be_accepted(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """From when a host whose clock is behind accepts it, to when it is too old for all."""
+    ticks = [0]
+    monkeypatch.setattr("mantlet.ratelimit.factory.monotonic_ns", lambda: ticks[0])
+    exchange = Exchange(ADAPTERS[0], max_age=60, leeway=5)
+    proof = exchange.prove()
+    exchange.now = NOW - 5
+    assert exchange.send(proof).status == 200
+    for seconds in (1, 30, 65, 70):
+        ticks[0] = seconds * 1_000_000_000
+        exchange.now = min(NOW - 5 + seconds, NOW + 60)
+        assert is_refused(exchange.send(proof))
+    assert caplog.text.count("was used before") == 4
+    ticks[0] = 72 * 1_000_000_000
+    exchange.now = NOW + 61
+    assert is_refused(exchange.send(proof))
+    assert "too old" in caplog.text
+
+
+def test_memory_is_bounded_by_the_proofs_of_a_window(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many are used one after the other."""
+    ticks = [0]
+    monkeypatch.setattr("mantlet.ratelimit.factory.monotonic_ns", lambda: ticks[0])
+    replays = Replays("memory", window=10, max_proofs=200)
+    (store, _) = replays._stores
+    most = 0
+    for number in range(5000):
+        ticks[0] += 120_000_000  # 83 in a window
+        assert replays.is_first(str(number), is_async=False) is True
+        most = max(most, len(store))  # type: ignore[arg-type]  # a `MemoryStore`
+    assert most < 400
+    assert asyncio.run(replays.health()) == "ok"
+
+
 @both_adapters
 def test_without_its_store_no_proof_passes(adapter: Adapter) -> None:
     exchange = Exchange(adapter, store="redis://127.0.0.1:1")
@@ -438,8 +480,6 @@ def test_without_its_store_no_proof_passes(adapter: Adapter) -> None:
 
 
 def test_a_store_that_does_not_respond_is_reported_as_down() -> None:
-    import asyncio
-
     down = Authenticator(KnownTokens({}), dpop=Dpop(origin=ORIGIN, store="redis://127.0.0.1:1"))
     assert asyncio.run(_health(down)) == {"dpop": "down"}
     fine = Authenticator(KnownTokens({}), dpop=Dpop(origin=ORIGIN))

@@ -114,7 +114,11 @@ class Dpop(KnowsOptions):
             raise InvalidCredential("a proof is missing (DPoP)", error=ERROR)
         if "," in value:  # as servers join lines
             raise InvalidCredential("a proof must be sent once (DPoP)", error=ERROR)
-        proof = Proof.parse(value, self._algorithms)
+        try:
+            proof = Proof.parse(value, self._algorithms)
+        except InvalidCredential as error:
+            reason = f"the DPoP proof is malformed: {error.reason}"
+            raise InvalidCredential(reason, error=ERROR) from None
         if not compare_digest(proof.thumbprint.encode(), thumbprint.encode()):
             raise InvalidCredential("the token is bound to another key", error=ERROR)
         if not compare_digest(proof.token_hash.encode(), base64url_digest(token.encode()).encode()):

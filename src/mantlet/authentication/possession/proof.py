@@ -36,7 +36,7 @@ _MEMBERS: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Proof:
     """A proof whose form is right. Nobody has verified its signature yet.
 
