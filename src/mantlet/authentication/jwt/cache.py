@@ -2,7 +2,7 @@
 
 import sys
 from collections import OrderedDict
-from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 from mantlet._internal.locks import ForkSafeLock
@@ -12,6 +12,9 @@ __all__ = ["CachedToken", "TokenCache"]
 
 #: The memory of one entry besides the identity: the digest, the entry, and its place.
 _OVERHEAD: Final = 600
+#: The memory of the dict within a proxy, and of each of its members, besides keys and values.
+_DICT: Final = 200
+_MEMBER: Final = 64
 
 
 class CachedToken(NamedTuple):
@@ -89,19 +92,19 @@ class TokenCache:
         return len(self._entries)
 
 
-# Any: frozen values of JSON.
+# Any: values of JSON that are frozen (`claims.frozen()`).
 def _size(value: Any) -> int:
     """Return the memory of a value and everything in it, in bytes."""
+    size_of = sys.getsizeof
     total = 0
     later = [value]
-    while later:
-        one = later.pop()
-        total += sys.getsizeof(one)
-        if isinstance(one, Mapping):
-            total += 200  # of the dict within the proxy
-            for key, inner in one.items():
-                total += sys.getsizeof(key) + 64
-                later.append(inner)
-        elif isinstance(one, tuple | frozenset):
-            later.extend(one)
+    for one in later:
+        total += size_of(one)
+        kind = type(one)
+        if kind is MappingProxyType:
+            total += _DICT + _MEMBER * len(one)
+            later += one
+            later += one.values()
+        elif kind is tuple or kind is frozenset:
+            later += one
     return total
