@@ -13,7 +13,6 @@ from mantlet._internal.asgi_types import AsgiMessage, Send
 from mantlet.asgi.exchange import AsgiHttpExchange, response_of
 from mantlet.asgi.request import AsgiRequest
 from mantlet.core.exchange import ResponseClosed
-from mantlet.core.problem import forget_raise
 from mantlet.core.response import Reply, Response
 from mantlet.core.response_pipeline import CLOSED, HELD
 from mantlet.core.stack import InwardResult, PlacedHook, PolicyHooks, run_response_hooks
@@ -221,19 +220,11 @@ class AsgiHttpRequest(AsgiRequest):
             or self.raw["method"] == "HEAD"
         ):
             return (self._exchange or self._take_over()).conclude(error)
-        index, reply = self._hooks.run_error_hook(self, error)
-        hooks = self._hooks.on_refusal[index]
-        if (
-            not isinstance(reply, Reply)
-            or hooks is None
-            or reply.status < 400
-            or self.state._in_development
-        ):
+        index, reply, hooks = self._hooks.run_error_hook(self, error)
+        if hooks is None:
             exchange = self._take_over()
             exchange.skip_error_hook(index, reply)
             return exchange.conclude(error)
-        self.state._raised = None
-        forget_raise(error)
         self._exchange = _ENDED
         return self._send_reply(reply, hooks, None)
 

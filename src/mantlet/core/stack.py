@@ -198,18 +198,33 @@ class PolicyHooks(Generic[App]):
             )
         return result
 
-    def run_error_hook(self, request: Request, error: BaseException) -> tuple[int, Any]:
+    # Any: whatever a policy has returned.
+    def run_error_hook(
+        self, request: Request, error: Exception
+    ) -> tuple[int, Any, tuple[PlacedHook, ...] | None]:
         """Run the first error hook over what the app has raised in place of a response.
 
         Returns:
-            The index of its policy, and what it has returned or raised.
+            The index of its policy, what it has returned or raised, and the response hooks of the
+            policies further out if that is a usual reply, an error response; else None.
         """
         index, hook = self.on_error  # type: ignore[misc]  # only called if there is one
         request._app_response = None
         try:
-            return index, hook(request, error)
+            reply = hook(request, error)
         except BaseException as raised:  # noqa: BLE001  # handed to the outer policies
-            return index, raised
+            return index, raised, None
+        state, hooks = request.state, self.on_refusal[index]
+        if (
+            hooks is None
+            or not isinstance(reply, Reply)
+            or reply.status < 400
+            or state._in_development  # the server gets the exception too
+        ):
+            return index, reply, None
+        state._raised = None
+        forget_raise(error)
+        return index, reply, hooks
 
     def filter_text(self, request: Request, text: str, place: str) -> str | None:
         """Run the text hooks; see `Policy.on_text`."""

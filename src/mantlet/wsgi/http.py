@@ -12,7 +12,7 @@ from typing import Any, Final
 from wsgiref.types import StartResponse
 
 from mantlet._internal.coroutines import run_sync
-from mantlet.core.problem import STATUS_LINES, forget_raise, phrase
+from mantlet.core.problem import STATUS_LINES, phrase
 from mantlet.core.response import Reply, Response
 from mantlet.core.response_pipeline import SEND_END
 from mantlet.core.stack import InwardResult, PlacedHook, PolicyHooks, run_response_hooks
@@ -255,20 +255,12 @@ class WsgiHttpRequest(WsgiRequest):
         ):
             exchange = self._exchange or self._take_over()
             return exchange.answer(lambda: exchange.take_error(error, body))
-        index, reply = hooks.run_error_hook(self, error)
-        on_refusal = hooks.on_refusal[index]
-        if (
-            not isinstance(reply, Reply)
-            or on_refusal is None
-            or reply.status < 400
-            or self.state._in_development
-        ):
+        index, reply, on_response = hooks.run_error_hook(self, error)
+        if on_response is None:
             exchange = self._take_over()
             exchange.skip_error_hook(index, reply)
             return exchange.answer(lambda: exchange.take_error(error, body))
-        self.state._raised = None
-        forget_raise(error)
-        return self._send_reply(reply, on_refusal, None)
+        return self._send_reply(reply, on_response, None)
 
     def _whole_body(
         self, chunks: list[bytes], result: InwardResult | None = None
