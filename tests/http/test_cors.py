@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mantlet.http.headers import replace_headers
+from mantlet.http.header_name import FixedHeaders
+from mantlet.http.headers import EXPOSED, UNEXPOSED, replace_headers
 
 ADDED = {"ratelimit": ("RateLimit", '"default";r=1'), "x-request-id": ("X-Request-ID", "abc")}
 ORIGIN = ("Access-Control-Allow-Origin", "https://app.example")
@@ -128,3 +129,70 @@ def others(pairs: Any, changed: set[str]) -> list[tuple[str, str]]:
 def names_in(pairs: Any) -> set[str]:
     values = [value for name, value in pairs if name.lower() == KEY.decode()]
     return {name.strip().lower() for value in values for name in value.split(",")} - {""}
+
+
+def both(pairs: list[tuple[str, str]], added: dict[str, str], cors: Any = None) -> list[Any]:
+    """Return the headers with others added, the same under both protocols."""
+    fixed = FixedHeaders(added, cors=cors)
+    text = replace_headers(list(pairs), fixed.native[False])
+    raw = [(name.lower().encode(), value.encode()) for name, value in pairs]
+    as_bytes = replace_headers(raw, fixed.native[True])
+    assert [(name.lower().encode(), value.encode()) for name, value in text] == as_bytes
+    return text
+
+
+@pytest.mark.parametrize(
+    ("own", "expected"),
+    [
+        ([], "Origin"),
+        (["Accept"], "Accept, Origin"),
+        (["Accept", "Cookie"], "Cookie, Accept, Origin"),
+        (["origin"], "origin"),
+        (["Accept,  ORIGIN , Cookie"], "Accept, ORIGIN, Cookie"),
+        (["*"], "*"),
+        (["Accept, *"], "*"),
+        ([""], "Origin"),
+    ],
+)
+@pytest.mark.parametrize("cors", [None, EXPOSED, UNEXPOSED])
+def test_the_members_of_vary_are_joined(own: list[str], expected: str, cors: Any) -> None:
+    """Each once, in one header, whoever adds them."""
+    kept = both([("Vary", value) for value in own], {"Vary": "Origin"}, cors)
+    assert kept == [("Vary", expected)]
+
+
+CORS = [
+    ("Access-Control-Allow-Origin", "*"),
+    ("access-control-allow-credentials", "true"),
+    ("Access-Control-Max-Age", "5"),
+    ("Access-Control-Allow-Something-New", "?1"),
+]
+OTHERS = [("Content-Type", "text/plain"), ("X-Content-Type-Options", "nosniff")]
+
+
+@pytest.mark.parametrize("cors", [EXPOSED, UNEXPOSED])
+def test_headers_of_the_app_give_way_to_a_policy_that_decides(cors: Any) -> None:
+    """All that CORS has, also one alone, and nothing else."""
+    assert both([*CORS, *OTHERS], {}, cors)[:2] == OTHERS
+    for one in CORS:
+        kept = both([one, *OTHERS], {"Vary": "Origin"}, cors)
+        assert kept == [*OTHERS, ("Vary", "Origin")]
+
+
+def test_nobody_decides_unless_it_says_so() -> None:
+    """A policy that adds another header leaves those of CORS to the app."""
+    assert both(CORS, {"Vary": "Origin"})[: len(CORS)] == CORS
+
+
+def test_headers_are_exposed_to_the_origin_of_the_policy() -> None:
+    """With its own list, and once each."""
+    added = {"Access-Control-Allow-Origin": "https://a.example", "X-Request-ID": "1", "Vary": "a"}
+    key = "Access-Control-Expose-Headers"
+    assert dict(both(OTHERS, added, EXPOSED))[key] == "X-Request-ID"
+    assert dict(both(CORS, added, EXPOSED))[key] == "X-Request-ID"
+    retries = [("Retry-After", "1"), *CORS]
+    assert dict(both(retries, added, EXPOSED))[key] == "X-Request-ID, Retry-After"
+    own = {**added, key: "X-Total, x-request-id"}
+    assert dict(both(OTHERS, own, EXPOSED))[key] == "X-Total, x-request-id"
+    assert dict(both(OTHERS, {**added, key: "*"}, EXPOSED))[key] == "*"
+    assert key not in dict(both(OTHERS, added, UNEXPOSED))

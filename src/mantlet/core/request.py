@@ -11,7 +11,7 @@ from mantlet.core.context import KEY, carried_state
 from mantlet.core.response import Response
 from mantlet.core.state import State
 from mantlet.http.header_name import FixedHeaders, HeaderName
-from mantlet.http.headers import DeclaredNames, HeaderNames, Headers
+from mantlet.http.headers import DECIDES_CORS, DeclaredNames, HeaderNames, Headers
 from mantlet.http.routing.root_paths import NO_ROOT_PATHS, RootPaths
 
 if TYPE_CHECKING:
@@ -186,9 +186,9 @@ class Request:
     ) -> None:
         """Add a header to the response, whichever of the app or a policy will make it.
 
-        It replaces a header of that name in the response. A second value for one name joins the
-        first in a list, unless it is the same. If the response allows other origins to read it
-        (CORS), the header is exposed to them.
+        It replaces a header of that name in the response; only the members of ``Vary`` are joined.
+        A second value for one name joins the first in a list, unless it is the same. If the
+        response allows other origins to read it (CORS), the header is exposed to them.
 
         Args:
             name: the header's name.
@@ -423,8 +423,10 @@ class Request:
         native, added = headers.native[self.is_async], self._response_headers
         if added.keys().isdisjoint(native):
             added.update(native)
-        else:  # a policy further out has set one of them
-            for name, value in headers.values.items():
+        elif not (DECIDES_CORS in added and DECIDES_CORS in native):  # else the outer one decides
+            if DECIDES_CORS in native:
+                added[DECIDES_CORS] = native[DECIDES_CORS]
+            for name, value in headers.values.items():  # a policy further out has set one of them
                 self.add_response_header(name, value)
 
     @abstractmethod

@@ -4,18 +4,33 @@ A script can read only those response headers that ``Access-Control-Expose-Heade
 from a few that are always readable.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any, Final
 
-__all__ = ["ALLOW_ORIGIN_LENGTH", "expose"]
+__all__ = [
+    "ALLOW_ORIGIN_LENGTH",
+    "SHORTEST_NAME",
+    "expose",
+    "expose_added",
+    "is_cors_header",
+]
 
 _ALLOW_ORIGIN: Final = "access-control-allow-origin"
 _ALLOW_CREDENTIALS: Final = "access-control-allow-credentials"
 _EXPOSE: Final = "Access-Control-Expose-Headers"
+_EXPOSE_KEY: Final = _EXPOSE.lower()
+_EXPOSE_BYTES: Final = _EXPOSE_KEY.encode()
 #: By its length, most responses are known not to have the header without comparing its name.
 ALLOW_ORIGIN_LENGTH: Final = len(_ALLOW_ORIGIN)
 
-#: Readable without being named, or never readable (Fetch, 2.2.2).
+#: The names of all CORS headers begin with this.
+_PREFIX: Final = "access-control-"
+_PREFIX_BYTES: Final = _PREFIX.encode()
+#: None of a response's is shorter: Access-Control-Max-Age.
+SHORTEST_NAME: Final = 22
+
+#: Readable without being named, never readable (Fetch, 2.2.2), or of no use to scripts.
 _NOT_EXPOSED: Final = frozenset(
     (
         "cache-control",
@@ -27,10 +42,12 @@ _NOT_EXPOSED: Final = frozenset(
         "pragma",
         "set-cookie",
         "set-cookie2",
+        "vary",
     )
 )
 #: In the replies of policies, and so exposed with the headers that they add.
 _RETRY_AFTER: Final = "retry-after"
+_RETRY_AFTER_LENGTH: Final = len(_RETRY_AFTER)
 #: Names that are not written with a capital at the beginning of each word alone.
 _SPELLINGS: Final = {
     "ratelimit": "RateLimit",
@@ -40,6 +57,58 @@ _SPELLINGS: Final = {
     "x-ratelimit-reset": "X-RateLimit-Reset",
     "x-request-id": "X-Request-ID",
 }
+
+
+def is_cors_header(name: str | bytes) -> bool:
+    """Return whether a header, by its native name, is one of CORS."""
+    prefix = name[: len(_PREFIX)].lower()
+    return prefix == (_PREFIX if isinstance(prefix, str) else _PREFIX_BYTES)
+
+
+# Any: native pairs, as for `expose()`.
+def expose_added(headers: Mapping[Any, Any], pairs: Iterable[Any]) -> list[Any]:
+    """Expose headers that policies add to a response, where a policy allows an origin to read it.
+
+    Args:
+        headers: the native pairs that are added, by their names in lower case; an empty pair is
+            left out.
+        pairs: the native pairs of the response that they are added to.
+
+    Returns:
+        The pairs, with the names, and ``Retry-After`` if the response has it, joined to the
+        policy's own ``Access-Control-Expose-Headers``.
+    """
+    is_text = isinstance(next(filter(None, headers)), str)
+    own = headers.get(_EXPOSE_KEY if is_text else _EXPOSE_BYTES)
+    plain, with_retry = _exposing(own, tuple(headers), is_text)
+    added = [pair for pair in headers.values() if pair and pair is not own]
+    for name, _ in pairs:
+        if len(name) == _RETRY_AFTER_LENGTH and _text(name).lower() == _RETRY_AFTER:
+            return added + with_retry
+    return added + plain
+
+
+# Any: native pairs and names.
+@lru_cache(maxsize=256)  # one for each combination of names that policies add
+def _exposing(own: Any, added: tuple[Any, ...], is_text: bool) -> tuple[list[Any], list[Any]]:
+    """Return the header that exposes others, without and with ``Retry-After``."""
+    names = [name.strip(" \t") for name in _text(own[1]).split(",")] if own else []
+    if "*" in names:  # never with credentials
+        return [own], [own]
+    known = _NOT_EXPOSED.union(map(str.lower, names))
+    wanted = [_text(name) for name in added if name is not None]
+    names += [
+        _SPELLINGS.get(name, name.title())
+        for name in wanted
+        if name not in known and not is_cors_header(name)
+    ]
+    values = ", ".join(names), ", ".join([*names, _RETRY_AFTER.title()])
+    header = _EXPOSE if is_text else _EXPOSE_BYTES
+    plain, with_retry = (
+        [(header, value if is_text else value.encode("latin-1"))] if value else []
+        for value in values
+    )
+    return plain, with_retry
 
 
 # Any: native pairs, of bytes under ASGI and of str under WSGI.
@@ -61,7 +130,7 @@ def expose(pairs: list[Any], added: Iterable[Any]) -> list[Any]:
         values.setdefault(_text(name).lower(), []).append(_text(value))
     if _ALLOW_ORIGIN not in values:
         return pairs
-    key = _EXPOSE.lower()
+    key = _EXPOSE_KEY
     listed = [name.strip(" \t") for value in values.get(key, ()) for name in value.split(",")]
     own = [name for name in listed if name]
     if "*" in own and values.get(_ALLOW_CREDENTIALS) != ["true"]:

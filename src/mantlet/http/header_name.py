@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from mantlet.http.headers import (
+    DECIDES_CORS,
     DEFAULT_BYTES,
     DEFAULT_TEXT,
     ENVIRON_KEYS,
@@ -49,6 +50,8 @@ class FixedHeaders:
 
     Args:
         headers: the values by the names.
+        cors: for a policy that decides which origins may read the response, in place of the app:
+            `EXPOSED` or `UNEXPOSED`; see `DECIDES_CORS`.
 
     Attributes:
         values: the values by the names.
@@ -60,11 +63,11 @@ class FixedHeaders:
 
     __slots__ = ("native", "values")
 
-    def __init__(self, headers: Mapping[str, str]) -> None:
+    def __init__(self, headers: Mapping[str, str], *, cors: Any = None) -> None:
         self.values: Final = dict(headers)
         # Any: pairs of str and of bytes.
-        text: dict[Any, Any] = {}
-        raw: dict[Any, Any] = {}
+        text: dict[Any, Any] = {} if cors is None else {DECIDES_CORS: cors}
+        raw: dict[Any, Any] = text.copy()
         for name, value in headers.items():
             text[name.lower()] = text_header(name, value)
             header = bytes_header(name, value)

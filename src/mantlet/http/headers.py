@@ -10,7 +10,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from operator import itemgetter
 from typing import Any, Final, Generic, TypeVar
 
-from mantlet.http.cors import ALLOW_ORIGIN_LENGTH, expose
+from mantlet.http.cors import (
+    ALLOW_ORIGIN_LENGTH,
+    SHORTEST_NAME,
+    expose,
+    expose_added,
+    is_cors_header,
+)
 
 __all__ = [
     "MAX_LINES",
@@ -102,6 +108,15 @@ def environ_key(name: str) -> str:
     key = name.upper().replace("-", "_")
     return key if key in UNPREFIXED else f"HTTP_{key}"
 
+
+#: By this key a policy says, among the headers that it adds to a response, that it decides which
+#: origins may read it. There is no header: the value is `EXPOSED` if the headers that policies add
+#: are to be readable, else `UNEXPOSED`. Both are false.
+DECIDES_CORS: Final = None
+EXPOSED: Final[Any] = ""
+UNEXPOSED: Final[Any] = ()
+_VARY: Final = "vary"
+_VARY_BYTES: Final = b"vary"
 
 #: The keys of request headers in an environ, by their names as given.
 ENVIRON_KEYS = _LowerNames(environ_key)
@@ -198,14 +213,19 @@ def replace_headers(
 ) -> list[Any]:
     """Return native pairs with others appended, which replace those of the same names.
 
-    If the pairs allow other origins to read the response (CORS), the others are exposed to them.
+    The members of ``Vary`` are joined, since each party knows only what its own part depends on
+    (RFC 9110, 12.5.5). If the response allows other origins to read it (CORS), the others are
+    exposed to them.
 
     Args:
         raw: the pairs.
         headers: the others, by their names in lower case; one whose name is of `DEFAULT_TEXT` or
-            `DEFAULT_BYTES` is only added if that name is missing.
+            `DEFAULT_BYTES` is only added if that name is missing. With `DECIDES_CORS`, a policy
+            decides which origins may read the response, so the CORS headers of ``raw`` are dropped.
         keys: the names of the pairs in lower case, if they are known and are not those of CORS.
     """
+    if DECIDES_CORS in headers:
+        return _replace_with_cors(raw, headers, keys)
     if keys is not None and keys.isdisjoint(headers):
         return [*raw, *headers.values()]
     pairs = raw if type(raw) is list else list(raw)
@@ -215,15 +235,58 @@ def replace_headers(
     return [*pairs, *headers.values()]  # the usual case
 
 
+def _replace_with_cors(
+    raw: Iterable[Any], headers: Mapping[Any, tuple[Any, Any]], keys: frozenset[Any] | None
+) -> list[Any]:
+    """Do the same where a policy decides which origins may read the response."""
+    pairs = raw if type(raw) is list else list(raw)
+    if keys is None or not keys.isdisjoint(headers):
+        for name, _ in pairs:
+            if name.lower() in headers or (len(name) >= SHORTEST_NAME and is_cors_header(name)):
+                pairs = [pair for pair in pairs if not is_cors_header(pair[0])]
+                return _replace(pairs, headers)
+    if headers[DECIDES_CORS] is EXPOSED:
+        return [*pairs, *expose_added(headers, pairs)]
+    return [*pairs, *filter(None, headers.values())]
+
+
 def _replace(pairs: list[Any], headers: Mapping[Any, tuple[Any, Any]]) -> list[Any]:
     own = {name.lower() for name, _ in pairs}
     added = {
         key: pair
         for key, pair in headers.items()
-        if key not in own or not isinstance(key, (_DefaultText, _DefaultBytes))
+        if key is not DECIDES_CORS
+        and (key not in own or not isinstance(key, (_DefaultText, _DefaultBytes)))
     }
-    kept = [pair for pair in pairs if pair[0].lower() not in added]
+    kept = []
+    for pair in pairs:
+        key = pair[0].lower()
+        if key not in added:
+            kept.append(pair)
+        elif key == (_VARY if isinstance(key, str) else _VARY_BYTES):
+            added[key] = _join_vary(pair, added[key])
+    if headers.get(DECIDES_CORS) is EXPOSED:
+        return [*kept, *expose_added(added, kept)]
+    if DECIDES_CORS in headers:
+        return [*kept, *added.values()]
     return [*expose(kept, added), *added.values()]
+
+
+# Any: native pairs.
+def _join_vary(one: tuple[Any, Any], other: tuple[Any, Any]) -> tuple[Any, Any]:
+    """Return a ``Vary`` with the members of two, each once."""
+    members: dict[str, str] = {}
+    for _, value in (one, other):
+        text = value if isinstance(value, str) else value.decode("latin-1")
+        for member in filter(None, map(_strip, text.split(","))):
+            members.setdefault(member.lower(), member)
+    joined = "*" if "*" in members else ", ".join(members.values())
+    name, value = other
+    return name, joined if isinstance(value, str) else joined.encode("latin-1")
+
+
+def _strip(text: str) -> str:
+    return text.strip(" \t")
 
 
 _first = itemgetter(0)

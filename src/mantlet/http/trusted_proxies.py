@@ -34,6 +34,8 @@ _UNIX: Final = "unix"
 _NODE: Final = re.compile(
     r"(?:\[([0-9A-Fa-f]*:[^\[\]]*)\]|([0-9.]+))(?::(?:[0-9]{1,5}|_[0-9A-Za-z._\-]+))?"
 )
+#: How many peers are remembered, by their text.
+_MAX_KNOWN: Final = 256
 _MAPPED: Final = IPv6Network("::ffff:0:0/96")
 
 
@@ -126,7 +128,7 @@ class TrustedNetworks:
         ValueError: a text is not a network, has host bits set, or contains every address.
     """
 
-    __slots__ = ("_networks", "texts", "unix")
+    __slots__ = ("_known", "_networks", "texts", "unix")
 
     def __init__(self, texts: Iterable[str]) -> None:
         if isinstance(texts, str | bytes) or not isinstance(texts, Iterable):
@@ -136,6 +138,8 @@ class TrustedNetworks:
         self.texts = tuple(texts)
         self.unix = _UNIX in self.texts
         self._networks = tuple(parse_network(text) for text in self.texts if text != _UNIX)
+        #: Peers that have been looked up. Behind proxies there are few.
+        self._known: dict[str, bool] = {}
 
     def __contains__(self, address: Address) -> bool:
         return any(address in network for network in self._networks)
@@ -148,5 +152,10 @@ class TrustedNetworks:
         """
         if peer is None:
             return self.unix
-        address = parse_node(peer) if len(peer) <= MAX_NODE_LENGTH else None
-        return address is not None and address in self
+        known = self._known.get(peer)
+        if known is None:
+            address = parse_node(peer) if len(peer) <= MAX_NODE_LENGTH else None
+            known = address is not None and address in self
+            if len(self._known) < _MAX_KNOWN and len(peer) <= MAX_NODE_LENGTH:
+                self._known[peer] = known
+        return known

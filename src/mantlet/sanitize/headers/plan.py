@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import Any, Final
 
+from mantlet.http.cors import is_cors_header
 from mantlet.http.headers import TOKEN, bytes_header, text_header
 from mantlet.sanitize.headers.csp import Csp
 from mantlet.sanitize.headers.native import HeaderPair, as_text, indexes_of
@@ -160,7 +161,7 @@ class CompiledHeaders:
         )
         keys: set[Any] = {*lower, *(key for key, _ in self._fixed), "cache-control"}
         keys |= {key for _, key, _ in self._nonced}
-        is_cors = "access-control-allow-origin" in keys
+        is_cors = any(map(is_cors_header, keys))
         if in_bytes:
             keys = {key.encode("latin-1", "replace") for key in keys}
         return HeaderPlan(
