@@ -15,6 +15,7 @@ if TYPE_CHECKING:
         guard,
         health,
         http,
+        origins,
         ratelimit,
         redact,
         sanitize,
@@ -70,6 +71,7 @@ if TYPE_CHECKING:
     from mantlet.health import Health
     from mantlet.http import html
     from mantlet.http.headers import Headers, MutableHeaders
+    from mantlet.origins import Cors, CrossOrigin, Hosts
     from mantlet.ratelimit import Ban, Concurrency, Quota, RateLimiter, Rule, keys, on_status
     from mantlet.sanitize import OutputSanitizer, csp_nonce, csp_nonce_context
     from mantlet.secrets import Secret, SecretLoader, SecretModel, SecretsError, secret_field
@@ -92,6 +94,8 @@ __all__ = [
     "Concurrency",
     "Contract",
     "Discovery",
+    "Cors",
+    "CrossOrigin",
     "DocumentError",
     "Dpop",
     "ErrorEnvelope",
@@ -101,6 +105,7 @@ __all__ = [
     "Headers",
     "Health",
     "HealthState",
+    "Hosts",
     "Identity",
     "Introspection",
     "JsonRpc",
@@ -152,6 +157,7 @@ __all__ = [
     "install",
     "keys",
     "on_status",
+    "origins",
     "ratelimit",
     "redact",
     "sanitize",
@@ -197,6 +203,7 @@ _ORIGINS = {
         ],
         "mantlet.health": ["Health"],
         "mantlet.http.headers": ["Headers", "MutableHeaders"],
+        "mantlet.origins": ["Cors", "CrossOrigin", "Hosts"],
         "mantlet.ratelimit": ["Ban", "Concurrency", "Quota", "RateLimiter", "Rule", "on_status"],
         "mantlet.sanitize": ["OutputSanitizer", "csp_nonce", "csp_nonce_context"],
         "mantlet.secrets": [
@@ -225,6 +232,8 @@ _MODULES = {"html": "mantlet.http.html", "keys": "mantlet.ratelimit.keys"} | {
             "ratelimit",
         ),
         *("redact", "sanitize", "secrets", "testing", "wsgi"),
+        *("asgi", "core", "errors", "exceptions", "guard", "health", "http", "origins"),
+        *("ratelimit", "redact", "sanitize", "secrets", "testing", "wsgi"),
     )
 }
 
