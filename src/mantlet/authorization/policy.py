@@ -25,25 +25,24 @@ from typing import Final, Literal, NamedTuple
 
 from mantlet._internal.coroutines import start_eagerly
 from mantlet._internal.log_throttle import LogThrottle
-from mantlet.authorization.decisions import RouteAuthorization
 from mantlet.authorization.documents import DocumentOption, document_rules
 from mantlet.authorization.engine import Engine
 from mantlet.authorization.hidden import restore_path, unroutable_path
 from mantlet.authorization.redirects import is_slash_redirect
 from mantlet.authorization.route_coverage import routes_without_rules
-from mantlet.authorization.rule_table import TOO_MANY, MatchedRules, RuleTable
+from mantlet.authorization.rule_table import MatchedRules, RuleTable
 from mantlet.authorization.rules import AccessRule, Allow, Missing
 from mantlet.core.error_log import logged_method
 from mantlet.core.identity import Identity
 from mantlet.core.listed_routes import ListedRoute
 from mantlet.core.modes import ModeOption, check_mode
 from mantlet.core.policy import Policy
-from mantlet.core.preflight import METHOD_OVERRIDE_NAMES
+from mantlet.core.preflight import METHOD_OVERRIDE_NAMES, may_replace_method
 from mantlet.core.problem import FixedProblem, Problem
 from mantlet.core.request import Request
 from mantlet.core.request_view import RequestView
 from mantlet.core.response import Reply, Response
-from mantlet.core.state import State, state_of
+from mantlet.core.state import state_of
 
 __all__ = ["AccessRow", "AccessTable", "Authorizer"]
 
@@ -115,7 +114,6 @@ class Authorizer(Policy):
     """
 
     position = 70
-    request_headers = METHOD_OVERRIDE_NAMES
     sees_routes = True
     _usual_option = "rules"
 
@@ -132,11 +130,11 @@ class Authorizer(Policy):
         if unmatched not in ("deny", "hide", "allow"):
             raise ValueError(f'unmatched must be "deny", "hide" or "allow", not {unmatched!r}')
         self._unmatched = unmatched
+        self._refuses_unmatched = unmatched != "allow"
         if engine is not None and not isinstance(engine, Engine):
             raise TypeError(f"engine must have a method decide(), such as a Cedar, not {engine!r}")
         if isinstance(engine, type):
             raise TypeError(f"engine must be an object; did you mean {engine.__name__}()?")
-        self._engine = engine
         own = list(rules)
         for rule in own:
             if not isinstance(rule, Allow):
@@ -149,7 +147,8 @@ class Authorizer(Policy):
         tables: list[Sequence[AccessRule]] = [own]
         if openapi is not None:
             tables.append(document_rules(openapi))
-        self._table = RuleTable(tables)
+        self._table = RuleTable(tables, engine)
+        self._recent = self._table.recent
         if not self._table.rules:
             raise ValueError('an Authorizer needs rules such as Allow("GET /orders"), or openapi')
         has_hidden = unmatched == "hide" or any(rule.hide for rule in own)
@@ -161,14 +160,20 @@ class Authorizer(Policy):
 
     def on_request(self, request: Request) -> Reply | Awaitable[Reply | None] | None:
         """Let the request pass, or refuse it."""
-        matched = self._table.find(
-            request.raw.get(request.method_key, "GET"),
-            request.route_paths,
-            request.declared_headers(METHOD_OVERRIDE_NAMES),
-        )
+        method = request.raw.get(request.method_key, "GET")
+        paths = request.route_paths
+        if may_replace_method(request):
+            overrides = request.get_headers(METHOD_OVERRIDE_NAMES).values()
+            matched = self._table.find_for_each(method, paths, overrides)
+        else:
+            matched = self._recent.get((method, paths)) or self._table.find(method, paths)
+        # For `mantlet.authorize()`.
         state = request.state
-        self._prepare(request, state, matched)
-        if not matched.is_complete and (self._unmatched != "allow" or matched is TOO_MANY):
+        if self._enforces and not state._authorizations and not matched.is_object:
+            state._authorizations = matched.authorizations[0].alone  # the usual case
+        else:
+            self._prepare(request, matched)
+        if not matched.is_complete and self._refuses_unmatched:
             return self._refuse_unmatched(request, matched)
         identity = state.identity
         for rule in matched.rules:
@@ -177,29 +182,21 @@ class Authorizer(Policy):
                     return start_eagerly(self._identify(request, matched))
             elif (missing := rule.missing(identity)) is not None:
                 return self._refuse(request, matched, rule, identity, missing)
+        if matched is self._table.too_many:
+            return self._refuse_unmatched(request, matched)
         return None
 
-    def _prepare(self, request: Request, state: State, matched: MatchedRules) -> None:
+    def _prepare(self, request: Request, matched: MatchedRules) -> None:
         """Leave what `mantlet.authorize()` and `on_response` need."""
-        known = matched.authorizations
-        if known is None:
-            known = matched.authorizations = (
-                RouteAuthorization(matched.rules, self._engine, reports=False),
-                RouteAuthorization(matched.rules, self._engine, reports=True),
-            )
-        reports = False
-        if not self._enforces:
-            reports = isinstance(request, RequestView)
-            state = state_of(request.raw)  # the app's, not the view's copy
-        outer = state._authorizations
-        authorization = known[reports]
-        state._authorizations = (*outer, authorization) if outer else authorization.alone
+        reports = not self._enforces and isinstance(request, RequestView)
+        state = state_of(request.raw)  # the app's, not the copy of a view
+        state._authorizations = (*state._authorizations, matched.authorizations[reports])
         if matched.is_object:
             request.local(self)["matched"] = matched
 
     def _refuse_unmatched(self, request: Request, matched: MatchedRules) -> Reply | None:
         reason = "no rule matches"
-        if matched is TOO_MANY:
+        if matched is self._table.too_many:
             reason = "its headers name too many methods"
         elif self._unmatched == "hide":
             return self._hide(request, matched, None, reason)
@@ -260,7 +257,7 @@ class Authorizer(Policy):
         self._log_refusal(request, matched.pattern, f"{reason} (hidden)")
         path = unroutable_path(request.route_path, None if rule is None else rule.pattern)
         identity = request.state.identity
-        other = self._table.find(request.method, (path,), {})
+        other = self._table.find(request.method, (path,))
         if any(
             one.is_object
             or (not one.public if identity is None else one.missing(identity) is not None)

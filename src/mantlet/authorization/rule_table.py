@@ -1,22 +1,21 @@
 """`RuleTable`: the rules of a request, whichever way the app may read its method and path."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from functools import lru_cache
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from mantlet.authorization.decisions import RouteAuthorization, patterns_of
+from mantlet.authorization.engine import Engine
 from mantlet.authorization.rules import AccessRule
 from mantlet.core.listed_routes import ListedRoute
-from mantlet.core.preflight import METHOD_OVERRIDES
 from mantlet.http.routing import Routes, parse_pattern
 
-__all__ = ["TOO_MANY", "MatchedRules", "RuleTable"]
+__all__ = ["MatchedRules", "RuleTable"]
 
 #: Requests whose rules are remembered, and the most characters of their methods and paths.
 _MAX_CACHED: Final = 1024
 _MAX_CACHED_LENGTH: Final = 256
-#: The most methods that a request may name by headers.
+#: The most methods that a header of a request may name.
 _MAX_METHODS: Final = 8
 
 _PARAMETER: Final = re.compile(r"(\{[^{}]*\})")
@@ -29,29 +28,31 @@ class MatchedRules:
 
     Args:
         rules: the rules, without repetition.
+        engine: decides about objects.
         is_complete: whether each reading of the request's method and path has a rule.
 
     Attributes:
         is_object: whether the view has to ask by `mantlet.authorize()`.
-        authorizations: how its questions are decided, and the same for report mode, once known.
+        authorizations: how its questions are decided; and the same in report mode.
     """
 
     __slots__ = ("authorizations", "is_complete", "is_object", "rules")
 
-    def __init__(self, rules: tuple[AccessRule, ...], *, is_complete: bool) -> None:
+    def __init__(
+        self, rules: tuple[AccessRule, ...], engine: Engine | None, *, is_complete: bool
+    ) -> None:
         self.rules = rules
         self.is_complete = is_complete
-        self.authorizations: tuple[RouteAuthorization, RouteAuthorization] | None = None
         self.is_object = any(rule.is_object for rule in rules)
+        self.authorizations = (
+            RouteAuthorization(rules, engine, reports=False),
+            RouteAuthorization(rules, engine, reports=True),
+        )
 
     @property
     def pattern(self) -> str:
         """The patterns of the rules, for the log."""
         return patterns_of(self.rules)
-
-
-#: The result for a request that names too many methods to tell.
-TOO_MANY: Final = MatchedRules((), is_complete=False)
 
 
 class RuleTable:
@@ -65,12 +66,23 @@ class RuleTable:
 
     Args:
         tables: the rules of each source.
+        engine: decides about objects.
+
+    Attributes:
+        rules: all rules.
+        recent: the results of `find()` by the method and the paths, the latest ones.
+        too_many: the result for a request that names too many methods to tell.
 
     Raises:
         ValueError: two rules of a source are for the same method and path.
     """
 
-    def __init__(self, tables: Sequence[Sequence[AccessRule]]) -> None:
+    def __init__(
+        self, tables: Sequence[Sequence[AccessRule]], engine: Engine | None = None
+    ) -> None:
+        self._engine = engine
+        self.recent: dict[tuple[str, tuple[str, ...]], MatchedRules] = {}
+        self.too_many = MatchedRules((), engine, is_complete=False)
         self.rules = tuple(rule for table in tables for rule in table)
         self._exact = [Routes((rule.pattern, rule) for rule in table) for table in tables]
         self._folded = [Routes((_folded(rule.pattern), rule) for rule in table) for table in tables]
@@ -83,44 +95,49 @@ class RuleTable:
                     )
         #: The routes of the app in its order: their methods, expressions and patterns.
         self._ordered: tuple[tuple[frozenset[str], re.Pattern[str], str], ...] = ()
-        self._remembered = lru_cache(_MAX_CACHED)(self._find)
 
-    def find(
-        self, method: str, paths: tuple[str, ...], overrides: Mapping[str, str]
-    ) -> MatchedRules:
-        """Return the rules of a request.
+    def find(self, method: str, paths: tuple[str, ...]) -> MatchedRules:
+        """Return the rules of all readings of a request's path, and remember them.
 
         Args:
             method: the method as sent.
             paths: `Request.route_paths`.
-            overrides: request headers, of which those of `METHOD_OVERRIDES` may replace the method
-                in a middleware of the app.
+        """
+        found = self._find((method,), paths)
+        if len(method) + sum(map(len, paths)) <= _MAX_CACHED_LENGTH:
+            if len(self.recent) >= _MAX_CACHED:
+                self.recent.clear()
+            self.recent[method, paths] = found
+        return found
+
+    def find_for_each(
+        self, method: str, paths: tuple[str, ...], overrides: Iterable[str]
+    ) -> MatchedRules:
+        """Return the rules of a request for each method that the app may take it for.
+
+        Args:
+            method: the method as sent.
+            paths: `Request.route_paths`.
+            overrides: the values of headers that may replace the method, in a middleware of the
+                app, which may take any of several values.
 
         Returns:
-            The rules of all readings of the method and the path; `TOO_MANY` if it has too many.
+            The rules of all of them; `too_many` if there are too many methods.
         """
-        methods: tuple[str, ...] = (method,)
-        if overrides:
-            for name in METHOD_OVERRIDES:
-                if name in overrides:
-                    value = overrides[name]
-                    if value.count(",") >= _MAX_METHODS or len(methods) > _MAX_METHODS:
-                        return TOO_MANY
-                    methods += tuple(filter(None, map(str.strip, value.split(","))))
-        size = 0
-        for path in paths:
-            size += len(path)
-        for one in methods:
-            size += len(one)
-        return (self._remembered if size <= _MAX_CACHED_LENGTH else self._find)(methods, paths)
+        methods = [method]
+        for value in overrides:
+            if value.count(",") >= _MAX_METHODS:
+                return self.too_many
+            methods += filter(None, map(str.strip, value.split(",")))
+        return self._find(methods, paths)
 
-    def _find(self, methods: tuple[str, ...], paths: tuple[str, ...]) -> MatchedRules:
+    def _find(self, methods: Iterable[str], paths: tuple[str, ...]) -> MatchedRules:
         found: dict[AccessRule, None] = {}
         is_complete = True
         for method in methods:
             for path in paths:
                 is_complete &= self._add(method, path, found)
-        return MatchedRules(tuple(found), is_complete=is_complete)
+        return MatchedRules(tuple(found), self._engine, is_complete=is_complete)
 
     def _add(self, method: str, path: str, found: dict[AccessRule, None]) -> bool:
         """Add the rules of one reading; return whether it has any."""
@@ -159,7 +176,7 @@ class RuleTable:
             for route in routes
             if route.expression is not None and (parsed := parse_pattern(route.pattern))
         )
-        self._remembered.cache_clear()
+        self.recent.clear()
 
     def _first_route(self, method: str, path: str) -> str | None:
         """Return the pattern of the route that the app runs, if its routes are known."""

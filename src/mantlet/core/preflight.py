@@ -6,7 +6,13 @@ from mantlet.core.problem import BodyTooLarge
 from mantlet.core.request import Request
 from mantlet.http.headers import HeaderNames
 
-__all__ = ["METHOD_OVERRIDES", "METHOD_OVERRIDE_NAMES", "has_body", "is_preflight"]
+__all__ = [
+    "METHOD_OVERRIDES",
+    "METHOD_OVERRIDE_NAMES",
+    "has_body",
+    "is_preflight",
+    "may_replace_method",
+]
 
 #: With one of these, a middleware inside the app may take the request for one of another method.
 METHOD_OVERRIDES: Final = ("X-HTTP-Method-Override", "X-Method-Override", "X-HTTP-Method")
@@ -21,6 +27,21 @@ _HEADERS: Final = HeaderNames(
     "transfer-encoding",
     *METHOD_OVERRIDES,
 )
+
+
+# The same in the form of each protocol.
+_OVERRIDES: Final = {
+    is_async: tuple(METHOD_OVERRIDE_NAMES.lower if is_async else METHOD_OVERRIDE_NAMES.keys)
+    for is_async in (True, False)
+}
+
+
+def may_replace_method(request: Request) -> bool:
+    """Return whether a request has a header of `METHOD_OVERRIDES`, at the least cost."""
+    is_async = request.is_async
+    first, second, third = _OVERRIDES[is_async]
+    names = dict(request.raw["headers"]) if is_async else request.raw
+    return first in names or second in names or third in names
 
 
 def is_preflight(request: Request) -> bool:
