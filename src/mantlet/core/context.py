@@ -41,6 +41,8 @@ ActiveRequest = list[Any]
 #: exchanges would grow the chain forever.
 _MAX_NESTED: Final = 8
 
+_MISSING: Final = Token.MISSING
+
 current: Final[ContextVar[ActiveRequest | None]] = ContextVar("mantlet_request", default=None)
 
 
@@ -66,7 +68,7 @@ def enter_request(own: str, request: "Request") -> ActiveRequest:
     active: ActiveRequest = [own, request, None, 0, None]
     token = current.set(active)
     before = token.old_value
-    if before is Token.MISSING:  # the usual case
+    if before is _MISSING:  # the usual case
         active[4] = token
         return active
     outer = _not_ended(before)
