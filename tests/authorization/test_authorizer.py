@@ -143,11 +143,11 @@ def test_an_identity_that_nobody_needed_so_far_is_asked_for_where_a_rule_does(
 ) -> None:
     authentication = TestAuthentication(waits=True)
     app = adapter.wrap(
-        lambda raw: (200, [], mantlet.state(raw).identity.subject.encode()),
+        lambda raw: (200, [], repr(mantlet.state(raw).identity).encode()),
         authentication,
         Authorizer(rules=[Allow("GET /orders", scope="orders:read")]),
     )
-    assert adapter.drive(app, path="/orders", headers=user("reader")).body == b"reader"
+    assert adapter.drive(app, path="/orders", headers=user("reader")).body.startswith(b"Ident")
     assert authentication.asked == 1
     assert adapter.drive(app, path="/orders").status == 401
     assert adapter.drive(app, path="/orders", headers=user("admin")).status == 403
@@ -329,7 +329,7 @@ def test_report_mode_logs_and_changes_nothing(
 
 @both_adapters
 def test_modes_by_route(adapter: Adapter) -> None:
-    modes = {"* /orders": "report"}
+    modes: dict[str, mantlet.Mode] = {"* /orders": "report"}
     app = adapter.wrap(hello, TestAuthentication(), Authorizer(rules=ORDERS, mode=modes))
     assert adapter.drive(app, path="/orders").status == 200
     assert adapter.drive(app, path="/profile").status == 401

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 __all__ = ["RouteAuthorization", "authorize", "patterns_of"]
 
 _log: Final = logging.getLogger("mantlet.authorization")
-_throttle: Final = LogThrottle(_log)
 
 
 class RouteAuthorization:
@@ -23,14 +22,21 @@ class RouteAuthorization:
     Args:
         rules: the rules of the route.
         engine: decides where they have no check of their own; or None.
+        throttle: for the log of refusals.
         reports: whether refusals are only logged.
     """
 
-    __slots__ = ("_checks", "_engine", "_hides", "_name", "_reports", "alone")
+    __slots__ = ("_checks", "_engine", "_hides", "_name", "_reports", "_throttle", "alone")
 
     def __init__(
-        self, rules: "tuple[AccessRule, ...]", engine: "Engine | None", *, reports: bool
+        self,
+        rules: "tuple[AccessRule, ...]",
+        engine: "Engine | None",
+        throttle: LogThrottle,
+        *,
+        reports: bool,
     ) -> None:
+        self._throttle = throttle
         self._name = patterns_of(rules)
         self._checks = tuple(rule.check for rule in rules if rule.check is not None)
         asks_engine = not self._checks or any(r.is_object and r.check is None for r in rules)
@@ -66,7 +72,7 @@ class RouteAuthorization:
             self._refuse(state)
 
     def _refuse(self, state: State) -> None:
-        suppressed = _throttle.suppressed(self._name)
+        suppressed = self._throttle.suppressed(f"object of {self._name}")
         if suppressed is not None:
             _log.warning(
                 "%s an object of %s: the engine or the check does not allow it (request %s)%s",
@@ -117,9 +123,12 @@ def authorize(request: Any, action: str, resource: Any = None) -> None:
             an object that does not exist, catch it and do that.
         RuntimeError: no `Authorizer` is around the app, or it has nothing that decides.
         TypeError: the request, the action or a decision is of the wrong type.
+        ValueError: the action is empty.
     """
     if not isinstance(action, str):
         raise TypeError(f'action must be text such as "read", not {action!r}')
+    if not action:
+        raise ValueError('action must be text such as "read", not empty')
     found = state(request)
     authorizations: tuple[RouteAuthorization, ...] = found._authorizations
     if not authorizations:

@@ -147,7 +147,8 @@ class Authorizer(Policy):
         tables: list[Sequence[AccessRule]] = [own]
         if openapi is not None:
             tables.append(document_rules(openapi))
-        self._table = RuleTable(tables, engine)
+        self._throttle = LogThrottle(_log)
+        self._table = RuleTable(tables, engine, self._throttle)
         self._recent = self._table.recent
         if not self._table.rules:
             raise ValueError('an Authorizer needs rules such as Allow("GET /orders"), or openapi')
@@ -155,7 +156,6 @@ class Authorizer(Policy):
         self._needs_response = has_hidden or any(rule.is_object for rule in own)
         self.disabled_hooks = frozenset(() if self._needs_response else ("on_response",))
         self._enforces = self.mode == "enforce"
-        self._throttle = LogThrottle(_log)
         self._named: set[str] = set()
 
     def on_request(self, request: Request) -> Reply | Awaitable[Reply | None] | None:

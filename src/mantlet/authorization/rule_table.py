@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
+from mantlet._internal.log_throttle import LogThrottle
 from mantlet.authorization.decisions import RouteAuthorization, patterns_of
 from mantlet.authorization.engine import Engine
 from mantlet.authorization.rules import AccessRule
@@ -28,26 +29,26 @@ class MatchedRules:
 
     Args:
         rules: the rules, without repetition.
-        engine: decides about objects.
         is_complete: whether each reading of the request's method and path has a rule.
+        authorizations: how its view's questions are decided; and the same in report mode.
 
     Attributes:
         is_object: whether the view has to ask by `mantlet.authorize()`.
-        authorizations: how its questions are decided; and the same in report mode.
     """
 
     __slots__ = ("authorizations", "is_complete", "is_object", "rules")
 
     def __init__(
-        self, rules: tuple[AccessRule, ...], engine: Engine | None, *, is_complete: bool
+        self,
+        rules: tuple[AccessRule, ...],
+        authorizations: tuple[RouteAuthorization, RouteAuthorization],
+        *,
+        is_complete: bool,
     ) -> None:
         self.rules = rules
+        self.authorizations = authorizations
         self.is_complete = is_complete
         self.is_object = any(rule.is_object for rule in rules)
-        self.authorizations = (
-            RouteAuthorization(rules, engine, reports=False),
-            RouteAuthorization(rules, engine, reports=True),
-        )
 
     @property
     def pattern(self) -> str:
@@ -67,6 +68,7 @@ class RuleTable:
     Args:
         tables: the rules of each source.
         engine: decides about objects.
+        throttle: for the log of refused objects.
 
     Attributes:
         rules: all rules.
@@ -78,11 +80,15 @@ class RuleTable:
     """
 
     def __init__(
-        self, tables: Sequence[Sequence[AccessRule]], engine: Engine | None = None
+        self,
+        tables: Sequence[Sequence[AccessRule]],
+        engine: Engine | None,
+        throttle: LogThrottle,
     ) -> None:
         self._engine = engine
+        self._throttle = throttle
         self.recent: dict[tuple[str, tuple[str, ...]], MatchedRules] = {}
-        self.too_many = MatchedRules((), engine, is_complete=False)
+        self.too_many = self._matched((), is_complete=False)
         self.rules = tuple(rule for table in tables for rule in table)
         self._exact = [Routes((rule.pattern, rule) for rule in table) for table in tables]
         self._folded = [Routes((_folded(rule.pattern), rule) for rule in table) for table in tables]
@@ -137,7 +143,14 @@ class RuleTable:
         for method in methods:
             for path in paths:
                 is_complete &= self._add(method, path, found)
-        return MatchedRules(tuple(found), self._engine, is_complete=is_complete)
+        return self._matched(tuple(found), is_complete=is_complete)
+
+    def _matched(self, rules: tuple[AccessRule, ...], *, is_complete: bool) -> MatchedRules:
+        enforced, reported = (
+            RouteAuthorization(rules, self._engine, self._throttle, reports=reports)
+            for reports in (False, True)
+        )
+        return MatchedRules(rules, (enforced, reported), is_complete=is_complete)
 
     def _add(self, method: str, path: str, found: dict[AccessRule, None]) -> bool:
         """Add the rules of one reading; return whether it has any."""
