@@ -297,11 +297,13 @@ def test_the_oldest_entry_makes_room() -> None:
     assert cache.get(digest(1)) is None
     assert cache.get(digest(2)) is not None
     cache.add(digest(2), identity(), 2, inf)
-    cache.add(digest(9), identity(), 1, inf)
     entry = cache.get(digest(2))
     assert entry is not None
     assert entry.generation == 2
-    assert cache.get(digest(3)) is None
+    assert len(cache) == 3
+    cache.add(digest(9), identity(), 1, inf)
+    assert cache.get(digest(2)) is None
+    assert len(cache._order) == len(cache) == 3
 
 
 def test_memory_is_bounded() -> None:
@@ -312,9 +314,17 @@ def test_memory_is_bounded() -> None:
     assert cache._memory <= 100_000
     cache.add(digest(999), identity(text="x" * 200_000), 1, inf)  # larger than all of it
     assert cache.get(digest(999)) is None
-    for number in range(200):
-        cache._remove(digest(number))
-    assert cache._memory == 0
+    assert cache._memory == sum(entry.size for entry in cache._entries.values())
+
+
+def test_a_fork_in_the_middle_of_a_change_leaves_an_empty_cache() -> None:
+    cache = TokenCache(10, 2**20)
+    cache.add(digest(1), identity(), 1, inf)
+    with cache._lock.hold():
+        cache._lock.reset()
+        assert len(cache) == cache._memory == len(cache._order) == 0
+    cache.add(digest(2), identity(), 1, inf)
+    assert cache.get(digest(2)) is not None
 
 
 def test_the_memory_of_an_entry_is_estimated_well() -> None:
@@ -392,3 +402,4 @@ def test_threads_share_a_cache() -> None:
     assert len(one._cache) <= 4
     sizes = [entry.size for entry in one._cache._entries.values()]
     assert one._cache._memory == sum(sizes)
+    assert set(one._cache._order) == set(one._cache._entries)

@@ -7,6 +7,8 @@ import logging
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from mantlet.authentication.jwt.key_set import FixedKeys, InvalidKeySet, KeySet
 from tests.authentication.jwt.tokens import Jwk, b64, jwks, pair, public, weak_rsa
@@ -155,6 +157,24 @@ def test_a_duplicate_kid_names_no_key() -> None:
     assert found.key_type == "RSA"
 
 
+def test_one_kid_may_be_of_keys_for_different_algorithms() -> None:
+    """Such as one RSA key, listed for each padding."""
+    keys = KeySet.from_jwks(
+        jwks(*(public(pair("RSA"), kid="1", alg=name) for name in ("RS256", "PS256")))
+    )
+    for name in ("RS256", "PS256"):
+        assert len(keys.candidates("1", name)) == 1
+    overlapping = [public(pair("RSA"), kid="1"), public(pair("RSA", "b"), kid="1", alg="RS256")]
+    with pytest.raises(InvalidKeySet, match="same kid"):
+        KeySet.from_jwks(jwks(*overlapping))
+
+
+def test_the_same_key_twice_is_one_key() -> None:
+    keys = KeySet.from_jwks({"keys": [GOOD, dict(GOOD)]})
+    assert len(keys.candidates("good", "ES256")) == 1
+    assert keys.skipped == ()
+
+
 def test_a_kid_is_only_looked_up() -> None:
     keys = KeySet.from_jwks(jwks(GOOD))
     assert len(keys.candidates("good", "ES256")) == 1
@@ -182,6 +202,36 @@ def test_signatures_of_the_wrong_length_are_wrong() -> None:
     (key,) = KeySet.from_jwks(jwks(GOOD))
     for size in (0, 1, 63, 65, 128):
         assert not key.verify("ES256", b"message", b"\1" * size)
+
+
+odd = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5) | st.just("AQAB"),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=3), inner),
+    max_leaves=3,
+)
+members = st.fixed_dictionaries(
+    {"kty": st.sampled_from(["RSA", "EC", "OKP", "oct", "AKP"]) | odd},
+    optional=dict.fromkeys(
+        ("kid", "use", "key_ops", "alg", "crv", "x", "y", "n", "e", "d", "k", "x5c"), odd
+    ),
+)
+changed = st.builds(
+    lambda key, changes: {**key, **changes},
+    st.sampled_from([public(pair(kind)) for kind in ("P-256", "RSA", "Ed25519")]),
+    st.dictionaries(st.sampled_from(["kid", "use", "key_ops", "alg", "crv", "x", "n", "e"]), odd),
+)
+
+
+@given(st.lists(members | changed | odd, max_size=4) | odd)
+@settings(max_examples=300)
+def test_no_document_does_more_than_raise(keys: Any) -> None:
+    """An issuer that is hostile or broken."""
+    try:
+        found = KeySet.from_json(json.dumps({"keys": keys}).encode())
+    except InvalidKeySet:
+        return
+    for key in found:
+        assert not key.verify(min(key.algorithms), b"message", b"\0" * 64)
 
 
 def test_nothing_shows_a_key() -> None:

@@ -1,7 +1,7 @@
 """`TokenCache`: tokens that have been verified already, by their digests."""
 
 import sys
-from collections import OrderedDict
+from collections import deque
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
@@ -50,7 +50,9 @@ class TokenCache:
     """
 
     def __init__(self, max_entries: int, max_memory: int) -> None:
-        self._entries: OrderedDict[bytes, CachedToken] = OrderedDict()
+        self._entries: dict[bytes, CachedToken] = {}
+        #: The digests of all entries, the oldest first.
+        self._order: deque[bytes] = deque()
         self._max_entries = max_entries
         self._max_memory = max_memory
         self._memory = 0
@@ -67,25 +69,21 @@ class TokenCache:
             until: as `CachedToken.until`.
         """
         size = _OVERHEAD + _size(identity.claims) + _size(identity.scopes) + _size(identity.roles)
-        if size > self._max_memory or not self._max_entries:
-            return
-        entries = self._entries
+        entries, order = self._entries, self._order
         with self._lock.plain:
-            self._remove(digest)
-            while entries and (
-                len(entries) >= self._max_entries or self._memory + size > self._max_memory
-            ):
-                self._remove(next(iter(entries)))
+            known = entries.get(digest)
+            if known is None:
+                order.append(digest)
+            else:
+                self._memory -= known.size
             entries[digest] = CachedToken(identity, generation, until, size)
             self._memory += size
-
-    def _remove(self, digest: bytes) -> None:
-        entry = self._entries.pop(digest, None)
-        if entry is not None:
-            self._memory -= entry.size
+            while len(entries) > self._max_entries or self._memory > self._max_memory:
+                self._memory -= entries.pop(order.popleft()).size
 
     def _clear(self) -> None:
         self._entries.clear()
+        self._order.clear()
         self._memory = 0
 
     def __len__(self) -> int:

@@ -160,17 +160,19 @@ def _parse_keys(members: list[Any]) -> tuple[dict[int, VerificationKey], dict[in
     keys: dict[int, VerificationKey] = {}
     skipped: dict[int, str] = {}
     for position, member in enumerate(members, 1):
+        if member in members[: position - 1]:
+            continue  # the same key twice is one key
         try:
             keys[position] = parse_jwk(member)
         except UnusableKey as error:
             skipped[position] = str(error)
-    # RFC 7517, 4.5: only keys of different types may have the same id. Of two others, nobody can
-    # tell which one is meant.
-    ids = Counter((key.kid, key.key_type) for key in keys.values())
+    # RFC 7517, 4.5: keys should have different ids. Of two for one algorithm, nobody can tell which
+    # one is meant.
+    ids = Counter((key.kid, name) for key in keys.values() for name in key.algorithms)
     for position, key in list(keys.items()):
-        if key.kid is not None and ids[key.kid, key.key_type] > 1:
+        if key.kid is not None and any(ids[key.kid, name] > 1 for name in key.algorithms):
             del keys[position]
-            skipped[position] = "another key of its type has the same kid"
+            skipped[position] = "another key for its algorithm has the same kid"
     return keys, skipped
 
 
