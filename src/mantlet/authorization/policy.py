@@ -280,13 +280,15 @@ class Authorizer(Policy):
         matched: MatchedRules | None = own.get("matched")
         if matched is None or response.status >= 400 or response.reply:
             return None
+        if request.state._replied:  # a policy of a stack inside
+            return None
         if state_of(request.raw)._has_asked or is_slash_redirect(request, response):
             return None
         self._log_unasked(request, matched.pattern)
         return _NEVER_ASKED.reply(request)
 
     async def _show_hidden(self, request: Request, response: Response) -> Reply | None:
-        if response.reply:
+        if response.reply or request.state._replied:
             return None
         is_other = self._unmatched != "allow" and response.status < 400
         if is_other or not await restore_path(response):
