@@ -158,7 +158,12 @@ def wsgi_app(script: Script, outcome: Outcome | None = None) -> WsgiApp:
     return app
 
 
-def play_asgi(make: Callable[[ASGIApp], ASGIApp], script: Script, method: str = "GET") -> Outcome:
+def play_asgi(
+    make: Callable[[ASGIApp], ASGIApp],
+    script: Script,
+    method: str = "GET",
+    headers: Iterable[tuple[str, str]] = (),
+) -> Outcome:
     """Play a script under ASGI, as a server that sends nothing before it has a body event."""
     outcome = Outcome()
     app = asgi_app(script, outcome)
@@ -192,7 +197,10 @@ def play_asgi(make: Callable[[ASGIApp], ASGIApp], script: Script, method: str = 
         "raw_path": b"/items",
         "query_string": b"",
         "root_path": "",
-        "headers": [(b"host", b"example.org")],
+        "headers": [
+            (b"host", b"example.org"),
+            *((name.lower().encode(), value.encode()) for name, value in headers),
+        ],
         "client": ("192.0.2.1", 50000),
         "server": ("127.0.0.1", 80),
         "extensions": {},
@@ -208,7 +216,12 @@ async def _run(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None
     await app(scope, receive, send)
 
 
-def play_wsgi(make: Callable[[WsgiApp], WsgiApp], script: Script, method: str = "GET") -> Outcome:
+def play_wsgi(
+    make: Callable[[WsgiApp], WsgiApp],
+    script: Script,
+    method: str = "GET",
+    headers: Iterable[tuple[str, str]] = (),
+) -> Outcome:
     """Play a script under WSGI, as a server that sends the head with the first bytes."""
     outcome = Outcome()
     app = wsgi_app(script, outcome)
@@ -248,6 +261,7 @@ def play_wsgi(make: Callable[[WsgiApp], WsgiApp], script: Script, method: str = 
         "REMOTE_ADDR": "192.0.2.1",
         "wsgi.input": io.BytesIO(),
         "wsgi.errors": sys.stderr,
+        **{f"HTTP_{name.upper().replace('-', '_')}": value for name, value in headers},
     }
     try:
         body = app(environ, start_response)
