@@ -9,11 +9,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from benchmarks import environment, instructions, over_http, scale_page
+from benchmarks import environment, hot_path, instructions, over_http, scale_page
 from benchmarks.charts import draw
 from benchmarks.figures import Results
 from benchmarks.hostile import __main__ as hostile
-from benchmarks.hot_path import ALL_CASES
 from benchmarks.load import generator
 from benchmarks.machine import machine
 from benchmarks.report import report, target_table
@@ -50,6 +49,11 @@ VERSIONED = (
 VALIDATING = (
     "pydantic", "jiter", "jsonschema-rs", "connexion", "openapi-core", "spectree", "flask-openapi3",
 )  # fmt: skip
+#: Of the environment that has the peers of identity and origins.
+IDENTIFYING = (
+    "cryptography", "joserfc", "cedarpy", "pyjwt", "fastapi-users", "flask-jwt-extended",
+    "fastapi-authz", "casbin", "flask-cors", "django",
+)  # fmt: skip
 
 
 def measure(method: dict[str, Any]) -> Results:
@@ -76,16 +80,19 @@ def measure(method: dict[str, Any]) -> Results:
     counts = None
     if instructions.available():
         print("instructions", file=sys.stderr)
-        counts = instructions.measure(ALL_CASES, python=python, requests=method["instructions"])
+        counts = instructions.measure(
+            hot_path.ALL_CASES, python=python, requests=method["instructions"]
+        )
     else:
         print(instructions.MISSING, file=sys.stderr)
     return {
         "date": datetime.now(UTC).date().isoformat(),
         "machine": machine(),
         "versions": environment.versions(python, VERSIONED)
-        | environment.versions(validators, VALIDATING),
+        | environment.versions(validators, VALIDATING)
+        | environment.versions(_identity(), IDENTIFYING),
         "method": method,
-        "in_process": in_process + validated["in_process"],
+        "in_process": in_process + validated["in_process"] + _identified(method),
         "workers": workers,
         "valkey": valkey["load"],
         "capacity": valkey["capacity"],
@@ -100,6 +107,27 @@ def measure(method: dict[str, Any]) -> Results:
     }
 
 
+def measure_identity(results: Results, method: dict[str, Any]) -> Results:
+    """Measure identity and origins again; return the results with these figures in them."""
+    groups = _identified(method)
+    titles = {group["title"] for group in groups}
+    kept = [group for group in results["in_process"] if group["title"] not in titles]
+    counts = results["instructions"]
+    if counts is not None and instructions.available():
+        cases = [hot_path.BARE, *hot_path.IDENTITY]
+        counts |= instructions.measure(cases, python=_peers(), requests=method["instructions"])
+    return results | {
+        "in_process": kept + groups,
+        "instructions": counts,
+        "versions": results["versions"] | environment.versions(_identity(), IDENTIFYING),
+    }
+
+
+def _identified(method: dict[str, Any]) -> Any:
+    options = {"rounds": method["rounds"], "slice_ms": method["slice_ms"]}
+    return _run(_identity(), "identity", **options)
+
+
 def _peers() -> Path:
     """Return the interpreter of the environment that the peers and Mantlet share."""
     return environment.make("peers", environment.PEERS, with_mantlet=True)
@@ -110,12 +138,21 @@ def _validators() -> Path:
     return environment.make("validators", environment.VALIDATORS, with_mantlet=True)
 
 
+def _identity() -> Path:
+    """Return the interpreter of the environment of the peers of identity and origins."""
+    return environment.make("identity", environment.IDENTITY, with_mantlet=True)
+
+
 def _run(python: Path, module: str, **options: float) -> Any:
     """Return the measurements of another module, made in the environment of the peers."""
     words = [f"--{name.replace('_', '-')}={value:g}" for name, value in options.items()]
     command = [python, "-m", f"benchmarks.{module}", *words]
     output = subprocess.run(command, cwd=environment.ROOT, check=True, stdout=subprocess.PIPE)
     return json.loads(output.stdout)
+
+
+def _last(directory: Path = environment.ROOT / "docs/benchmarks") -> Results:
+    return dict(json.loads((directory / "results.json").read_text()))
 
 
 def write(results: Results, directory: Path) -> None:
@@ -140,6 +177,9 @@ def main() -> None:
     parser.add_argument("--leaks", action="store_true", help="only the page of error leaks")
     parser.add_argument("--holes", action="store_true", help="only the page of validation holes")
     parser.add_argument("--hostile", action="store_true", help="only what hostile inputs cost")
+    parser.add_argument(
+        "--identity", action="store_true", help="only identity and origins, into the last results"
+    )
     parser.add_argument("--scale", action="store_true", help="only the page of several hosts")
     options = parser.parse_args()
     if options.leaks:
@@ -152,15 +192,18 @@ def main() -> None:
         return
     usual = environment.HOME / "quick" if options.quick else environment.ROOT / "docs/benchmarks"
     directory = options.output or usual
+    method = QUICK if options.quick else FULL
+    if options.identity:
+        results = measure_identity(_last(), method)
+        write(results, directory)
+        print(target_table(results))
+        return
     rounds = 1 if options.quick else 2
     scaled = None if options.redraw else _run(_peers(), "scale", rounds=rounds, seconds=1.5)
     scale_page.write(scaled, directory)
     if options.scale:
         return
-    if options.redraw:
-        results = json.loads((directory / "results.json").read_text())
-    else:
-        results = measure(QUICK if options.quick else FULL)
+    results = _last(directory) if options.redraw else measure(method)
     write(results, directory)
     print(target_table(results))
     print(f"written to {directory}", file=sys.stderr)

@@ -13,7 +13,7 @@ import os
 import subprocess
 import sys
 from argparse import SUPPRESS, ArgumentParser
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from random import Random
@@ -27,7 +27,6 @@ from benchmarks.over_http import Served, measure_group
 
 _REVISION = environment.HOME / "revision"
 _OURS, _OTHER = "this tree", "the other"
-_CASES = [case for case in hot_path.CASES if case != hot_path.BARE]
 _SLICE_MS = 10
 _SERVED = (names.TWO, names.ALL_FIVE)
 PARTS = ("instructions", "in-process", "http")
@@ -51,6 +50,15 @@ def _check_out(revision: str) -> Path:
     return _REVISION / "src"
 
 
+def _cases(source: Path) -> list[str]:
+    """Return the cases whose policies another tree has, too; say which are left out."""
+    exported = (source / "mantlet/__init__.py").read_text()
+    missing = [case for case, name in hot_path.IDENTITY.items() if f'"{name}"' not in exported]
+    if missing:
+        print(f"not in the other: {', '.join(missing)}")
+    return [case for case in hot_path.CASES if case not in missing]
+
+
 def _print(title: str, rows: Iterable[tuple[str, float, float]], digits: int) -> None:
     print(f"\n{title:44}{_OTHER:>12}{_OURS:>12}{'ratio':>8}")
     for label, other, ours in rows:
@@ -60,11 +68,12 @@ def _print(title: str, rows: Iterable[tuple[str, float, float]], digits: int) ->
 # -- instructions ---------------------------------------------------------------------------------
 
 
-def _instructions(sources: Mapping[str, Path], python: Path, requests: int) -> None:
+def _instructions(
+    sources: Mapping[str, Path], python: Path, cases: list[str], requests: int
+) -> None:
     if not instructions.available():
         print(instructions.MISSING)
         return
-    cases = list(hot_path.CASES)
     counts = {
         side: instructions.added(
             instructions.measure(cases, python=python, source=source, requests=requests)
@@ -77,7 +86,8 @@ def _instructions(sources: Mapping[str, Path], python: Path, requests: int) -> N
     ):
         rows = [
             (f"{hot_path.LABELS[case]}, {protocol}", other / scale, ours / scale)
-            for case in _CASES
+            for case in cases
+            if case != hot_path.BARE
             for protocol in hot_path.PROTOCOLS
             for other in (counts[_OTHER][case][protocol][what],)
             for ours in (counts[_OURS][case][protocol][what],)
@@ -89,10 +99,12 @@ def _instructions(sources: Mapping[str, Path], python: Path, requests: int) -> N
 # -- in process -----------------------------------------------------------------------------------
 
 
-def _in_process(sources: Mapping[str, Path], python: Path, rounds: int) -> None:
+def _in_process(sources: Mapping[str, Path], python: Path, cases: list[str], rounds: int) -> None:
     """Time both in turns: each has a process, for one can't import two versions."""
     with ExitStack() as stack:
-        workers = {side: stack.enter_context(_worker(python, src)) for side, src in sources.items()}
+        workers = {
+            side: stack.enter_context(_worker(python, src, cases)) for side, src in sources.items()
+        }
         sides = list(workers)
         told: dict[str, list[dict[str, float]]] = {side: [] for side in sides}
         for index in range(rounds):
@@ -102,7 +114,9 @@ def _in_process(sources: Mapping[str, Path], python: Path, rounds: int) -> None:
                 worker.stdin.flush()
                 told[side].append(json.loads(worker.stdout.readline()))
     rows = []
-    for case in _CASES:
+    for case in cases:
+        if case == hot_path.BARE:
+            continue
         for protocol in hot_path.PROTOCOLS:
             medians = {
                 side: median(
@@ -117,9 +131,9 @@ def _in_process(sources: Mapping[str, Path], python: Path, rounds: int) -> None:
 
 
 @contextmanager
-def _worker(python: Path, source: Path) -> Iterator[Any]:
+def _worker(python: Path, source: Path, cases: Sequence[str]) -> Iterator[Any]:
     process = subprocess.Popen(
-        [str(python), "-m", "benchmarks.compare", "--work"],
+        [str(python), "-m", "benchmarks.compare", "--work", *cases],
         cwd=environment.ROOT,
         env={**os.environ, "PYTHONPATH": str(source)},
         stdin=subprocess.PIPE,
@@ -130,12 +144,12 @@ def _worker(python: Path, source: Path) -> Iterator[Any]:
         yield process
 
 
-async def _work() -> None:
+async def _work(cases: Sequence[str]) -> None:
     """For each line of the input, time a round of all cases, in microseconds a request."""
     contenders = [
         Contender(f"{one.name} {protocol}", one.serve)
         for protocol in hot_path.PROTOCOLS
-        for one in await hot_path.contenders(protocol, hot_path.CASES)
+        for one in await hot_path.contenders(protocol, cases)
     ]
     calls = {one.name: await calibrate(one, _SLICE_MS) for one in contenders}
     order = Random(0)  # noqa: S311  # an order, not a secret
@@ -184,18 +198,19 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS)
     parser.add_argument("--rounds", type=int, default=20, help="in process and over HTTP")
     parser.add_argument("--requests", type=int, default=instructions.REQUESTS)
-    parser.add_argument("--work", action="store_true", help=SUPPRESS)
+    parser.add_argument("--work", nargs="+", metavar="CASE", help=SUPPRESS)
     options = parser.parse_args()
     if options.work:
         logging.disable(logging.CRITICAL)
-        asyncio.run(_work())
+        asyncio.run(_work(options.work))
         return
     python = environment.make("peers", environment.PEERS, with_mantlet=True)
     sources = {_OTHER: _check_out(options.revision), _OURS: environment.ROOT / "src"}
+    cases = _cases(sources[_OTHER])
     if "instructions" in options.only:
-        _instructions(sources, python, options.requests)
+        _instructions(sources, python, cases, options.requests)
     if "in-process" in options.only:
-        _in_process(sources, python, options.rounds)
+        _in_process(sources, python, cases, options.rounds)
     if "http" in options.only:
         _http(sources, python, options.rounds)
 

@@ -14,6 +14,7 @@ ROOT = Path(__file__).resolve().parent.parent
 HOME = ROOT / ".bench"
 
 PEERS = (
+    "cryptography>=43.0",
     "fastapi>=0.115",
     "fastapi-guard>=4.0",
     "fastapi-problem>=0.12",
@@ -26,6 +27,7 @@ PEERS = (
     "hiredis>=3.2",
     "hyperscan>=0.7.9",
     "jiter>=0.8",
+    "joserfc>=1.1",
     "limits>=4.0",
     "lmdb>=1.6",
     "pydantic>=2.12",
@@ -55,6 +57,22 @@ VALIDATORS = (
     "spectree>=3.0",
     "starlette>=0.46",
     "uvicorn[standard]>=0.34",
+)
+#: Peers that authenticate, authorize, or judge origins, and the dependencies of the policies.
+IDENTITY = (
+    "cedarpy>=4.1",
+    "cryptography>=43.0",
+    "django>=5.2",
+    "fastapi>=0.115",
+    "fastapi-authz>=1.0",
+    "fastapi-users>=14.0",
+    "flask>=3.0",
+    "flask-cors>=5.0",
+    "flask-jwt-extended>=4.7",
+    "joserfc>=1.1",
+    "pydantic>=2.12",
+    "pyjwt>=2.10",
+    "starlette>=0.46",
 )
 #: The load generator for machines without wrk.
 LOAD = ("k9-load>=0.1",)

@@ -43,6 +43,19 @@ def added(results: Results, title: str) -> dict[str, Figure]:
     }
 
 
+def between(results: Results, title: str, base: str, name: str) -> Figure:
+    """Return the microseconds a call that a contender adds to another one of its group."""
+    rounds = contenders(results, title)
+    return Figure.of(one - two for one, two in zip(rounds[name], rounds[base], strict=True))
+
+
+def missing(results: Results, title: str) -> dict[str, str]:
+    """Return why contenders of a group were not measured, the bare app if none was."""
+    found = (group for group in results["in_process"] if group["title"] == title)
+    group = next(found, {"missing": {names.BARE: "it is not in these results"}})
+    return dict(group["missing"])
+
+
 def over_http(results: Results, framework: str, server: str) -> dict[str, Figure]:
     """Return the microseconds of processor time of a request, for each contender of a server."""
     rounds = _over_http(results, framework, server)

@@ -60,6 +60,26 @@ def five() -> list[Policy]:
     return [secrets, sanitizer, *two(), guard()]
 
 
+def identity(*makes: str) -> list[Policy]:
+    """Return policies of `benchmarks.identity.policies`, by the names of what makes them."""
+    from benchmarks.identity import policies  # noqa: PLC0415  # it imports cryptography
+
+    return [getattr(policies, make)() for make in makes]
+
+
+def identity_fields(case: str) -> dict[str, str]:
+    """Return the header fields that a request needs for a case."""
+    if case in ("authenticator", "authorizer"):
+        from benchmarks.identity import policies  # noqa: PLC0415  # it imports cryptography
+
+        return {"authorization": f"Bearer {policies.issuer('ES256').token()}"}
+    return _FIELDS.get(case, {})
+
+
+_FIELDS = {
+    "cors": {"origin": "https://app.example"},
+    "cross-origin": {"sec-fetch-site": "same-origin", "cookie": "session=6b1f8e3d2c7a4d59"},
+}
 #: The policies of each case.
 CASES: dict[str, Callable[[], list[Policy]]] = {
     BARE: list,
@@ -72,8 +92,21 @@ CASES: dict[str, Callable[[], list[Policy]]] = {
     "secrets": lambda: [loader()],
     "two": two,
     "five": five,
+    "authenticator": lambda: identity("authenticator"),
+    "authorizer": lambda: identity("authenticator", "authorizer"),
+    "cors": lambda: identity("cors"),
+    "cross-origin": lambda: identity("cross_origin"),
+    "hosts": lambda: identity("hosts"),
     REFUSAL: lambda: [mantlet.RateLimiter("1/day")],
     ERROR: lambda: [mantlet.ErrorEnvelope()],
+}
+#: Those of identity and origins, and the policy that each needs.
+IDENTITY = {
+    "authenticator": "Authenticator",
+    "authorizer": "Authorizer",
+    "cors": "Cors",
+    "cross-origin": "CrossOrigin",
+    "hosts": "Hosts",
 }
 #: Those that are also written by hand, and what they are called then.
 BY_HAND = {case: f"{case}-by-hand" for case in ("response-hook", "two", "five", REFUSAL)}
@@ -91,6 +124,11 @@ LABELS = {
     "secrets": "SecretLoader",
     "two": "ErrorEnvelope + RateLimiter",
     "five": "all five policies",
+    "authenticator": "Authenticator, a cached token",
+    "authorizer": "Authenticator + Authorizer",
+    "cors": "Cors, an allowed origin",
+    "cross-origin": "CrossOrigin, cookies",
+    "hosts": "Hosts",
     REFUSAL: "a refusal (429)",
     ERROR: "an exception answered (500), unlogged",
 }
@@ -100,11 +138,15 @@ LABELS |= {name: f"{LABELS[case]}, by hand" for case, name in BY_HAND.items()}
 def make(protocol: str, case: str) -> AsgiServer | WsgiServer:
     """Return the server's side of an app in the policies of a case, or what is written by hand."""
     app: Any
+    server: AsgiServer | WsgiServer
     if protocol == "ASGI":
         app = failing_asgi_app if case == ERROR else asgi_app(SMALL, RESPONSE)
-        return AsgiServer(wrap(protocol, case, app), SMALL)
-    app = failing_wsgi_app if case == ERROR else wsgi_app(SMALL, RESPONSE)
-    return WsgiServer(wrap(protocol, case, app), SMALL)
+        server = AsgiServer(wrap(protocol, case, app), SMALL)
+    else:
+        app = failing_wsgi_app if case == ERROR else wsgi_app(SMALL, RESPONSE)
+        server = WsgiServer(wrap(protocol, case, app), SMALL)
+    server.resend("/orders", list((dict(SMALL.headers) | identity_fields(case)).items()))
+    return server
 
 
 # Any: an app of either protocol.

@@ -114,7 +114,8 @@ class K9:
         with TemporaryDirectory() as scratch:
             path, summary = Path(scratch) / "load.json", Path(scratch) / "summary.json"
             path.write_text(json.dumps(plan))
-            command = [self._command, "run", "--quiet", "--summary-export", summary, path]
+            options = ["run", "--quiet", "--summary-export", str(summary), str(path)]
+            command = [str(self._command), *options]
             subprocess.run(command, check=True, capture_output=True)
             metrics = json.loads(summary.read_text())["metrics"]
         assert metrics["checks"]["value"] == 1, metrics["checks"]

@@ -55,6 +55,29 @@ OPENAPI_CORE: Final = "openapi-core"
 SPECTREE: Final = "spectree"
 FLASK_OPENAPI3: Final = "flask-openapi3"
 
+JWT: Final = "Mantlet: Jwt, cached"
+API_KEYS: Final = "Mantlet: ApiKeys"
+PYJWT: Final = "PyJWT in a FastAPI dependency"
+FASTAPI_USERS: Final = "fastapi-users: JWT strategy"
+STARLETTE_PYJWT: Final = "Starlette: AuthenticationMiddleware with PyJWT"
+JWT_EXTENDED: Final = "flask-jwt-extended"
+AUTHORIZER: Final = "Mantlet: Authorizer"
+AUTHORIZER_OBJECT: Final = "Mantlet: Authorizer, the app asks a check"
+AUTHORIZER_CEDAR: Final = "Mantlet: Authorizer, the app asks Cedar"
+NAMED_USER: Final = "Starlette: AuthenticationMiddleware alone"
+CASBIN: Final = "fastapi-authz: casbin"
+CEDARPY: Final = "cedarpy: ASGI middleware"
+PASSING: Final = "Mantlet: a request hook that passes"
+CORS: Final = "Mantlet: Cors, an allowed origin"
+CORS_SAME_ORIGIN: Final = "Mantlet: Cors, no Origin"
+STARLETTE_CORS: Final = "Starlette: CORSMiddleware"
+FLASK_CORS: Final = "flask-cors"
+CROSS_ORIGIN: Final = "Mantlet: CrossOrigin, cookies from the same origin"
+CROSS_ORIGIN_NO_COOKIE: Final = "Mantlet: CrossOrigin, no cookie"
+DJANGO_CSRF: Final = "Django: CsrfViewMiddleware"
+HOSTS: Final = "Mantlet: Hosts"
+TRUSTED_HOST: Final = "Starlette: TrustedHostMiddleware"
+
 #: A document that is measured as it is loaded.
 GITHUB: Final = "GitHub's OpenAPI document"
 #: Contenders that servers serve, and their cases of `benchmarks.hot_path`.
@@ -105,6 +128,29 @@ VALIDATED: Final = (
     VALIDATED_FLASK,
     VALIDATED_ROUTES,
 )
+TOKENS: Final = {protocol: f"a bearer token, {protocol}" for protocol in ("ASGI", "WSGI")}
+TOKENS_FASTAPI: Final = "a bearer token, ES256, FastAPI"
+TOKENS_FLASK: Final = "a bearer token, ES256, Flask"
+AUTHORIZED: Final = {
+    protocol: f"authorization, {protocol}, behind Authenticator" for protocol in ("ASGI", "WSGI")
+}
+AUTHORIZED_STARLETTE: Final = "authorization, Starlette"
+ORIGINS: Final = {protocol: f"origins, {protocol}" for protocol in ("ASGI", "WSGI")}
+ORIGINS_STARLETTE: Final = "origins, Starlette"
+ORIGINS_FLASK: Final = "origins, Flask"
+ORIGINS_DJANGO: Final = "origins, Django"
+#: All groups of `benchmarks.identity`.
+IDENTITY: Final = (
+    *TOKENS.values(),
+    TOKENS_FASTAPI,
+    TOKENS_FLASK,
+    *AUTHORIZED.values(),
+    AUTHORIZED_STARLETTE,
+    *ORIGINS.values(),
+    ORIGINS_STARLETTE,
+    ORIGINS_FLASK,
+    ORIGINS_DJANGO,
+)
 ROUTES: Final = (10, 100, 1000, 10000)
 #: How many secrets the policies have that sanitize answers.
 SECRETS: Final = (0, 10)
@@ -134,3 +180,13 @@ def searched_for(secrets: int) -> str:
 def routed(routes: int) -> str:
     """Return the name of a guard of this number of routes."""
     return f"Mantlet: SchemaGuard, {routes:,} routes"
+
+
+def verified(algorithm: str) -> str:
+    """Return the name of the policy that gets tokens that are not in its cache."""
+    return f"Mantlet: Jwt, {algorithm}, not cached"
+
+
+def raw(algorithm: str) -> str:
+    """Return the name of the signature's verification alone."""
+    return f"cryptography alone, {algorithm}"

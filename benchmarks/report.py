@@ -18,6 +18,7 @@ from benchmarks.figures import (
     served,
 )
 from benchmarks.hot_path import LABELS, PROTOCOLS
+from benchmarks.identity import section as identity
 from benchmarks.instructions import MISSING
 from benchmarks.instructions import added as added_counts
 from benchmarks.precision import table as precision_table
@@ -79,6 +80,7 @@ def report(results: Results) -> str:
         _valkey_ratios(results),
         "### Time of a request, over the bare app's",
         _in_process_ratios(results),
+        *identity.sections(results),
         "## In process: absolute times",
         "Medians, with the quartiles in brackets.",
         "### Added beside the peers, in µs",
@@ -221,11 +223,12 @@ connections. Figures are medians of the differences or ratios of a round.
 $ pip install -e '.[bench]'
 $ make bench                         # about a quarter of an hour
 $ python -m benchmarks --quick       # about four minutes; writes to .bench/quick/
+$ python -m benchmarks --identity    # identity and origins alone, into these results
 $ make bench-compare REV=v0.1.0      # this tree and another revision, side by side
 ```
 
-The peers are installed into environments of their own, `.bench/peers` and `.bench/validators`;
-delete these to get the newest versions. `wrk` makes the load if it is installed, and
+The peers are installed into environments of their own under `.bench/`; delete these to get the
+newest versions. `wrk` makes the load if it is installed, and
 `k9-load` otherwise; GitHub's document comes from npm. The machine should be idle otherwise."""
 
 

@@ -47,7 +47,7 @@ def serve(
     """
     with create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
-    filled = [python, "-m", *(word.format(port=port) for word in command), f"benchmarks.{app}"]
+    filled = [str(python), "-m", *(word.format(port=port) for word in command), f"benchmarks.{app}"]
     process = subprocess.Popen(filled, cwd=ROOT, env={**os.environ, **(environ or {})})
     try:
         _await_answer(process, port, field)

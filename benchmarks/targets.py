@@ -10,10 +10,12 @@ from benchmarks.figures import (
     added_over_http,
     astray,
     beside,
+    between,
     decisions,
     growth,
     host,
     kept,
+    missing,
     rate,
     round_trips,
     secret_reads,
@@ -61,6 +63,7 @@ def targets(results: Results) -> list[Target]:
         *_guard(results),
         *_limiter(results),
         *_stores(results),
+        *_identity(results),
     ]
 
 
@@ -344,4 +347,58 @@ def _stores(results: Results) -> list[Target]:
             least=True,
         ),
         Target("Round trips a refusal", 0, asked.median, ""),
+    ]
+
+
+#: For each group: the text, the target in microseconds, the contender, and what it is over.
+_IDENTITY = {
+    **{
+        title: [
+            (f"A cached token adds to a request, {protocol}", 3, names.JWT, names.BARE),
+            *(
+                (
+                    f"A token that is not cached, {algorithm}, over cryptography alone, {protocol}",
+                    40,
+                    names.verified(algorithm),
+                    names.raw(algorithm),
+                )
+                for algorithm in ("ES256", "Ed25519")
+            ),
+        ]
+        for protocol, title in names.TOKENS.items()
+    },
+    **{
+        title: [
+            (f"The authorizer adds to a request, {protocol}", 1.5, names.AUTHORIZER, names.BARE)
+        ]
+        for protocol, title in names.AUTHORIZED.items()
+    },
+    **{
+        title: [
+            (
+                f"{name.removeprefix('Mantlet: ')}: adds to a request, {protocol}",
+                most,
+                name,
+                names.BARE,
+            )
+            for name, most in (
+                (names.CORS, 1.5),
+                (names.CORS_SAME_ORIGIN, 1.5),
+                (names.CROSS_ORIGIN, 0.7),
+                (names.CROSS_ORIGIN_NO_COOKIE, 0.7),
+            )
+        ]
+        for protocol, title in names.ORIGINS.items()
+    },
+}
+
+
+def _identity(results: Results) -> list[Target]:
+    """Return the targets whose contenders were measured; the report names the others."""
+    return [
+        Target(text, most, between(results, title, base, name).median, "us")
+        for title, lines in _IDENTITY.items()
+        for left_out in (missing(results, title),)
+        for text, most, name, base in lines
+        if not left_out.keys() & {name, base, names.BARE}
     ]

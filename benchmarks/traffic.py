@@ -93,6 +93,8 @@ def document(size: int) -> bytes:
 
 Serve = Callable[[int], Awaitable[None]]
 Answer = tuple[int, bytes]
+#: The status, the header fields with names in lower case, and the body.
+Exchange = tuple[int, dict[str, str], bytes]
 
 
 class AsgiServer:
@@ -155,13 +157,20 @@ class AsgiServer:
 
     async def answer(self) -> Answer:
         """Return the answer to one request: its status and body."""
+        status, _, body = await self.exchange()
+        return status, body
+
+    async def exchange(self) -> Exchange:
+        """Return all of the answer to one request."""
         sent: list[dict[str, Any]] = []
 
         async def send(message: dict[str, Any]) -> None:
             sent.append(message)
 
         await self.app(self.scope(), self.receive(), send)
-        return sent[0]["status"], b"".join(message.get("body", b"") for message in sent[1:])
+        fields = {name.decode(): value.decode() for name, value in sent[0]["headers"]}
+        body = b"".join(message.get("body", b"") for message in sent[1:])
+        return sent[0]["status"], fields, body
 
 
 class WsgiServer:
@@ -223,13 +232,18 @@ class WsgiServer:
 
     async def answer(self) -> Answer:
         """Return the answer to one request: its status and body."""
-        heads: list[str] = []
+        status, _, body = await self.exchange()
+        return status, body
+
+    async def exchange(self) -> Exchange:
+        """Return all of the answer to one request."""
+        heads: list[tuple[str, list[tuple[str, str]]]] = []
         body: list[bytes] = []
 
         def start_response(
-            status: str, _headers: list[tuple[str, str]], _exc_info: Any = None
+            status: str, headers: list[tuple[str, str]], _exc_info: Any = None
         ) -> Callable[[bytes], object]:
-            heads.append(status)
+            heads.append((status, headers))
             return body.append
 
         result = self.app(self.environ(), start_response)
@@ -237,4 +251,5 @@ class WsgiServer:
             body += result
         finally:
             getattr(result, "close", lambda: None)()
-        return int(heads[-1][:3]), b"".join(body)
+        status, headers = heads[-1]
+        return int(status[:3]), {name.lower(): text for name, text in headers}, b"".join(body)

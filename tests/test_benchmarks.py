@@ -8,7 +8,8 @@ import time
 from pathlib import Path
 
 import pytest
-from benchmarks import hot_path, instructions, processes
+from benchmarks import compare, hot_path, instructions, names, processes
+from benchmarks.identity import section
 
 _CHILD = "import os\nif os.fork(): os.wait()\nelse:\n while True: pass"
 
@@ -20,6 +21,34 @@ def test_each_case_responds_as_its_policies_should(case: str, protocol: str) -> 
 
     is_stack = case in hot_path.CASES and case != hot_path.BARE
     assert (server.app.__class__.__name__ == "Stack") is is_stack
+
+
+def test_a_tree_without_a_policy_is_compared_by_the_other_cases(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    package = tmp_path / "mantlet"
+    package.mkdir()
+    (package / "__init__.py").write_text('__all__ = ["Authenticator", "Cors", "Hosts"]')
+
+    cases = compare._cases(tmp_path)
+
+    assert set(hot_path.CASES) - set(cases) == {"authorizer", "cross-origin"}
+    assert capsys.readouterr().out == "not in the other: authorizer, cross-origin\n"
+
+
+def test_the_report_names_what_was_not_measured() -> None:
+    times = {names.BARE: [2.0, 2.0], names.CORS: [3.0, 3.0]}
+    group = {
+        "title": names.ORIGINS_FLASK,
+        "contenders": [{"name": name, "us": us} for name, us in times.items()],
+        "missing": {names.FLASK_CORS: "ImportError: it is not there"},
+    }
+
+    text = "\n".join(section.sections({"in_process": [group]}))
+
+    assert f"| {names.CORS} | 1 (1 to 1) | 1.5\N{MULTIPLICATION SIGN} |" in text
+    assert "Not measured, origins, Flask: flask-cors (ImportError: it is not there)." in text
+    assert "Not measured, origins, Django: bare (it is not in these results)." in text
 
 
 @pytest.mark.skipif(not Path("/proc/self/schedstat").exists(), reason="Linux counts it")
