@@ -1,7 +1,7 @@
 """`Proof`: a DPoP proof, read and verified but for what is known of the request (RFC 9449, 4.2)."""
 
 from base64 import urlsafe_b64encode
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import sha256
@@ -74,9 +74,9 @@ class Proof:
         """
         jws = parse_compact(text, max_size=_MAX_SIZE, error=ERROR)
         algorithm, _ = check_header(jws.header, algorithms, _TYPES, error=ERROR)
-        jwk: Any = jws.header.get("jwk")  # an object, or parsing it raises
+        jwk = jws.header.get("jwk")
         try:
-            key = _parse_key(dumps(jwk))
+            key, thumbprint = _parse_key(dumps(jwk))
         except UnusableKey as error:
             reason = str(error)
         else:
@@ -85,7 +85,7 @@ class Proof:
             raise InvalidCredential(f"the key of the proof: {reason}", error=ERROR)
         claims = parse_payload(jws.payload, error=ERROR)
         return cls(
-            _thumbprint(jwk),
+            thumbprint,
             _text(claims, "jti", _MAX_JTI),
             _text(claims, "htm"),
             _text(claims, "htu"),
@@ -108,20 +108,18 @@ class Proof:
 
 
 @lru_cache(_KNOWN_KEYS)
-def _parse_key(jwk: str) -> VerificationKey:
-    """Return the key of a JWK in JSON: a client has one for many proofs."""
-    return parse_jwk(loads(jwk))
+def _parse_key(text: str) -> tuple[VerificationKey, str]:
+    """Return the key of a JWK in JSON, and its thumbprint: a client has one for many proofs."""
+    jwk = loads(text)
+    key = parse_jwk(jwk)
+    # Its members were checked, and need no escapes in JSON.
+    pairs = (f'"{name}":"{jwk[name]}"' for name in _MEMBERS[jwk["kty"]])
+    return key, base64url_digest(f"{{{','.join(pairs)}}}".encode())
 
 
 def base64url_digest(data: bytes) -> str:
     """Return a SHA-256 digest in Base64url without padding."""
     return urlsafe_b64encode(sha256(data).digest())[:43].decode()
-
-
-def _thumbprint(jwk: Mapping[str, str]) -> str:
-    """Return the thumbprint of a key that was parsed, whose members need no escapes in JSON."""
-    pairs = (f'"{name}":"{jwk[name]}"' for name in _MEMBERS[jwk["kty"]])
-    return base64url_digest(f"{{{','.join(pairs)}}}".encode())
 
 
 # Any: values of JSON.
