@@ -78,7 +78,7 @@ def expose_added(headers: Mapping[Any, Any], pairs: Iterable[Any]) -> list[Any]:
         The pairs, with the names, and ``Retry-After`` if the response has it, joined to the
         policy's own ``Access-Control-Expose-Headers``.
     """
-    is_text = isinstance(next(filter(None, headers)), str)
+    is_text = isinstance(next(filter(None, headers), ""), str)
     own = headers.get(_EXPOSE_KEY if is_text else _EXPOSE_BYTES)
     plain, with_retry = _exposing(own, tuple(headers), is_text)
     added = [pair for pair in headers.values() if pair and pair is not own]
