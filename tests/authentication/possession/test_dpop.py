@@ -506,7 +506,7 @@ def test_no_change_of_a_proof_passes(data: st.DataObject) -> None:
     changed = proof[:place] + text + proof[place + length :]
     answer = exchange.send(changed)
     assert answer.error is None
-    if changed.strip(" \t") == proof:
+    if changed == proof:
         assert answer.status == 200
     else:
         assert is_refused(answer)

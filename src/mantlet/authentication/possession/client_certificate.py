@@ -4,6 +4,7 @@ import logging
 from collections.abc import Awaitable, Callable, Iterable
 from functools import lru_cache
 from time import time
+from types import MappingProxyType
 from typing import Any, Final, Literal, get_args
 
 from mantlet._internal.options import KnowsOptions
@@ -242,11 +243,13 @@ def _identity(certificate: PresentedCertificate, subject: str) -> Identity:
     return Identity(
         subject,
         ClientCertificate.name,
-        claims={
-            "x5t#S256": certificate.thumbprint,
-            "distinguished_name": certificate.distinguished_name,
-            "uris": certificate.uris,
-            "dns_names": certificate.dns_names,
-        },
+        claims=MappingProxyType(
+            {
+                "x5t#S256": certificate.thumbprint,
+                "distinguished_name": certificate.distinguished_name,
+                "uris": certificate.uris,
+                "dns_names": certificate.dns_names,
+            }
+        ),
         expires=certificate.valid_until,
     )
