@@ -61,7 +61,7 @@ class Cedar(KnowsOptions):
             dict; policies are checked against it here. None for no check.
         principal: the type of principals.
         role: the type of their parents.
-        action: the type of actions.
+        action: the type of actions: ``Action``, or that in a namespace.
         resource: a callable that returns the type and the id of an object that the view passes to
             `mantlet.authorize()`; by default the name of its class and its attribute ``id``. An
             object that is None is ``Resource::"none"``.
@@ -103,6 +103,8 @@ class Cedar(KnowsOptions):
         ):
             if function is not None and not callable(function):
                 raise TypeError(f"{name} must be a callable, not {function!r}")
+        if action.rpartition("::")[2] != "Action":
+            raise ValueError(f'action must be "Action", or that in a namespace, not {action!r}')
         self._principal = principal
         self._role = role
         self._action = action
