@@ -11,7 +11,7 @@ import pytest
 from starlette.testclient import TestClient, WebSocketDenialResponse
 
 import mantlet
-from mantlet import Authenticator, Dpop, Jwt
+from mantlet import Authenticator, Cors, Dpop, Jwt
 from tests.authentication.possession.dpop_client import Client
 from tests.authentication.possession.known_tokens import KnownTokens, whoami
 from tests.drive import Adapter, Answer, both_adapters
@@ -148,3 +148,22 @@ def test_in_report_mode_nothing_is_refused_and_no_header_is_added(adapter: Adapt
         answer = adapter.drive(app, headers=headers)
         assert answer.status == 200
         assert "dpop-nonce" not in answer.names
+
+
+@both_adapters
+def test_scripts_of_another_origin_can_read_the_nonce(adapter: Adapter) -> None:
+    client = Client()
+    tokens = KnownTokens({"token": {"cnf": {"jkt": client.thumbprint}}})
+    auth = Authenticator(tokens, dpop=Dpop(origin=ORIGIN, nonce="n" * 32))
+    cors = Cors(origins=["https://app.example"], expose=["WWW-Authenticate"])
+    app = adapter.wrap(whoami, cors, auth)
+    proof = client.prove("GET", f"{ORIGIN}/", "token", time.time())
+    headers = [
+        ("Origin", "https://app.example"),
+        ("Authorization", "DPoP token"),
+        ("DPoP", proof),
+    ]
+    answer = adapter.drive(app, headers=headers)
+    assert answer.status == 401
+    exposed = (answer.get("access-control-expose-headers") or "").lower()
+    assert {"dpop-nonce", "www-authenticate"} <= set(exposed.replace(" ", "").split(","))
