@@ -150,7 +150,7 @@ def _has_ambient_credentials(request: Request, found: Mapping[str, str]) -> bool
         return True
     if request.is_async:
         tls = (request.raw.get("extensions") or {}).get("tls") or {}
-        return bool(tls.get("client_cert_chain") or tls.get("client_cert_name"))
+        return bool(tls.get("client_cert_name"))
     # As mod_ssl and its followers name it; "NONE" is without a certificate.
     verified: str = request.raw.get("SSL_CLIENT_VERIFY") or "NONE"
     return verified != "NONE"

@@ -17,8 +17,8 @@ from mantlet.http.routing import Routes
 __all__ = ["Exemptions"]
 
 #: What apps, and servers before them, read in different ways: escapes, repeated slashes, dot
-#: segments, parameters of segments, and backslashes.
-_AMBIGUOUS: Final = re.compile(rb"%|//|/\.{1,2}(?:/|$)|;|\\")
+#: segments, parameters of segments, backslashes, and a path that does not begin with a slash.
+_AMBIGUOUS: Final = re.compile(rb"%|//|/\.{1,2}(?:/|$)|;|\\|^(?!/)")
 
 
 class Exemptions:
