@@ -187,7 +187,9 @@ class ClientCertificate(KnowsOptions, Scheme):
                 "--no-proxy-headers"
             )
             return None
-        if self._may_be_smuggled and not request.is_async and not drops_underscores(request.raw):
+        # An ASGI app may be under a WSGI server all the same, in an adapter such as a2wsgi's.
+        environ = request.raw.get("wsgi_environ") if request.is_async else request.raw
+        if self._may_be_smuggled and environ is not None and not drops_underscores(environ):
             self._log_once(
                 "%s was ignored: this server takes a header with underscores for it, so any client "
                 "may have written it. Use gunicorn or an ASGI server, or have the proxy drop names "
