@@ -90,12 +90,9 @@ class Cedar(KnowsOptions):
         entities: Entities | None = None,
         context: Callable[[Any], Mapping[str, Any]] | None = None,
     ) -> None:
-        self._cedar = cedar = import_extra("cedarpy", "cedar")
+        self._cedar = import_extra("cedarpy", "cedar")
         for name, value in (("principal", principal), ("role", role), ("action", action)):
-            if not isinstance(value, str):
-                raise TypeError(f"{name} must be the name of a type, not {value!r}")
-            if not _TYPE.fullmatch(value):
-                raise ValueError(f'{name} must be the name of a type such as "User": {value!r}')
+            _check_type(name, value)
         for name, function in (
             ("resource", resource),
             ("entities", entities),
@@ -103,8 +100,6 @@ class Cedar(KnowsOptions):
         ):
             if function is not None and not callable(function):
                 raise TypeError(f"{name} must be a callable, not {function!r}")
-        if action.rpartition("::")[2] != "Action":
-            raise ValueError(f'action must be "Action", or that in a namespace, not {action!r}')
         self._principal = principal
         self._role = role
         self._action = action
@@ -115,19 +110,20 @@ class Cedar(KnowsOptions):
         if not self._policies:
             raise ValueError(f"policies must have at least one policy: {os.fspath(policies)!r}")
         for policy in self._policies:
-            try:
-                cedar.PolicySet.from_str(policy.text)
-            except ValueError as error:
-                raise ValueError(f"{policy.place}: {error}") from None
+            self._parsed(policy.text, policy.place)
         text = "\n".join(policy.text for policy in self._policies)
-        try:
-            self._set = cedar.PolicySet.from_str(text)
-        except ValueError as error:
-            raise ValueError(f"policies: {error}") from None
+        self._set = self._parsed(text, "policies")
         self._schema = None if schema is None else self._checked(text, schema)
         self._throttle = LogThrottle(_log)
 
-    # Any: plain JSON, the schema of the library.
+    # Any: the library's own.
+    def _parsed(self, text: str, place: str) -> Any:
+        try:
+            return self._cedar.PolicySet.from_str(text)
+        except ValueError as error:
+            raise ValueError(f"{place}: {error}") from None
+
+    # Any: plain JSON, and the library's own.
     def _checked(self, text: str, schema: str | os.PathLike[str] | Mapping[str, Any]) -> Any:
         """Return the schema, once the policies have been checked against it."""
         place, content = _read_schema(schema)
@@ -194,6 +190,21 @@ class Cedar(KnowsOptions):
 
     def __repr__(self) -> str:
         return f"Cedar({len(self._policies)} policies)"
+
+
+def _check_type(option: str, value: object) -> None:
+    """Check the name of a type.
+
+    Raises:
+        TypeError: it is not text.
+        ValueError: it is not a name, or that of an action is not ``Action``, as Cedar wants.
+    """
+    if not isinstance(value, str):
+        raise TypeError(f"{option} must be the name of a type, not {value!r}")
+    if not _TYPE.fullmatch(value):
+        raise ValueError(f'{option} must be the name of a type such as "User", not {value!r}')
+    if option == "action" and value.rpartition("::")[2] != "Action":
+        raise ValueError(f'action must be "Action", or that in a namespace, not {value!r}')
 
 
 def _uid(kind: str, name: str) -> dict[str, str]:

@@ -17,6 +17,8 @@ def routes_without_rules(routes: Sequence[ListedRoute], table: RuleTable) -> Ite
     """Iterate over the routes that no rule matches, without the methods that have one."""
     for route in routes:
         methods, path = parse_pattern(route.pattern)[1:]
+        if route.is_mount and any(_is_below(rule.pattern, path) for rule in table.rules):
+            continue
         if methods == ("*",):
             # A view for every method needs a rule for one of them at least.
             if not any(table.of_pattern(route.pattern, one) for one in _USUAL_METHODS):
@@ -27,3 +29,8 @@ def routes_without_rules(routes: Sequence[ListedRoute], table: RuleTable) -> Ite
         bare = [one for one in own if not table.of_pattern(route.pattern, one)]
         if bare:
             yield f"{','.join(bare)} {path}"
+
+
+def _is_below(pattern: str, mount: str) -> bool:
+    """Return whether a rule is for paths below a mount."""
+    return parse_pattern(pattern).path.startswith(mount.removesuffix("{path:path}"))

@@ -100,7 +100,7 @@ class RuleTable:
                         f"write one that has what both need"
                     )
         #: The routes of the app in its order: their methods, expressions and patterns.
-        self._ordered: tuple[tuple[frozenset[str], re.Pattern[str], str], ...] = ()
+        self._ordered: tuple[tuple[frozenset[str], re.Pattern[str], str | None], ...] = ()
 
     def find(self, method: str, paths: tuple[str, ...]) -> MatchedRules:
         """Return the rules of all readings of a request's path, and remember them.
@@ -185,7 +185,11 @@ class RuleTable:
             routes: the routes of an app whose router takes the first that matches.
         """
         self._ordered = tuple(
-            (frozenset(parsed.methods), route.expression, route.pattern)
+            (
+                frozenset(parsed.methods),
+                route.expression,
+                None if route.is_mount else route.pattern,
+            )
             for route in routes
             if route.expression is not None and (parsed := parse_pattern(route.pattern))
         )

@@ -13,7 +13,9 @@ class ListedRoute(NamedTuple):
         pattern: its route pattern, such as ``"GET,HEAD /users/{id}"``; ``*`` is every method.
         expression: matches the paths that the router takes for it, beginning with a slash; None if
             the pattern tells.
+        is_mount: whether another app, whose routes are unknown, has all paths of the pattern.
     """
 
     pattern: str
     expression: re.Pattern[str] | None = None
+    is_mount: bool = False

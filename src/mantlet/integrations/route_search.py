@@ -82,7 +82,7 @@ def _starlette(app: Any, prefix: str = "", depth: int = _MAX_DEPTH) -> Iterator[
             if mounted:
                 yield from _starlette(route, prefix + path, depth - 1)
             else:
-                yield from _listed(f"{prefix}{path}/{{path:path}}", None, _BRACES)
+                yield from _mounted(prefix + path, _BRACES)
         elif ("starlette", "WebSocketRoute") in kinds:
             yield from _listed(prefix + path, ("GET",), _BRACES)
         else:
@@ -94,8 +94,9 @@ def _litestar(app: Any) -> Iterator[ListedRoute]:
         methods = safe_getattr(route, "methods") or ("GET",)
         path = route.path
         if safe_getattr(safe_getattr(route, "route_handler"), "is_mount"):
-            path, methods = f"{path.rstrip('/')}/{{path:path}}", None
-        yield from _listed(path, methods, _BRACES)
+            yield from _mounted(path, _BRACES)
+        else:
+            yield from _listed(path, methods, _BRACES)
 
 
 def _falcon(app: Any) -> Iterator[ListedRoute]:
@@ -128,6 +129,12 @@ def _django_patterns(
             yield from _listed(path, None, _ANGLES)
         elif depth:
             yield from _django_patterns(inner, path, depth - 1)
+
+
+def _mounted(path: str, syntax: re.Pattern[str]) -> Iterator[ListedRoute]:
+    """Yield the paths of an app that is mounted at a path."""
+    for route in _listed(f"{path.rstrip('/')}/{{path:path}}", None, syntax):
+        yield route._replace(is_mount=True)
 
 
 def _listed(
