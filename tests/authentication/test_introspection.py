@@ -370,10 +370,22 @@ def test_the_cache_is_bounded_and_holds_no_token(provider: Provider) -> None:
     assert len(provider.received) == 25
     verify(scheme, "token-0")
     assert len(provider.received) == 26
-    assert all(len(key) == 32 for key in scheme._cache)
+    assert all(len(key) == 32 for key in scheme._cache._entries)
     for _ in range(50):
         refused(scheme, OTHER)
     assert len(scheme._cache) == 10  # wrong tokens take no room
+
+
+def test_the_memory_of_the_cache_is_bounded(
+    provider: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_MAX_CACHE_MEMORY", 300_000)
+    scheme = make(provider)
+    for number in range(20):
+        large = {"active": True, "sub": f"user-{number}", "more": "x" * 50_000}
+        provider.tokens[f"token-{number}"] = large
+        verify(scheme, f"token-{number}")
+    assert len(scheme._cache) == 5
 
 
 # Many requests at once

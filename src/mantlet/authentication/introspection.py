@@ -22,7 +22,7 @@ from functools import partial
 from hashlib import sha256
 from math import inf
 from time import monotonic, time
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode
 
 from mantlet._internal.event_loop import wait_for
@@ -42,6 +42,7 @@ from mantlet.authentication.http import (
     parse_document,
     send,
 )
+from mantlet.authentication.jwt.cache import TokenCache
 from mantlet.authentication.jwt.claims import frozen
 from mantlet.authentication.jwt.options import check_path, check_text, check_texts
 from mantlet.authentication.scheme import Scheme
@@ -65,6 +66,8 @@ _MAX_RESPONSE: Final = 64 * 1024
 _DURATION: Final = re.compile(r"(\d{1,6})(s|m|h)")
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600}
 _MAX_CACHE: Final = 3600.0
+#: The most memory of the cache, in bytes: a response may have up to 64 KiB.
+_MAX_CACHE_MEMORY: Final = 64 * 1024 * 1024
 #: Seconds by which the clocks of the provider and of this machine may differ, for ``nbf``.
 _CLOCK_SKEW: Final = 5.0
 #: Consecutive failures after which the provider is left alone, and for how many seconds: the first
@@ -80,20 +83,6 @@ _ACCESS_TOKENS: Final = frozenset({"bearer", "dpop"})
 _TYPES: Final = frozenset({"bearer", "dpop", "at+jwt"})
 
 
-class _Cached(NamedTuple):
-    """A valid token.
-
-    Attributes:
-        identity: whose it is.
-        until: when the provider is asked again, by ``time.monotonic()``.
-        expires: when the token ends, in seconds of Unix time.
-    """
-
-    identity: Identity
-    until: float
-    expires: float
-
-
 class Introspection(KnowsOptions, Scheme):
     """Ask the provider whether a token is valid (RFC 7662).
 
@@ -107,7 +96,7 @@ class Introspection(KnowsOptions, Scheme):
             request, so that a secret can be replaced. Each part is a string or a `mantlet.Secret`.
         cache: how long the provider's word on a valid token counts, such as ``"30s"`` or ``"5m"``,
             or in seconds; 0 for one request. A token revoked meanwhile stays valid for as long.
-        cache_size: the most tokens in the cache.
+        cache_size: the most tokens in the cache, which take at most 64 MiB.
         issuer: what ``iss`` has to be, if the provider tells it; None to accept any.
         audience: one of these has to be in ``aud``; None to accept any, for a provider that does
             not tell it, since each client of the provider is then trusted with its tokens.
@@ -145,7 +134,6 @@ class Introspection(KnowsOptions, Scheme):
         self._url = check_url("url", url)
         self._client = check_client(client)
         self._lifetime = _check_duration("cache", cache)
-        self._cache_size = check_int("cache_size", cache_size, unit="tokens")
         self._issuer = None if issuer is None else check_text("issuer", issuer)
         self._audience = None if audience is None else check_texts("audience", audience)
         self._roles = check_path("roles", roles)
@@ -153,7 +141,9 @@ class Introspection(KnowsOptions, Scheme):
         self._tls = check_tls(tls)
         concurrency = check_int("concurrency", concurrency, most=256, unit="requests")
         self._threads = ShortThreads(concurrency, concurrency * _WAITING_SHARE)
-        self._cache: dict[bytes, _Cached] = {}
+        self._cache = TokenCache(
+            check_int("cache_size", cache_size, unit="tokens"), _MAX_CACHE_MEMORY
+        )
         #: By the process, as one that was forked has none of its parent's threads.
         self._flights: dict[tuple[int, bytes], Future[_Outcome]] = {}
         self._lock = ForkSafeLock()
@@ -169,9 +159,9 @@ class Introspection(KnowsOptions, Scheme):
             AuthenticationUnavailable: the provider can't be asked now.
         """
         digest = sha256(credential.encode("utf-8", "surrogatepass")).digest()
-        cached = self._cache.get(digest)
-        if cached is not None and cached.until > monotonic() and cached.expires > time():
-            return cached.identity
+        entry = self._cache.get(digest)
+        if entry is not None and entry.until > time():
+            return entry.identity
         if len(credential) > _MAX_TOKEN or not _TOKEN.fullmatch(credential):
             raise InvalidCredential("the token is too long or malformed", error="invalid_token")
         return self._introspect(digest, credential)
@@ -289,16 +279,10 @@ class Introspection(KnowsOptions, Scheme):
         )
 
     def _remember(self, digest: bytes, identity: Identity) -> None:
-        if not self._lifetime:
-            return
-        expires = inf if identity.expires is None else identity.expires
-        entry = _Cached(identity, monotonic() + self._lifetime, expires)
-        with self._lock.plain:
-            cache = self._cache
-            cache.pop(digest, None)  # so that the oldest entry is the first
-            cache[digest] = entry
-            if len(cache) > self._cache_size:
-                del cache[next(iter(cache))]
+        until = time() + self._lifetime
+        if identity.expires is not None:
+            until = min(until, identity.expires)
+        self._cache.add(digest, identity, 0, until)
 
     def _note_success(self) -> None:
         with self._lock.plain:
