@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import inspect
+import re
 import ssl
 from time import time
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 import mantlet
-from mantlet import Discovery, Introspection, Jwt
+from mantlet import Discovery, Introspection, Jwt, Secret
 from mantlet._internal.coroutines import run_sync
 from mantlet.authentication.errors import InvalidCredential
 from mantlet.core.identity import Identity
 from mantlet.wsgi.request import WsgiRequest
 from tests.authentication.provider import Provider, make_certificate
-from tests.docs.pages import block_with, run
+from tests.docs.pages import DOCS, block_with, run
 from tests.drive import make_environ
 
 if TYPE_CHECKING:
@@ -182,6 +185,23 @@ def test_introspection() -> None:
     loaded = found["Settings"](client_id="api", client_secret="not-a-real-secret")
     found = run(PAGE, "introspection = " + tail, settings=loaded, Introspection=Introspection)
     assert isinstance(found["introspection"], Introspection)
+
+
+def test_the_page_of_introspection() -> None:
+    async def app(_scope: object, _receive: object, _send: object) -> None:
+        """Never called."""
+
+    page = "authenticator/introspection.md"
+    secrets = SimpleNamespace(introspection=Secret("not-a-real-secret"))
+    found = run(page, block_with(page, "Introspection("), app=app, secrets=secrets)
+    assert isinstance(found["app"], mantlet.asgi.Stack)
+
+
+def test_the_options_of_introspection_are_all_listed() -> None:
+    """With their defaults."""
+    text = (DOCS / "authenticator/introspection.md").read_text()
+    parameters = list(inspect.signature(Introspection.__init__).parameters)[1:]
+    assert re.findall(r"^\| `(\w+)` \|", text.partition("## What")[0], re.MULTILINE) == parameters
 
 
 def test_an_authority_of_ones_own(tmp_path: Path) -> None:

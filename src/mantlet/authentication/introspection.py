@@ -279,6 +279,8 @@ class Introspection(KnowsOptions, Scheme):
         )
 
     def _remember(self, digest: bytes, identity: Identity) -> None:
+        if not self._lifetime:
+            return
         until = time() + self._lifetime
         if identity.expires is not None:
             until = min(until, identity.expires)
