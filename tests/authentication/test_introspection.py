@@ -492,6 +492,18 @@ def test_a_wait_for_a_busy_provider_ends(provider: Provider) -> None:
     assert scheme._failures <= 1  # waiting in the queue is not the provider's failure
 
 
+def test_a_look_up_of_addresses_does_not_hold_a_request(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has no deadline of ours; its thread stays in the count until it ends."""
+    gate = threading.Event()
+    monkeypatch.setattr("socket.getaddrinfo", lambda *_args, **_options: gate.wait(60) and [])
+    scheme = Introspection("https://id.example/", client=CLIENT, timeout=0.2, concurrency=1)
+    assert unavailable(scheme).reason == "the provider is busy"
+    assert unavailable(scheme, OTHER).reason == "the provider is busy"
+    assert sum(one.name == "mantlet-provider" for one in threading.enumerate()) == 1
+    gate.set()
+    wait_until(lambda: not scheme._flights)
+
+
 # The provider is away
 
 

@@ -405,6 +405,39 @@ def test_unknown_keys_cost_one_loading_in_30_seconds(provider: Provider) -> None
     assert provider.paths.count("/jwks") <= 12
 
 
+def test_unknown_keys_do_not_hurry_a_provider_that_fails(provider: Provider) -> None:
+    source = JwksUrl(f"{provider.url}/jwks")
+    clock = with_clock(source)
+    start(source)
+    clock.now += 30
+    provider.routes["/jwks"] = says({}, status=429, headers={"Retry-After": "60"})
+    source.report_unknown("kid")
+    join(source)
+    for _ in range(59):
+        clock.now += 1
+        source.report_unknown("kid")
+        join(source)
+    assert len(provider.received) == 2
+    clock.now += 1
+    source.report_unknown("kid")
+    join(source)
+    assert len(provider.received) == 3
+
+
+def test_the_start_does_not_wait_for_addresses_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their look-up has no deadline of ours."""
+    gate = threading.Event()
+    monkeypatch.setattr("socket.getaddrinfo", lambda *_args, **_options: gate.wait(60) and [])
+    source = Discovery("https://id.example", timeout=0.1)
+    start(source)
+    assert state(source) == ([], 0, "down")
+    source.next_renewal = 0.0
+    source.renew()  # the thread still waits: no other one begins
+    assert sum(one.name == "mantlet-provider" for one in threading.enumerate()) == 1
+    gate.set()
+    join(source)
+
+
 def test_one_loading_at_a_time(provider: Provider) -> None:
     source = start(JwksUrl(f"{provider.url}/jwks"))
     provider.gate.clear()

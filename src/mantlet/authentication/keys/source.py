@@ -128,12 +128,15 @@ class RenewedKeys:
     def report_unknown(self, kid: str) -> None:
         """Begin to load the keys again, as a token names a key that is not among them.
 
-        At most once in 30 seconds, whatever tokens say. To be called after a response.
+        At most once in 30 seconds, whatever tokens say; after a failure, when `renew()` is due. To
+        be called after a response.
 
         Args:
             kid: the key's id, which is not used.
         """
-        if self._clock() - self._began >= _UNKNOWN_INTERVAL:
+        if self._failures:  # the provider may have asked to be left alone
+            self.renew()
+        elif self._clock() - self._began >= _UNKNOWN_INTERVAL:
             self._begin()
 
     def unavailable(self) -> AuthenticationUnavailable:
