@@ -231,6 +231,16 @@ def test_the_certificate_is_checked(tmp_path: Path) -> None:
         assert len(provider.received) == 1  # the first request has not been sent
 
 
+def test_the_certificate_is_that_of_the_host_in_the_url(tmp_path: Path) -> None:
+    with Provider(make_certificate(tmp_path, "localhost")) as provider:
+        trusted = ssl.create_default_context(cafile=tmp_path / "certificate.pem")
+        provider.next.append(says({}))
+        url = provider.url.replace("127.0.0.1", "localhost")
+        assert send(url, deadline=monotonic() + 30, max_size=10, tls=trusted).body == b"{}"
+        with pytest.raises(ProviderError, match="its certificate can't be verified"):
+            send(provider.url, deadline=monotonic() + 30, max_size=10, tls=trusted)
+
+
 @pytest.mark.parametrize(("name", "days"), [("id.example", 1), ("127.0.0.1", -1)])
 def test_a_certificate_of_another_host_or_that_has_ended_is_refused(
     tmp_path: Path, name: str, days: int
@@ -319,6 +329,10 @@ def test_a_context_that_checks_nothing_is_refused() -> None:
     assert check_tls(None) is None
     context = ssl.create_default_context()
     assert check_tls(context) is context
+    context.verify_mode = ssl.CERT_OPTIONAL
+    with pytest.raises(ValueError, match="tls must check certificates"):
+        check_tls(context)
+    context.verify_mode = ssl.CERT_REQUIRED
     context.check_hostname = False
     with pytest.raises(ValueError, match="tls must check certificates"):
         check_tls(context)
