@@ -122,9 +122,12 @@ def test_the_example_of_the_rfc_passes_at_its_time(adapter: Adapter) -> None:
 
 
 @both_adapters
-def test_1_more_than_one_header_is_refused(adapter: Adapter) -> None:
+def test_1_more_than_one_header_is_refused(
+    adapter: Adapter, caplog: pytest.LogCaptureFixture
+) -> None:
     exchange = Exchange(adapter)
     assert is_refused(exchange.send(exchange.prove(), more=(("DPoP", exchange.prove()),)))
+    assert "must be sent once" in caplog.text
     assert is_refused(exchange.send(None))
 
 

@@ -8,15 +8,20 @@ import subprocess
 from contextlib import contextmanager
 from http.client import HTTPSConnection
 from pathlib import Path
-from typing import TYPE_CHECKING
+from threading import Thread
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from werkzeug.serving import make_server
 
+import mantlet
+from mantlet import Authenticator, ClientCertificate
 from tests.authentication.possession.certificates import SPIFFE, Authority, Issued
 from tests.servers.server import HOST, Server, free_port, poll, serve, stop
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
+    from wsgiref.types import StartResponse
 
 pytestmark = pytest.mark.slow
 
@@ -208,3 +213,33 @@ def test_a_server_that_keeps_underscores_gets_no_certificate(tmp_path: Path) -> 
             assert ask(tmp_path, port, headers=forged(VICTIM.as_nginx()))[0] == 401
         assert ask(tmp_path, port, CLIENT)[0] == 401
         server.wait_for_log("takes a header with underscores for it")
+
+
+def test_a_server_that_ends_tls_itself_can_tell_the_certificate(tmp_path: Path) -> None:
+    """Werkzeug's, in this process."""
+    AUTHORITY.issue("localhost", dns_names=["localhost"]).save(tmp_path, "server")
+    Issued(AUTHORITY.certificate, AUTHORITY.key).save(tmp_path, "authority")
+    context = ssl.create_default_context(
+        ssl.Purpose.CLIENT_AUTH, cafile=str(tmp_path / "authority.pem")
+    )
+    context.load_cert_chain(tmp_path / "server.pem", tmp_path / "server.key")
+    context.verify_mode = ssl.CERT_OPTIONAL
+
+    def app(environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+        start_response("200 OK", [])
+        identity = mantlet.state(environ).identity
+        return [b"" if identity is None else identity.subject.encode()]
+
+    auth = Authenticator(ClientCertificate(from_server=True))
+    server = make_server(HOST, 0, mantlet.wsgi.wrap(app, auth), threaded=True, ssl_context=context)
+    thread = Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        assert ask(tmp_path, server.port, CLIENT) == (200, SPIFFE)
+        forged = (("SSL-Client-Cert", VICTIM.as_apache()), ("X-Client-Cert", VICTIM.as_nginx()))
+        assert ask(tmp_path, server.port, headers=forged)[0] == 401
+        assert ask_or_not(tmp_path, server.port, Authority().issue()) == 0
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
