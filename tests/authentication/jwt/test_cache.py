@@ -190,6 +190,24 @@ def test_an_unknown_key_is_reported_after_the_response(adapter: Adapter) -> None
 
 
 @both_adapters
+@pytest.mark.parametrize(("kid", "named"), [(..., "1"), (..., None), ("1", None)])
+def test_a_new_key_without_an_id_is_reported_too(
+    adapter: Adapter, kid: Any, named: str | None
+) -> None:
+    """An issuer that names no keys renews them all the same."""
+    source = Source(KeySet.from_jwks(jwks(public(pair(), kid=named))))
+    app = adapter.wrap(whoami, Authenticator(jwt(keys=source)))
+    for token in (
+        sign(header={"kid": kid}),
+        sign(header={"kid": kid}, key=pair("P-256", "new")),
+    ):
+        adapter.drive(app, headers=[("Authorization", f"Bearer {token}")])
+    assert [one for one in source.log if one.startswith("unknown")] == [
+        f"unknown {kid if kid is not ... else ''}"
+    ]
+
+
+@both_adapters
 def test_keys_are_renewed_after_the_response(adapter: Adapter) -> None:
     source = Source(KeySet.from_jwks(jwks(pair())))
     seen: list[list[str]] = []

@@ -372,6 +372,10 @@ def test_each_issuer_has_its_own_keys(adapter: Adapter) -> None:
     assert status(sign(claims(iss="https://third.example"))) == 401
 
 
+#: A public key in DER (RFC 5280, 4.1.2.7), of an algorithm that nobody knows.
+UNKNOWN_KEY = bytes.fromhex("3032300506032a0304032900") + bytes(40)
+
+
 def secret_of_a_test(size: int = 32) -> bytes:
     return bytes(range(size))
 
@@ -394,11 +398,13 @@ def secret_of_a_test(size: int = 32) -> bytes:
         ({"algorithms": ["HS256"], "secret": secret_of_a_test()}, "one of them"),
         ({"algorithms": ["HS256"], "keys": ..., "secret": b"short"}, "at least 32 bytes"),
         ({"algorithms": ["HS256", "HS512"], "keys": ..., "secret": bytes(63)}, "64 bytes"),
-        ({"algorithms": ["HS256"], "keys": ..., "secret": []}, "empty"),
+        ({"algorithms": ["HS256"], "keys": ..., "secret": []}, "at most 4"),
+        ({"algorithms": ["HS256"], "keys": ..., "secret": [bytes(32)] * 5}, "at most 4"),
         ({"algorithms": ["HS256"], "keys": ..., "secret": ""}, "at least 32"),
         ({"algorithms": ["HS256"], "keys": ..., "secret": pair().as_pem()}, "key of a pair"),
         ({"algorithms": ["HS256"], "keys": ..., "secret": pair().as_der()}, "key of a pair"),
         ({"algorithms": ["HS256"], "keys": ..., "secret": "ssh-ed25519 AAAA" + "A" * 60}, "pair"),
+        ({"algorithms": ["HS256"], "keys": ..., "secret": UNKNOWN_KEY}, "key of a pair"),
         ({"keys": {"keys": []}}, "can be used"),
         ({"keys": {}}, "list of keys"),
         ({"keys": {"keys": [{"kty": "oct", "k": "a" * 43}]}}, "can be used"),

@@ -21,12 +21,12 @@ from mantlet.authentication.jwt.jwk import (
 from mantlet.authentication.jwt.strict_json import NotStrictJson, parse_object
 from mantlet.core.policy import HealthState
 
-__all__ = ["FixedKeys", "InvalidKeySet", "KeySet", "KeySource"]
+__all__ = ["MAX_CANDIDATES", "FixedKeys", "InvalidKeySet", "KeySet", "KeySource"]
 
 #: The most keys of a set.
 _MAX_KEYS: Final = 100
 #: The most keys that a token without a ``kid`` is tried with.
-_MAX_CANDIDATES: Final = 4
+MAX_CANDIDATES: Final = 4
 
 _log: Final = logging.getLogger("mantlet.authentication")
 
@@ -62,7 +62,7 @@ class KeySet:
         self._unnamed = {
             algorithm: fitting
             for algorithm, fitting in unnamed.items()
-            if len(fitting) <= _MAX_CANDIDATES
+            if len(fitting) <= MAX_CANDIDATES
         }
 
     @classmethod
@@ -139,6 +139,14 @@ class KeySet:
             return self._unnamed.get(algorithm, ())
         return self._by_kid.get((kid, algorithm), ())
 
+    def knows(self, kid: str | None) -> bool:
+        """Return whether a key of the set has an id.
+
+        Args:
+            kid: the id that a token names; None if it names none.
+        """
+        return any(key.kid == kid for key in self._keys if key.kid is not None)
+
     @property
     def algorithms(self) -> frozenset[str]:
         """The algorithms that some key fits."""
@@ -198,9 +206,12 @@ class KeySource(Protocol):
         ...
 
     def report_unknown(self, kid: str) -> None:
-        """Note that a token names a key that the set does not have, so that it may be renewed.
+        """Note that no key of the set has signed a token, so that the set may be renewed.
 
-        Called after the response.
+        Called after the response, unless the token names a key of the set. Anyone can cause that.
+
+        Args:
+            kid: the key's id, as the token has it; "" if it has none.
         """
 
     def startup(self) -> Awaitable[None] | None:

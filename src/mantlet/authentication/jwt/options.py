@@ -1,14 +1,13 @@
 """Check the options of `Jwt`: contradictions and weak secrets are found where they are written."""
 
 from collections.abc import Collection, Iterable, Mapping
-from contextlib import suppress
 from typing import Any, Final
 
 from mantlet._internal.extras import import_extra
 from mantlet.authentication.jwt.algorithms import ASYMMETRIC, HMAC
 from mantlet.authentication.jwt.claims import RFC_9068
 from mantlet.authentication.jwt.compact import media_types
-from mantlet.authentication.jwt.key_set import KeySet
+from mantlet.authentication.jwt.key_set import MAX_CANDIDATES, KeySet
 from mantlet.http.json_pointer import has_bad_escape, split_pointer
 
 __all__ = [
@@ -129,8 +128,10 @@ def check_secrets(secret: Any, algorithms: Iterable[str]) -> tuple[bytes, ...]:
             nothing of it.
     """
     given = secret if isinstance(secret, list | tuple) else (secret,)
-    if not given:
-        raise ValueError("secret must not be an empty list")
+    if not 1 <= len(given) <= MAX_CANDIDATES:
+        raise ValueError(
+            f"secret must be one, or a list of at most {MAX_CANDIDATES}, not {len(given)}"
+        )
     least, name = max((HMAC.get(name, 0), name) for name in algorithms)
     secrets = tuple(_secret_bytes(one) for one in given)
     for one in secrets:
@@ -165,10 +166,14 @@ def _is_public_key(secret: bytes) -> bool:
     load = import_extra(
         "cryptography.hazmat.primitives.serialization", "identity"
     ).load_der_public_key
-    with suppress(Exception):  # it is not one, or one that the library does not know
+    unsupported = import_extra("cryptography.exceptions", "identity").UnsupportedAlgorithm
+    try:
         load(secret)
+    except ValueError:
+        return False
+    except unsupported:  # it is one all the same
         return True
-    return False
+    return True
 
 
 def check_type(typ: str | None, *, has_claims: bool) -> frozenset[str] | None:

@@ -174,11 +174,10 @@ class Jwt(KnowsOptions, Scheme):
             if key.verify(algorithm, jws.signed, jws.signature):
                 break
         else:
-            if candidates:
-                raise InvalidCredential("the signature of the token is wrong", error=_ERROR)
-            if kid is not None:
-                request.add_cleanup(partial(keys.report_unknown, kid))
-            raise InvalidCredential("no key fits the token", error=_ERROR)
+            if not key_set.knows(kid):
+                request.add_cleanup(partial(keys.report_unknown, kid or ""))
+            wrong = "the signature of the token is wrong" if candidates else "no key fits the token"
+            raise InvalidCredential(wrong, error=_ERROR)
         now = time()
         identity = self._rules.identify(parse_payload(jws.payload), self.name, now)
         if identity.expires is not None and now < identity.expires:

@@ -88,8 +88,7 @@ def _integer(digits: str) -> int:
 
 
 def _float(digits: str) -> float:
-    number = float(digits)
-    if len(digits) > _MAX_FLOAT or isinf(number):
+    if len(digits) > _MAX_FLOAT or isinf(number := float(digits)):
         raise _Refused("has a number that is out of range")
     return number
 
