@@ -1,0 +1,257 @@
+"""The routes of an app: those without a rule are named, and their order counts."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from django.test import override_settings
+from django.urls import re_path
+from flask import Flask, request
+from hypothesis import given
+from hypothesis import strategies as st
+from starlette.applications import Starlette
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route, WebSocketRoute
+
+import mantlet
+from mantlet import Allow, Authorizer, Identity, Policy, asgi, wsgi
+from tests.authorization.identities import TestAuthentication, user
+from tests.authorization.sites import SITES, django_wsgi
+from tests.drive import drive_asgi, drive_wsgi
+
+if TYPE_CHECKING:
+    from mantlet import Request
+
+
+def warned(caplog: pytest.LogCaptureFixture) -> set[str]:
+    """Return the routes that were named as having no rule."""
+    found: set[str] = set()
+    for record in caplog.records:
+        if record.name == "mantlet.authorization" and "have no rule" in record.getMessage():
+            found.update(record.getMessage().partition(": ")[2].split("; "))
+    return found
+
+
+@pytest.mark.parametrize("name", SITES)
+def test_routes_without_a_rule_are_named_when_the_stack_is_made(
+    name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    protocol, build = SITES[name]
+    wrap = asgi.wrap if protocol == "asgi" else wsgi.wrap
+    rules = [Allow("GET /orders"), Allow("GET,POST /orders/{id}"), Allow("* /admin/*")]
+    with build(True) as app:
+        wrap(app, Authorizer(rules=rules), baseline=False)
+        named = warned(caplog)
+    methods = "*" if name.startswith("django") else "GET,POST"
+    assert f"{methods} /api/admin/{{id}}" in named
+    assert named >= ({"POST /orders"} if methods != "*" else set())
+    assert not [one for one in named if " /admin" in one or "/orders/" in one]
+
+
+def test_nothing_is_said_if_every_route_has_a_rule(caplog: pytest.LogCaptureFixture) -> None:
+    with SITES["flask"][1](True) as app:
+        wsgi.wrap(app, Authorizer(rules=[Allow("* /*")]), baseline=False)
+    assert not warned(caplog)
+
+
+def test_routes_that_are_added_later_are_named_with_the_first_request(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    app = Flask("later")
+    mantlet.install(app, Authorizer(rules=[Allow("GET /static/*")], unmatched="allow"))
+    app.add_url_rule("/later", view_func=lambda: "later")
+    assert not warned(caplog)
+    drive_wsgi(app, path="/nowhere")
+    assert warned(caplog) == {"GET /later"}
+    assert "so they are open" in caplog.text
+    drive_wsgi(app, path="/nowhere")
+    assert len([one for one in caplog.records if "have no rule" in one.getMessage()]) == 1
+
+
+def test_an_app_whose_routes_cannot_be_read_works_without_them() -> None:
+    class Odd(Flask):
+        @property
+        def url_map(self) -> Any:
+            raise RuntimeError("no routes here")
+
+        @url_map.setter
+        def url_map(self, value: Any) -> None:
+            pass
+
+    def app(environ: Any, start_response: Any) -> list[bytes]:
+        start_response("200 OK", [])
+        return [b"shown"]
+
+    rules = [Allow("GET /a", public=True)]
+    assert drive_wsgi(wsgi.wrap(app, Authorizer(rules=rules)), path="/a").body == b"shown"
+    wsgi.wrap(Odd.__new__(Odd), Authorizer(rules=rules), baseline=False)
+
+
+# -- the order of routes --------------------------------------------------------------------------
+
+
+class HasRoles(Policy):
+    """Says that a client has some roles."""
+
+    roles: frozenset[str] = frozenset()
+
+    def on_request(self, request: Request) -> None:
+        """Set the identity."""
+        request.state.identity = Identity("me", "jwt", roles=self.roles)
+
+
+PIECES = st.sampled_from(["a", "b", "{x}", "{n:int}", "{x}.{y}", "a.b"])
+TEMPLATES = st.one_of(
+    st.lists(PIECES, min_size=1, max_size=3).map("/".join),
+    st.lists(PIECES, max_size=2).map(lambda one: "/".join([*one, "{rest:path}"])),
+)
+SEGMENTS = st.sampled_from(["a", "b", "7", "a.b", "c", "A", ""])
+
+
+def unique_parameters(template: str) -> str:
+    """Return a template without repeated names of parameters."""
+    names = iter("pqrstuvw")
+    return re.sub(r"\{[a-z]+", lambda _: "{" + next(names), template)
+
+
+def rule_shape(template: str) -> str:
+    """Return a template of Starlette as that of a route pattern."""
+    return re.sub(r":int\}", "}", template)
+
+
+@given(st.lists(TEMPLATES, min_size=1, max_size=5), st.lists(SEGMENTS, min_size=1, max_size=4))
+def test_the_rule_of_the_route_that_runs_has_been_applied_in_any_order_of_routes(
+    templates: list[str], segments: list[str]
+) -> None:
+    ran: list[str] = []
+    routes, rules = [], {}
+    for template in map(unique_parameters, templates):
+        shape = re.sub(r"\{[a-z]+", "{", rule_shape(template))
+        # Routes of one shape share a rule.
+        role = rules.setdefault(shape, (f"GET /{rule_shape(template)}", f"role-{len(rules)}"))[1]
+
+        async def view(_request: Any, role: str = role) -> PlainTextResponse:
+            ran.append(role)
+            return PlainTextResponse("shown")
+
+        routes.append(Route(f"/{template}", view))
+    client = HasRoles()
+    authorizer = Authorizer(
+        rules=[Allow(pattern, role=role) for pattern, role in rules.values()], unmatched="allow"
+    )
+    app = asgi.wrap(Starlette(routes=routes), client, authorizer, baseline=False)
+    every = frozenset(role for _, role in rules.values())
+    for lacking in every:
+        ran.clear()
+        client.roles = every - {lacking}
+        drive_asgi(app, path="/" + "/".join(segments))
+        assert lacking not in ran
+
+
+def test_a_route_that_comes_first_has_its_own_rule() -> None:
+    ran: list[str] = []
+
+    def view(name: str) -> Any:
+        async def respond(_request: Any) -> PlainTextResponse:
+            ran.append(name)
+            return PlainTextResponse(name)
+
+        return respond
+
+    routes = [Route("/orders/{id}", view("order")), Route("/orders/export", view("export"))]
+    rules = [
+        Allow("GET /orders/{id}", role="admin"),
+        Allow("GET /orders/export", public=True),
+    ]
+    app = asgi.wrap(
+        Starlette(routes=routes), TestAuthentication(), Authorizer(rules=rules), baseline=False
+    )
+    assert drive_asgi(app, path="/orders/export").status == 401
+    assert drive_asgi(app, path="/orders/export", headers=user("admin")).status == 200
+    assert ran == ["order"]
+    # In the other order the app runs the specific one, for which its own rule is enough.
+    app = asgi.wrap(
+        Starlette(routes=routes[::-1]),
+        TestAuthentication(),
+        Authorizer(rules=rules),
+        baseline=False,
+    )
+    assert drive_asgi(app, path="/orders/export").body == b"export"
+
+
+def test_a_converter_tells_routes_apart() -> None:
+    async def view(_request: Any) -> PlainTextResponse:
+        return PlainTextResponse("shown")
+
+    routes = [Route("/orders/{id:int}", view), Route("/orders/export", view)]
+    rules = [Allow("GET /orders/{id}", role="admin"), Allow("GET /orders/export", public=True)]
+    app = asgi.wrap(Starlette(routes=routes), Authorizer(rules=rules), baseline=False)
+    assert drive_asgi(app, path="/orders/export").status == 200
+
+
+def test_the_routes_of_websockets_are_read(caplog: pytest.LogCaptureFixture) -> None:
+    async def socket(_websocket: Any) -> None:
+        raise AssertionError
+
+    app = Starlette(routes=[WebSocketRoute("/feed", socket)])
+    asgi.wrap(app, Authorizer(rules=[Allow("GET /a")]), baseline=False)
+    assert warned(caplog) == {"GET /feed"}
+
+
+# -- apps with ways of their own ------------------------------------------------------------------
+
+
+def test_an_app_that_ignores_case_is_protected() -> None:
+    with django_wsgi(True) as app:
+        from django.http import HttpResponse  # configured by the site
+
+        urls = type(app)  # any object with an attribute
+        patterns = [re_path("(?i)^admin/?$", lambda _request: HttpResponse("shown"))]
+        site = type("urls", (), {"urlpatterns": patterns, "__doc__": urls.__doc__})
+        with override_settings(ROOT_URLCONF=site):
+            authorizer = Authorizer(rules=[Allow("* /admin", role="admin")], unmatched="allow")
+            stack = wsgi.wrap(app, TestAuthentication(), authorizer, baseline=False)
+            assert drive_wsgi(app, path="/ADMIN").body == b"shown"
+            assert drive_wsgi(app, path="/adm\u0131n/").body == b"shown"
+            for path in ("/ADMIN", "/Admin/", "/adm\u0131n/", "/adm\u0130n"):
+                assert drive_wsgi(stack, path=path).status == 401
+
+
+def test_a_middleware_that_replaces_the_method_does_not_get_past_a_rule() -> None:
+    site = Flask("site")
+    site.add_url_rule("/orders", view_func=lambda: request.method, methods=["GET", "DELETE"])
+
+    def overriding(environ: Any, start_response: Any) -> Any:
+        method = environ.get("HTTP_X_HTTP_METHOD_OVERRIDE", "").upper()
+        if method in {"DELETE", "PUT"}:
+            environ["REQUEST_METHOD"] = method
+        return site(environ, start_response)
+
+    rules = [Allow("GET /orders", public=True), Allow("DELETE /orders", role="admin")]
+    app = wsgi.wrap(overriding, TestAuthentication(), Authorizer(rules=rules), baseline=False)
+    header = [("X-HTTP-Method-Override", "delete")]
+    assert drive_wsgi(overriding, path="/orders", headers=header).body == b"DELETE"
+    assert drive_wsgi(app, path="/orders").body == b"GET"
+    assert drive_wsgi(app, path="/orders", headers=header).status == 401
+    allowed = drive_wsgi(app, path="/orders", headers=[*header, *user("admin")])
+    assert allowed.body == b"DELETE"
+
+
+@pytest.mark.parametrize("name", SITES)
+def test_a_view_that_never_asks_is_found_in_every_framework(name: str) -> None:
+    protocol, build = SITES[name]
+    wrap = asgi.wrap if protocol == "asgi" else wsgi.wrap
+    drive: Any = drive_asgi if protocol == "asgi" else drive_wsgi
+    rules = [Allow("GET /orders/{id}", check=lambda *_: True)]
+    with build(True) as app:
+        stack = wrap(app, TestAuthentication(), Authorizer(rules=rules), baseline=False)
+        for method in ("GET", "HEAD"):
+            answer = drive(stack, method, "/orders/7", headers=user("reader"))
+            # FastAPI and Litestar have no HEAD for a route of GET.
+            assert answer.status == 500 or (method == "HEAD" and answer.status == 405)
+            assert b"shown" not in answer.body
+        # A redirect to the path without its slash runs no view.
+        slash = drive(stack, path="/orders/7/", headers=user("reader"))
+        assert slash.status != 200
