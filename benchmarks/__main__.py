@@ -77,14 +77,6 @@ def measure(method: dict[str, Any]) -> Results:
     documents = _run(validators, "documents", rounds=method["host_rounds"])
     precision = _run(python, "precision", files=method["files"])
     groups = over_http.measure(python, load, method["http_rounds"], method["cpu_seconds"])
-    counts = None
-    if instructions.available():
-        print("instructions", file=sys.stderr)
-        counts = instructions.measure(
-            hot_path.ALL_CASES, python=python, requests=method["instructions"]
-        )
-    else:
-        print(instructions.MISSING, file=sys.stderr)
     return {
         "date": datetime.now(UTC).date().isoformat(),
         "machine": machine(),
@@ -102,25 +94,32 @@ def measure(method: dict[str, Any]) -> Results:
         "documents": documents,
         "precision": precision,
         "http": {"generator": load.name, "groups": groups},
-        "instructions": counts,
+        "instructions": _counted(method),
         "live": _run(python, "live"),
     }
 
 
 def measure_identity(results: Results, method: dict[str, Any]) -> Results:
-    """Measure identity and origins again; return the results with these figures in them."""
+    """Measure identity, origins and all instructions; return the results with these figures."""
     groups = _identified(method)
     titles = {group["title"] for group in groups}
     kept = [group for group in results["in_process"] if group["title"] not in titles]
-    counts = results["instructions"]
-    if counts is not None and instructions.available():
-        cases = [hot_path.BARE, *hot_path.IDENTITY]
-        counts |= instructions.measure(cases, python=_peers(), requests=method["instructions"])
     return results | {
         "in_process": kept + groups,
-        "instructions": counts,
+        "instructions": _counted(method),
         "versions": results["versions"] | environment.versions(_identity(), IDENTIFYING),
     }
+
+
+def _counted(method: dict[str, Any]) -> instructions.Counts | None:
+    """Return what every case takes: over the bare app, so one run counts all of them."""
+    if not instructions.available():
+        print(instructions.MISSING, file=sys.stderr)
+        return None
+    print("instructions", file=sys.stderr)
+    return instructions.measure(
+        hot_path.ALL_CASES, python=_peers(), requests=method["instructions"]
+    )
 
 
 def _identified(method: dict[str, Any]) -> Any:
@@ -178,7 +177,9 @@ def main() -> None:
     parser.add_argument("--holes", action="store_true", help="only the page of validation holes")
     parser.add_argument("--hostile", action="store_true", help="only what hostile inputs cost")
     parser.add_argument(
-        "--identity", action="store_true", help="only identity and origins, into the last results"
+        "--identity",
+        action="store_true",
+        help="only identity, origins and instructions, into the last results",
     )
     parser.add_argument("--scale", action="store_true", help="only the page of several hosts")
     options = parser.parse_args()

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure as Canvas
 
 from benchmarks import names
 from benchmarks.figures import TIMES, Figure, Results, added, decisions, kept, over_http, served
+from benchmarks.identity.section import measured_beside_peers
 
 OURS, NESTED, PEER, PLAIN = "#1f6f8b", "#8fbccb", "#c8773a", "#9a9a9a"
 _STYLE = {
@@ -32,7 +33,10 @@ def draw(results: Results, directory: Path) -> None:
         _save(_peers(results), directory / "peers.svg")
         _save(_stores(results), directory / "stores.svg")
         _save(_sanitizer(results), directory / "sanitizer.svg")
-        _save(_guard(results), directory / "guard.svg")
+        _save(_added(results, names.VALIDATED), directory / "guard.svg")
+        measured = measured_beside_peers(results)
+        if measured:
+            _save(_added(results, measured), directory / "identity.svg")
         _save(_in_process(results), directory / "in-process.svg")
         _save(_over_http(results), directory / "over-http.svg")
 
@@ -116,8 +120,8 @@ def _sanitizer(results: Results) -> Canvas:
     return canvas
 
 
-def _guard(results: Results) -> Canvas:
-    groups = {title: added(results, title) for title in names.VALIDATED}
+def _added(results: Results, titles: Sequence[str]) -> Canvas:
+    groups = {title: added(results, title) for title in titles}
     canvas = Canvas(figsize=(9, 10.5), layout="constrained")
     panels = canvas.subplots(
         len(groups), 1, height_ratios=[len(group) + 1.2 for group in groups.values()]

@@ -223,7 +223,7 @@ connections. Figures are medians of the differences or ratios of a round.
 $ pip install -e '.[bench]'
 $ make bench                         # about a quarter of an hour
 $ python -m benchmarks --quick       # about four minutes; writes to .bench/quick/
-$ python -m benchmarks --identity    # identity and origins alone, into these results
+$ python -m benchmarks --identity    # identity, origins and instructions alone, into these results
 $ make bench-compare REV=v0.1.0      # this tree and another revision, side by side
 ```
 

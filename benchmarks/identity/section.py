@@ -38,9 +38,11 @@ _FIRST = {
 
 def sections(results: Results) -> list[str]:
     """Return the parts of the section; a case that was not measured is named, with the reason."""
+    chart = ["![Time that each adds to a request, beside the peers](identity.svg)"]
     return [
         "## Identity and origins",
         _TEXT,
+        *(chart if measured_beside_peers(results) else []),
         *(_group(results, title) for title in (*names.TOKENS.values(), names.TOKENS_FASTAPI)),
         _group(results, names.TOKENS_FLASK),
         _AUTHORIZED,
@@ -52,6 +54,11 @@ def sections(results: Results) -> list[str]:
         _group(results, names.ORIGINS_FLASK),
         _group(results, names.ORIGINS_DJANGO),
     ]
+
+
+def measured_beside_peers(results: Results) -> list[str]:
+    """Return the titles of the groups with peers that were measured."""
+    return [title for title in names.IDENTITY_PEERS if names.BARE not in missing(results, title)]
 
 
 def _group(results: Results, title: str) -> str:
