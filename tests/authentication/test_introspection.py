@@ -17,12 +17,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import mantlet
-from mantlet import Authenticator, Introspection, Secret
+from mantlet import (
+    Authenticator,
+    Introspection,
+    Secret,
+    SecretLoader,
+    SecretModel,
+    secret_field,
+)
 from mantlet._internal.coroutines import run_sync
 from mantlet.authentication import introspection as module
 from mantlet.authentication.errors import AuthenticationUnavailable, InvalidCredential
 from mantlet.authentication.http import ProviderError
 from mantlet.core.identity import Identity
+from mantlet.secrets import Environment
 from mantlet.wsgi.request import WsgiRequest
 from tests.authentication.provider import (
     Behavior,
@@ -127,6 +135,16 @@ class Rotating:
     client_secret = Secret("first")
 
 
+class Credentials(SecretModel, prefix="INTROSPECTION_"):
+    client_id: Secret[str] = secret_field(min_length=1, allow_weak=True)
+    client_secret: Secret[str]
+
+
+def sent_secrets(provider: Provider) -> list[str]:
+    pairs = [one.headers["authorization"].removeprefix("Basic ") for one in provider.received]
+    return [b64decode(pair).decode().removeprefix("api:") for pair in pairs]
+
+
 @pytest.mark.parametrize("kind", ["object", "function"])
 def test_a_secret_can_be_replaced(provider: Provider, kind: str) -> None:
     credentials = Rotating()
@@ -135,10 +153,21 @@ def test_a_secret_can_be_replaced(provider: Provider, kind: str) -> None:
     verify(scheme)
     credentials.client_secret = Secret("second")
     verify(scheme)
-    sent = [one.headers["authorization"] for one in provider.received]
-    assert sent == [
-        "Basic " + b64encode(f"api:{one}".encode()).decode() for one in ("first", "second")
-    ]
+    assert sent_secrets(provider) == ["first", "second"]
+
+
+def test_a_loader_replaces_the_secret(provider: Provider) -> None:
+    values = {
+        "INTROSPECTION_CLIENT_ID": "api",
+        "INTROSPECTION_CLIENT_SECRET": "kR7vT2qX9mB4wL1p",
+    }
+    secrets = SecretLoader(Credentials, sources=[Environment(values)])
+    scheme = make(provider, client=secrets, cache=0)
+    verify(scheme)
+    values["INTROSPECTION_CLIENT_SECRET"] = "zQ8nF3sD6jH5gY2c"
+    secrets.reload()
+    verify(scheme)
+    assert sent_secrets(provider) == ["kR7vT2qX9mB4wL1p", "zQ8nF3sD6jH5gY2c"]
 
 
 @pytest.mark.parametrize(

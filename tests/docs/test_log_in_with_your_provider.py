@@ -177,13 +177,11 @@ def test_the_first_example() -> None:
     assert isinstance(found["auth"], mantlet.Authenticator)
 
 
-def test_introspection() -> None:
-    """Its credentials are a model of secrets."""
-    block = block_with(PAGE, "Introspection(")
-    head, _, tail = block.partition("introspection = ")
-    found = run(PAGE, head)
-    loaded = found["Settings"](client_id="api", client_secret="not-a-real-secret")
-    found = run(PAGE, "introspection = " + tail, settings=loaded, Introspection=Introspection)
+def test_introspection(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its credentials are those of a loader."""
+    monkeypatch.setenv("INTROSPECTION_CLIENT_ID", "orders-api-of-the-shop")
+    monkeypatch.setenv("INTROSPECTION_CLIENT_SECRET", "kR7vT2qX9mB4wL1p")
+    found = run(PAGE, block_with(PAGE, "Introspection("))
     assert isinstance(found["introspection"], Introspection)
 
 

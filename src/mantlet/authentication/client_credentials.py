@@ -7,7 +7,13 @@ from urllib.parse import quote_plus
 
 from mantlet.authentication.http import ProviderError
 
-__all__ = ["Client", "ClientCredentials", "check_client", "client_authorization"]
+__all__ = [
+    "Client",
+    "ClientCredentials",
+    "CurrentCredentials",
+    "check_client",
+    "client_authorization",
+]
 
 
 class ClientCredentials(Protocol):
@@ -23,17 +29,26 @@ class ClientCredentials(Protocol):
         """The secret."""
 
 
+class CurrentCredentials(Protocol):
+    """An object with the current ones, such as a `mantlet.SecretLoader`."""
+
+    # Any: a `ClientCredentials`, which a loader of any model has.
+    @property
+    def current(self) -> Any:
+        """The current credentials."""
+
+
 # Any: the same.
 _Pair = tuple[Any, Any]
-Client = _Pair | Callable[[], _Pair] | ClientCredentials
+Client = _Pair | Callable[[], _Pair] | ClientCredentials | CurrentCredentials
 
 
 def check_client(client: Client) -> Client:
     """Return the option ``client``.
 
     Raises:
-        TypeError: it is neither a pair of strings, nor a function, nor an object with both. The
-            message does not contain it.
+        TypeError: it is neither a pair of strings, nor a function, nor an object with both, nor a
+            loader. The message does not contain it.
     """
     if isinstance(client, tuple):
         try:
@@ -43,11 +58,15 @@ def check_client(client: Client) -> Client:
                 "client must be a pair of id and secret, two strings that are not empty"
             ) from None
         return client
-    if callable(client) or (hasattr(client, "client_id") and hasattr(client, "client_secret")):
+    # The attributes of a loader may not be there yet.
+    if callable(client) or hasattr(type(client), "current"):
+        return client
+    if hasattr(client, "client_id") and hasattr(client, "client_secret"):
         return client
     raise TypeError(
-        "client must be a pair of id and secret, a function that returns one, or an object with "
-        f"client_id and client_secret, not one of type {type(client).__name__}"
+        "client must be a pair of id and secret, a function that returns one, an object with "
+        "client_id and client_secret, or a SecretLoader of such a model, not one of type "
+        f"{type(client).__name__}"
     )
 
 
@@ -72,7 +91,8 @@ def _read(client: Client) -> _Pair:
     elif callable(client):
         identifier, secret = client()
     else:
-        identifier, secret = client.client_id, client.client_secret
+        current: Any = getattr(client, "current", client)
+        identifier, secret = current.client_id, current.client_secret
     return identifier, secret
 
 

@@ -92,8 +92,9 @@ class Introspection(KnowsOptions, Scheme):
         url: the provider's introspection endpoint.
         client: the credentials of this API at the endpoint, sent by HTTP Basic (RFC 6749, 2.3.1):
             a pair of id and secret; an object with the attributes ``client_id`` and
-            ``client_secret``, or a function that returns a pair, both of which are read for each
-            request, so that a secret can be replaced. Each part is a string or a `mantlet.Secret`.
+            ``client_secret``, or a `mantlet.SecretLoader` of such a model; or a function that
+            returns a pair. All but the pair are read for each request to the provider, so that a
+            secret can be replaced. Each part is a string or a `mantlet.Secret`.
         cache: how long the provider's word on a valid token counts, such as ``"30s"`` or ``"5m"``,
             or in seconds; 0 for one request. A token revoked meanwhile stays valid for as long.
         cache_size: the most tokens in the cache, which take at most 64 MiB.
