@@ -11,7 +11,8 @@ what no library can do without. fastapi-users and flask-jwt-extended get the pub
 their documentation shows, and read it again with each token."""
 
 _AUTHORIZED = """Authorization is over the same app with authentication alone: Mantlet's behind
-`Authenticator` with a cached token, the peers' behind a backend that verifies nothing."""
+`Authenticator` with a cached token, the peers' behind a backend that verifies nothing. casbin and
+cedarpy get users and roles in advance, `Cedar` takes them from each token."""
 
 _ORIGINS = """`Cors` and the peers let one origin read responses; `CrossOrigin` and Django's
 middleware let a form of the same origin pass, Django's by its token. Each contender is shown to
