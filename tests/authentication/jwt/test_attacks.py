@@ -664,3 +664,12 @@ def test_log_records_have_nothing_of_a_token(caplog: pytest.LogCaptureFixture) -
         assert ISSUER not in answer.text()
     assert len(caplog.records) >= 8
     assert secret not in caplog.text
+
+
+def test_the_gate_itself_bounds_a_token() -> None:
+    """Also for those who use it without a scheme, as for proofs of possession."""
+    token = sign()
+    assert compact.parse_compact(token, max_size=len(token)).header["typ"] == "at+jwt"
+    with pytest.raises(InvalidCredential, match="too long") as caught:
+        compact.parse_compact(token, max_size=len(token) - 1, error="invalid_dpop_proof")
+    assert caught.value.error == "invalid_dpop_proof"

@@ -421,3 +421,22 @@ def test_threads_share_a_cache() -> None:
     sizes = [entry.size for entry in one._cache._entries.values()]
     assert one._cache._memory == sum(sizes)
     assert set(one._cache._order) == set(one._cache._entries)
+
+
+# -- report mode ----------------------------------------------------------------------------------
+
+
+@both_adapters
+def test_in_report_mode_keys_are_renewed_all_the_same(adapter: Adapter) -> None:
+    source = Source(KeySet.from_jwks(jwks(pair())))
+
+    def app(raw: MutableMapping[str, Any]) -> Said:
+        return 200, [], b""
+
+    wrapped = adapter.wrap(app, Authenticator(jwt(keys=source), mode="report"))
+    source.next_renewal = 0.0
+    token = sign(header={"kid": "new"})
+    answer = adapter.drive(wrapped, headers=[("Authorization", f"Bearer {token}")])
+    assert answer.status == 200
+    assert "renewed" in source.log
+    assert "unknown new" in source.log

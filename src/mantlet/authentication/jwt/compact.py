@@ -80,8 +80,6 @@ def parse_compact(token: str, *, max_size: int, error: str = "invalid_token") ->
         reason = str(problem)
     if reason is not None:
         raise InvalidCredential(f"the token {reason}", error=error)
-    if not signature:
-        raise InvalidCredential("the token has no signature", error=error)
     return CompactJws(header, payload, b"%s.%s" % (first, second), signature)
 
 
