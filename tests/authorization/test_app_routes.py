@@ -126,7 +126,8 @@ def test_the_rule_of_the_route_that_runs_has_been_applied_in_any_order_of_routes
     templates: list[str], segments: list[str]
 ) -> None:
     ran: list[str] = []
-    routes, rules = [], {}
+    routes = []
+    rules: dict[str, tuple[str, str]] = {}
     for template in map(unique_parameters, templates):
         shape = re.sub(r"\{[a-z]+", "{", rule_shape(template))
         # Routes of one shape share a rule.
@@ -147,6 +148,36 @@ def test_the_rule_of_the_route_that_runs_has_been_applied_in_any_order_of_routes
         ran.clear()
         client.roles = every - {lacking}
         drive_asgi(app, path="/" + "/".join(segments))
+        assert lacking not in ran
+
+
+@given(st.lists(TEMPLATES, min_size=1, max_size=5), st.lists(SEGMENTS, min_size=1, max_size=4))
+def test_so_it_has_whichever_rule_werkzeug_chooses(
+    templates: list[str], segments: list[str]
+) -> None:
+    ran: list[str] = []
+    rules: dict[str, tuple[str, str]] = {}
+    site = Flask("site", static_folder=None)
+    for number, template in enumerate(map(unique_parameters, templates)):
+        shape = re.sub(r"\{[a-z]+", "{", rule_shape(template))
+        role = rules.setdefault(shape, (f"GET /{rule_shape(template)}", f"role-{len(rules)}"))[1]
+
+        def view(role: str = role, **_: Any) -> str:
+            ran.append(role)
+            return "shown"
+
+        path = re.sub(r"\{([a-z]+)(?::([a-z]+))?\}", r"<\2:\1>", template).replace("<:", "<")
+        site.add_url_rule(f"/{path}", str(number), view)
+    client = HasRoles()
+    authorizer = Authorizer(
+        rules=[Allow(pattern, role=role) for pattern, role in rules.values()], unmatched="allow"
+    )
+    app = wsgi.wrap(site, client, authorizer, baseline=False)
+    every = frozenset(role for _, role in rules.values())
+    for lacking in every:
+        ran.clear()
+        client.roles = every - {lacking}
+        drive_wsgi(app, path="/" + "/".join(segments))
         assert lacking not in ran
 
 

@@ -19,6 +19,10 @@ _MAX_CACHED_LENGTH: Final = 256
 #: The most methods that a header of a request may name.
 _MAX_METHODS: Final = 8
 
+_SLASHES: Final = re.compile("//+")  # which Werkzeug merges
+#: The segments of a rest: more than any template has.
+_MANY: Final = 100
+_REST: Final = re.compile(r"(?:\{[^{}]*:path\}|(?<=/)\*)\Z")
 _PARAMETER: Final = re.compile(r"(\{[^{}]*\})")
 #: Letters beside those of `str.casefold()` that regular expressions take for an ``i``.
 _DOTLESS: Final = str.maketrans({"\u0130": "i", "\u0131": "i"})
@@ -92,6 +96,9 @@ class RuleTable:
         self.rules = tuple(rule for table in tables for rule in table)
         self._exact = [Routes((rule.pattern, rule) for rule in table) for table in tables]
         self._folded = [Routes((_folded(rule.pattern), rule) for rule in table) for table in tables]
+        self._by_shape = [
+            Routes((_pattern_of_shape(rule.pattern), rule) for rule in table) for table in tables
+        ]
         for routes in self._exact:
             for group in routes.groups():
                 if len(group) > 1:
@@ -164,19 +171,24 @@ class RuleTable:
             has_rule |= bool(readings[0])
             for reading in readings:
                 found.update((rule, None) for rule, _ in reading)
-        route = self._first_route(method, path)
-        if route is not None:
+        for route in self._first_routes(method, path):
             own = self.of_pattern(route, method)
             has_rule &= bool(own)
             found.update(dict.fromkeys(own))
         return has_rule
 
     def of_pattern(self, pattern: str, method: str) -> list[AccessRule]:
-        """Return the rules for a method of the routes of a pattern."""
-        sample = _PARAMETER.sub("\0", parse_pattern(pattern).path)
-        if sample.endswith("/*"):
-            sample = f"{sample[:-1]}\0"
-        return [rule for routes in self._exact for rule, _ in routes.match(method, sample)]
+        """Return the rules for a method of the routes of a pattern.
+
+        That is the rule of the same pattern, else the most specific one that includes it.
+        """
+        path = parse_pattern(pattern).path
+        found = [routes.match(method, _shape(path)) for routes in self._by_shape]
+        if not any(found):
+            # No parameter matches a rest of many segments, and no literal one that is a NUL.
+            sample = _PARAMETER.sub("\0", _REST.sub("/".join("\0" * _MANY), path))
+            found = [routes.match(method, sample) for routes in self._exact]
+        return [rule for one in found for rule, _ in one]
 
     def set_order(self, routes: Sequence[ListedRoute]) -> None:
         """Apply the rules of the first of these routes that matches, beside the most specific ones.
@@ -195,13 +207,25 @@ class RuleTable:
         )
         self.recent.clear()
 
-    def _first_route(self, method: str, path: str) -> str | None:
-        """Return the pattern of the route that the app runs, if its routes are known."""
+    def _first_routes(self, method: str, path: str) -> Iterator[str]:
+        """Iterate over the patterns of the routes that the app may run, if its routes are known."""
         method, path = method.upper(), path.removesuffix("\n")  # as Starlette does
-        for methods, expression, pattern in self._ordered:
-            if (method in methods or "*" in methods) and expression.fullmatch(path):
-                return pattern
-        return None
+        for one in (path, _SLASHES.sub("/", path)) if "//" in path else (path,):
+            for methods, expression, pattern in self._ordered:
+                if (method in methods or "*" in methods) and expression.fullmatch(one):
+                    if pattern is not None:
+                        yield pattern
+                    break
+
+
+def _shape(path: str) -> str:
+    """Return a path template without the names of its parameters, as one without any."""
+    return _PARAMETER.sub("~parameter", _REST.sub("~rest", path))
+
+
+def _pattern_of_shape(pattern: str) -> str:
+    methods, _, path = pattern.partition(" ")
+    return f"{methods} {_shape(path)}"
 
 
 def _fold(text: str) -> str:

@@ -13,7 +13,8 @@ from typing import Any, Final
 from mantlet._internal.exception_chain import safe_getattr
 from mantlet.core.listed_routes import ListedRoute
 from mantlet.core.policy import Policy
-from mantlet.http.routing import METHODS, parse_pattern
+from mantlet.http.routing import METHODS, check_template, parse_pattern
+from mantlet.http.routing.werkzeug_rules import tried_rules
 from mantlet.integrations.app_search import kinds_of, wrapped_apps
 
 __all__ = ["report_routes"]
@@ -59,11 +60,10 @@ def report_routes(app: Any, policies: Iterable[Policy]) -> None:
 
 # Any: apps and routes of frameworks.
 def _werkzeug(app: Any) -> Iterator[ListedRoute]:
-    for rule in app.url_map.iter_rules():
-        if rule.endpoint.rpartition(".")[2] == "static" and rule.arguments == {"filename"}:
-            yield from _listed(rule.rule, rule.methods, _ANGLES)
-        else:
-            yield from _listed(rule.rule, ("GET",) if rule.websocket else rule.methods, _ANGLES)
+    for rule, _, path, expression in tried_rules(app.url_map) or ():
+        pattern = _pattern(("GET",) if rule.websocket else rule.methods, path)
+        if pattern is not None:
+            yield ListedRoute(pattern, expression)
 
 
 def _starlette(app: Any, prefix: str = "", depth: int = _MAX_DEPTH) -> Iterator[ListedRoute]:
@@ -151,15 +151,20 @@ def _listed(
         expression += [re.escape(literal), _CONVERTERS.get(converter or "", "[^/]+")]
     pieces.append(path[last:])
     expression.append(re.escape(path[last:]))
-    known = sorted(METHODS.intersection(methods or ()))
-    pattern = f"{','.join(known) or '*'} {''.join(pieces)}"
-    if not pattern.partition(" ")[2].startswith("/"):
-        pattern = pattern.replace(" ", " /", 1)
-    try:
-        parse_pattern(pattern)
+    pattern = _pattern(methods, "".join(pieces))
+    if pattern is not None:
         yield ListedRoute(pattern, re.compile("".join(expression)))
+
+
+def _pattern(methods: Collection[str] | None, path: str) -> str | None:
+    """Return a route pattern, None if the path can't be written as one."""
+    known = sorted(METHODS.intersection(methods or ()))
+    try:
+        pattern = parse_pattern(f"{','.join(known) or '*'} /{path.removeprefix('/')}")
+        check_template(pattern)
     except ValueError:
-        return
+        return None
+    return pattern.text
 
 
 _Reader = Callable[[Any], Iterator[ListedRoute]]
@@ -167,9 +172,9 @@ _Reader = Callable[[Any], Iterator[ListedRoute]]
 _READERS: Final[Mapping[tuple[str, str], tuple[_Reader, bool]]] = {
     ("django", "BaseHandler"): (_django, True),
     ("falcon", "App"): (_falcon, False),
-    ("flask", "Flask"): (_werkzeug, False),
+    ("flask", "Flask"): (_werkzeug, True),
     ("litestar", "Litestar"): (_litestar, False),
-    ("quart", "Quart"): (_werkzeug, False),
+    ("quart", "Quart"): (_werkzeug, True),
     ("starlette", "Router"): (_starlette, True),
     ("starlette", "Starlette"): (_starlette, True),
 }

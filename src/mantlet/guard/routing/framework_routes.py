@@ -5,12 +5,13 @@ Nothing here imports a framework: routes are known by their attributes.
 
 import re
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator
 from functools import partial
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from mantlet.guard.options import WEBSOCKET_METHOD
 from mantlet.guard.routing.app_routes import AppRoute, AppRoutes
+from mantlet.http.routing.werkzeug_rules import TriedRule, tried_rules
 
 __all__ = ["litestar_routes", "werkzeug_routes"]
 
@@ -21,9 +22,6 @@ _AUTOMATIC_OPTIONS: Final = "litestar.routes.http"
 _LITESTAR_REQUEST: Final = frozenset(
     {"request", "socket", "scope", "state", "connection_lifespan_dependencies"}
 )
-#: How Werkzeug's expressions begin the group of a parameter, and end with an optional slash.
-_GROUP: Final = "(?P<__werkzeug_"
-_SUFFIX: Final = "(?<!/)(/?)"
 
 
 # -- Litestar -------------------------------------------------------------------------------------
@@ -88,12 +86,11 @@ def werkzeug_routes(app: Any, documented: Collection[str]) -> AppRoutes | None:
         None if the rules are not known.
     """
     url_map = app.url_map
-    url_map.update()
-    root = getattr(getattr(url_map, "_matcher", None), "_root", None)
-    if root is None:
+    found = tried_rules(url_map)
+    if found is None:
         return None
     rules = list(url_map.iter_rules())
-    tried = [(_domain(rule), _rule(rule, slash, documented)) for rule, slash in _tried(root)]
+    tried = [(_domain(one.rule), _route(one, documented)) for one in found]
     domains = Counter(domain for domain, _ in tried)
     own = Counter(domain for domain, route in tried if route.template is not None)
     home = (own or domains).most_common(1)[0][0] if domains else ""
@@ -122,35 +119,8 @@ def _is_elsewhere(app: Any, home: str, environ: Any) -> bool:
     return (domain or "") != home
 
 
-#: How the slash at the end of a path differs from the rule's: not, it is left out, or added.
-_Slash = Literal["same", "none", "added"]
-
-
-def _tried(state: Any) -> Iterator[tuple[Any, _Slash]]:
-    """Iterate over the rules below a state of Werkzeug's matcher in the order of its search."""
-    for rule in state.rules:
-        yield rule, "same"
-    if "" in state.static:
-        yield from ((one, "none") for one in state.static[""].rules if not one.strict_slashes)
-    for inner in state.static.values():
-        yield from _tried(inner)
-    for _, inner in state.dynamic:
-        yield from _tried(inner)
-    yield from ((rule, "added") for rule in state.rules if not rule.strict_slashes)
-
-
-def _rule(rule: Any, slash: _Slash, documented: Collection[str]) -> AppRoute:
-    start = rule._trace.index((False, "|")) + 1  # after the domain
-    pieces = [f"{{{text}}}" if dynamic else text for dynamic, text in rule._trace[start:]]
-    path = shown = "".join(pieces)
-    parts = rule._parts[1:]
-    if any(part.final for part in parts):  # the trie needs to know where the rest begins
-        name = next(name for name, one in rule._converters.items() if not one.part_isolating)
-        shown = path.replace(f"{{{name}}}", f"{{{name}:path}}")
-    if slash == "added":
-        shown = f"{shown}/"
-    elif slash == "none":
-        shown = shown.removesuffix("/") or "/"
+def _route(tried: TriedRule, documented: Collection[str]) -> AppRoute:
+    rule, path, shown, expression = tried
     methods = None if rule.methods is None else frozenset(rule.methods)
     template = path if path in documented else None
     serves_files = rule.endpoint.rpartition(".")[2] == "static"
@@ -159,25 +129,5 @@ def _rule(rule: Any, slash: _Slash, documented: Collection[str]) -> AppRoute:
         frozenset((WEBSOCKET_METHOD,)) if rule.websocket else methods,
         template,
         passes=template is None and (serves_files or not rule.arguments),
-        expression=_expression(parts, slash),
+        expression=expression,
     )
-
-
-def _expression(parts: Sequence[Any], slash: _Slash) -> re.Pattern[str]:
-    """Return an expression of the paths of a rule; its groups are the rule's parameters."""
-    made = []
-    for number, part in enumerate(parts):
-        if part.static:
-            made.append(re.escape(part.content))
-            continue
-        content = part.content.removesuffix(r"\Z").replace(_GROUP, f"(?P<p{number}_")
-        if part.suffixed:
-            # The empty part after it is the slash.
-            content = content.removesuffix(_SUFFIX) + ("(?<!/)" if slash == "none" else "(?<!/)/")
-            return re.compile("/".join([*made, content]))
-        made.append(content)
-    if slash == "added":
-        made.append("")
-    elif slash == "none":
-        made = made[:-1] or [""]
-    return re.compile("/".join(made))
