@@ -79,6 +79,13 @@ def test_streams_and_errors_too(adapter: Adapter) -> None:
     assert adapter.drive(app, headers=[WITH_KEY]).get("cache-control") == "private"
 
 
+@both_adapters
+def test_an_inner_authenticator_does_not_make_a_response_public(adapter: Adapter) -> None:
+    outer, inner = Authenticator(ApiKeys(KEYS)), Authenticator(Tokens(), public=["GET /"])
+    app = adapter.wrap(saying(), outer, inner)
+    assert adapter.drive(app, headers=[WITH_KEY]).get("cache-control") == "private"
+
+
 def test_tokens_alone_leave_responses_alone() -> None:
     assert "on_response" in Authenticator(Tokens()).disabled_hooks
     assert "on_response" not in Authenticator(ApiKeys(KEYS)).disabled_hooks

@@ -306,6 +306,15 @@ def test_a_guard_with_an_authenticator_takes_no_callables() -> None:
 
 
 @both_adapters
+def test_responses_to_keys_are_private(adapter: Adapter) -> None:
+    guard = SchemaGuard(openapi=document({"key": []}, {"oauth": []}), security=authenticator())
+    app = adapter.wrap(whoami, guard)
+    assert adapter.drive(app, path="/a", headers=[WITH_KEY]).get("cache-control") == "private"
+    assert adapter.drive(app, path="/a", headers=[bearer("x")]).get("cache-control") is None
+    assert adapter.drive(app, path="/a").get("cache-control") == "no-store"
+
+
+@both_adapters
 def test_the_log_names_the_reason_once(adapter: Adapter, caplog: pytest.LogCaptureFixture) -> None:
     guard = SchemaGuard(openapi=document({"oauth": []}), security=authenticator())
     with caplog.at_level(logging.INFO, "mantlet.authentication"):

@@ -147,7 +147,8 @@ class Authenticator(Policy):
         _check_places([one.place for _, one in others])
         if not isinstance(close_expired, bool):
             raise TypeError(f"close_expired must be True or False, not {close_expired!r}")
-        self._closes_expired = close_expired
+        #: Whether a later hook needs something of the identity.
+        self._remembers = close_expired or bool(own)
         self._challenges = Challenges(_challenges(schemes, dpop), realm)
         names = dict.fromkeys(("authorization", *(one.header for one in own if one.header)))
         self.request_headers = self._names = HeaderNames(*names)
@@ -186,8 +187,12 @@ class Authenticator(Policy):
         state = request.state
         state.identity = identity
         state._authentication = self
-        if self._closes_expired and identity is not None and request.protocol == "websocket":
-            request.local(self)["expires"] = identity.expires
+        if identity is None or not self._remembers:
+            return
+        # For later hooks: an inner policy of this kind may find another identity, or none.
+        own = request.local(self)
+        own["is_private"] = state._credential.is_private
+        own["expires"] = identity.expires
 
     def _decide(self, request: Request, error: CredentialError | None) -> Reply | None:
         """Decide about a request without a valid credential: public routes take it as anonymous."""
@@ -204,7 +209,11 @@ class Authenticator(Policy):
         Raises:
             CredentialError: the credential is not accepted.
         """
-        found = self._find(request)
+        headers = request.declared_headers(self._names)
+        value = headers.get("authorization")
+        found = self._read_authorization(value) if value else None
+        if self._others or (found is None and self._ambient):
+            found = self._find(request, headers, found)
         if found is None:
             return None
         source, credential = found
@@ -220,17 +229,19 @@ class Authenticator(Policy):
             return self._complete(request, identity, source, credential)
         return identity
 
-    def _find(self, request: Request) -> tuple[_Source, str] | None:
+    def _find(
+        self, request: Request, headers: Mapping[str, str], found: tuple[_Source, str] | None
+    ) -> tuple[_Source, str] | None:
         """Return the request's only credential, and its source.
+
+        Args:
+            request: the request.
+            headers: its headers that schemes read.
+            found: the credential in ``Authorization``.
 
         Raises:
             CredentialError: it is malformed, or there are several.
         """
-        headers = request.declared_headers(self._names)
-        found = None
-        value = headers.get("authorization")
-        if value:
-            found = self._read_authorization(value)
         for scheme, source in self._others:
             if (not scheme.header or scheme.header in headers) and (own := scheme.find(request)):
                 if found is not None:
@@ -287,8 +298,7 @@ class Authenticator(Policy):
 
     def on_response(self, request: Request, response: Response) -> None:
         """Keep shared caches from storing a response to a credential that they don't know."""
-        state = request.state
-        if state.identity is None or not state._credential.is_private:
+        if not request.local(self).get("is_private"):
             return
         directives = ",".join(response.headers.getall("Cache-Control"))
         names = {one.partition("=")[0].strip().lower() for one in directives.split(",")}
@@ -317,6 +327,9 @@ class Authenticator(Policy):
                 self._report(request, "took for anonymous", error.reason)
                 identity = None
             self._accept(request, identity)
+            if identity is not None and state._credential.is_private:
+                # This policy need not be in the stack, and so may have no `on_response` here.
+                request.add_response_header("Cache-Control", "private", unless_set=True)
         return state.identity
 
     def source(self, request: Request) -> str:
