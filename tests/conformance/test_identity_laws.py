@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from functools import partial
 from hashlib import sha256
@@ -27,10 +28,11 @@ from mantlet import (
     Policy,
     Session,
 )
+from tests.conformance.asgi_checker import AsgiChecker
 from tests.conformance.exchanges import Script, play_asgi, play_wsgi
 from tests.conformance.recorder import Plan, Recorder
 from tests.conformance.test_laws import apart_asgi, apart_wsgi, methods, plans, scripts
-from tests.drive import AsgiAdapter, WsgiAdapter
+from tests.drive import AsgiAdapter, WsgiAdapter, make_scope
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -349,3 +351,50 @@ def test_the_front_end_can_read_every_response(chosen: list[Make], sent: Sent) -
         status, fields, *_ = site.ask(sent._replace(headers=headers))
         allowed = [value for name, value in fields if name == "access-control-allow-origin"]  # type: ignore[attr-defined]  # pairs
         assert allowed == ([FRONT_END] if status else [])
+
+
+# -- WebSockets -----------------------------------------------------------------------------------
+
+
+def handshake(chosen: Sequence[Make], sent: Sent, *, nested: bool) -> list[Any]:
+    """Open a WebSocket behind policies; return what the server gets, and whether the app ran."""
+    got: list[Any] = []
+    policies = [one() for one in chosen]
+    events: Any = iter(
+        [
+            {"type": "websocket.connect"},
+            {"type": "websocket.receive", "text": "who"},
+            {"type": "websocket.disconnect", "code": 1000},
+        ]
+    )
+
+    async def answer(scope: Any, receive: Any, send: Any) -> None:
+        got.append("called")
+        await receive()
+        await send({"type": "websocket.accept"})
+        await receive()
+        identity = mantlet.state(scope).identity
+        await send({"type": "websocket.send", "text": str(identity and identity.subject)})
+
+    async def receive() -> Any:
+        return next(events)
+
+    async def send(message: Any) -> None:
+        got.append(message)
+
+    app: Any = AsgiChecker(answer)
+    for some in [[one] for one in reversed(policies)] if nested else [policies]:
+        app = apart_asgi(mantlet.asgi.Stack(app, some))
+    extra = {"type": "websocket", "extensions": {"websocket.http.response": {}}, "method": ...}
+    scope = make_scope(path=sent.path, headers=sent.headers, scope={**extra, "scheme": "ws"})
+    asyncio.run(app(scope, receive, send))
+    return got
+
+
+@checked
+@given(st.lists(with_modes, min_size=1, max_size=4), requests)
+def test_handshakes_keep_the_laws(chosen: list[Make], sent: Sent) -> None:
+    """Laws 2 and 8: fusion can't be told, and who may not ask does not reach the app."""
+    assert handshake(chosen, sent, nested=False) == handshake(chosen, sent, nested=True)
+    anonymous = sent._replace(headers=(("Host", "127.0.0.1"), ("Origin", FRONT_END)))
+    assert "called" not in handshake([*chosen, closed], anonymous, nested=False)
