@@ -168,6 +168,41 @@ def test_a_reply_of_an_inner_policy_needs_none(adapter: Adapter) -> None:
 
 
 @both_adapters
+def test_an_inner_policy_that_replaces_the_response_of_a_view_is_no_way_out(
+    adapter: Adapter,
+) -> None:
+    class Replaces(mantlet.Policy):
+        def on_response(
+            self, request: mantlet.Request, response: mantlet.Response
+        ) -> mantlet.Reply:
+            return mantlet.Reply(200, body=response.first_chunk.upper())
+
+    app = adapter.wrap(asking(None), TestAuthentication(), Authorizer(rules=[ORDER]), Replaces())
+    answer = adapter.drive(app, path="/orders/8", headers=user("reader"))
+    assert answer.status == 500
+    assert b"SECRET" not in answer.body
+
+
+@both_adapters
+def test_a_question_of_an_earlier_pass_does_not_count(adapter: Adapter) -> None:
+    passes: list[int] = []
+
+    def handler(raw: MutableMapping[str, Any]) -> Said:
+        passes.append(1)
+        if len(passes) == 1:
+            mantlet.authorize(raw, "read", None)
+        return 200, [], b"secret"
+
+    app = adapter.module.wrap(
+        adapter.app(handler),
+        Authorizer(rules=[Allow("GET /", public=True, check=lambda *_: True)]),
+        baseline=False,
+    )
+    first, second = adapter.drive_twice(app)
+    assert (first.status, second.status) == (200, 500)
+
+
+@both_adapters
 def test_a_view_that_asks_and_filters_goes_on(adapter: Adapter) -> None:
     def handler(raw: MutableMapping[str, Any]) -> Said:
         shown = []

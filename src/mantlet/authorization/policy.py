@@ -192,6 +192,7 @@ class Authorizer(Policy):
         state = state_of(request.raw)  # the app's, not the copy of a view
         state._authorizations = (*state._authorizations, matched.authorizations[reports])
         if matched.is_object:
+            state._has_asked = False  # also where an app outside hands in a request twice
             request.local(self)["matched"] = matched
 
     def _refuse_unmatched(self, request: Request, matched: MatchedRules) -> Reply | None:
@@ -278,17 +279,17 @@ class Authorizer(Policy):
         if "hidden" in own:
             return self._show_hidden(request, response)
         matched: MatchedRules | None = own.get("matched")
-        if matched is None or response.status >= 400 or response.reply:
+        if matched is None or response.status >= 400:
             return None
-        if request.state._replied:  # a policy of a stack inside
-            return None
+        if response.reply and not _has_app(request):
+            return None  # an inner policy's, and no view has run
         if state_of(request.raw)._has_asked or is_slash_redirect(request, response):
             return None
         self._log_unasked(request, matched.pattern)
         return _NEVER_ASKED.reply(request)
 
     async def _show_hidden(self, request: Request, response: Response) -> Reply | None:
-        if response.reply or request.state._replied:
+        if response.reply:
             return None
         is_other = self._unmatched != "allow" and response.status < 400
         if is_other or not await restore_path(response):
@@ -344,6 +345,12 @@ class Authorizer(Policy):
             f" (and {suppressed} more like it)" if suppressed else "",
             extra={"method": method, "route": route, "request_id": request_id},
         )
+
+
+def _has_app(request: Request) -> bool:
+    """Return whether the app has been called."""
+    own = request._request if isinstance(request, RequestView) else request
+    return own._handed_over
 
 
 def _insufficient_scope(scopes: Collection[str]) -> Problem:
