@@ -8,7 +8,7 @@ from contextlib import suppress
 from hashlib import sha256
 from math import inf
 from time import time
-from types import MappingProxyType
+from types import MappingProxyType, SimpleNamespace
 from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
@@ -249,6 +249,44 @@ def test_the_lifecycle_is_that_of_the_source() -> None:
     one.shutdown()
     assert source.log == ["started", "stopped"]
     assert one.health() == "stale"
+
+
+def test_a_secret_may_change_while_the_app_runs() -> None:
+    old, new = mantlet.Secret("o" * 32), mantlet.Secret("n" * 32)
+    current: list[Any] = [old]
+    asked: list[object] = []
+
+    request: Any = SimpleNamespace(add_cleanup=lambda cleanup: cleanup())
+
+    def read() -> Any:
+        asked.append(None)
+        return current[0] if len(current) == 1 else list(current)
+
+    one = jwt(keys=..., algorithms=["HS256"], secret=read)
+    assert asked == []  # secrets may not be there yet
+    one.startup()
+    assert asked
+    by_old, by_new = (
+        sign(algorithm="HS256", key=secret.reveal().encode()) for secret in (old, new)
+    )
+
+    def is_valid(token: str) -> bool:
+        try:
+            return isinstance(one.verify(request, token), Identity)
+        except InvalidCredential:
+            return False
+
+    before = one._keys.generation
+    current[0] = mantlet.Secret("o" * 32)  # an equal one
+    assert [is_valid(by_old), is_valid(by_new)] == [True, False]
+    current[:] = [new, old]
+    assert [is_valid(by_old), is_valid(by_new)] == [True, True]
+    assert one._keys.generation == before + 1
+    current[:] = [new]
+    assert [is_valid(by_old), is_valid(by_new)] == [False, True]
+    current[:] = [mantlet.Secret("short")]
+    with pytest.raises(ValueError, match="32 bytes"):
+        is_valid(by_new)  # the app's own fault
 
 
 # -- revocation -----------------------------------------------------------------------------------

@@ -484,6 +484,13 @@ def test_a_key_set_may_be_given_as_such() -> None:
     assert identity(sign(), keys=keys).subject == "alice"
 
 
+def test_a_key_id_is_bounded_also_where_it_means_nothing() -> None:
+    keys = jwks(public(pair(), kid=None))
+    assert identity(sign(header={"kid": "k" * 256}), keys=keys).subject == "alice"
+    with pytest.raises(InvalidCredential, match="key id"):
+        jwt(keys=keys).verify(NO_REQUEST, sign(header={"kid": "k" * 257}))
+
+
 def test_a_scheme_shows_no_secret() -> None:
     secret = "a-secret-of-a-test" * 4
     scheme = jwt(algorithms=["HS256"], keys=..., secret=secret)

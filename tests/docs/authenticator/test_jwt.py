@@ -64,7 +64,9 @@ def test_keys_may_be_in_a_file() -> None:
 
 def test_a_secret_may_be_shared() -> None:
     secret = mantlet.Secret("a-secret-of-a-test" * 2)
-    secrets = SimpleNamespace(current=SimpleNamespace(token_secret=secret))
+    last = mantlet.Secret("another-secret-of-a-test" * 2)
+    current = SimpleNamespace(token_secret=secret, last_token_secret=last)
+    secrets = SimpleNamespace(current=current)
     names = run(PAGE, block_with(PAGE, "token_secret"), Jwt=Jwt, secrets=secrets)
     token = sign(claims(iss="shop", aud="shop"), key=secret.reveal().encode(), algorithm="HS256")
     who = names["own"].verify(None, token)

@@ -185,18 +185,24 @@ def _parse_keys(members: list[Any]) -> tuple[dict[int, VerificationKey], dict[in
 
 
 class KeySource(Protocol):
-    """Where a scheme gets its key set from.
+    """Where a scheme gets its key set from."""
 
-    Attributes:
-        key_set: the newest one; None until there is one. A failure never takes it away.
-        generation: another number whenever `key_set` has changed. A source must change `key_set`
-            first: who reads the number before the set never takes old keys for new ones.
-        next_renewal: when `renew()` is due, by ``time.monotonic()``.
-    """
+    @property
+    def key_set(self) -> KeySet | None:
+        """The newest one; None until there is one. A failure never takes it away."""
 
-    key_set: KeySet | None
-    generation: int
-    next_renewal: float
+    @property
+    def generation(self) -> int:
+        """Another number whenever `key_set` has changed; read before it, for each token.
+
+        A source must change `key_set` first, so that nobody takes old keys for new ones.
+        """
+        ...
+
+    @property
+    def next_renewal(self) -> float:
+        """When `renew()` is due, by ``time.monotonic()``."""
+        ...
 
     def renew(self) -> None:
         """Begin to renew the key set, if it is time. Called after a response."""
@@ -231,11 +237,15 @@ class FixedKeys:
         key_set: the keys.
     """
 
-    generation = 0
     next_renewal = inf
 
-    def __init__(self, key_set: KeySet) -> None:
-        self.key_set: KeySet | None = key_set
+    def __init__(self, key_set: KeySet | None) -> None:
+        self.key_set = key_set
+
+    @property
+    def generation(self) -> int:
+        """Always the same number."""
+        return 0
 
     def renew(self) -> None:
         """Do nothing: no other keys will come."""

@@ -25,6 +25,7 @@ from mantlet.authentication.jwt.cache import TokenCache
 from mantlet.authentication.jwt.claims import ClaimRules
 from mantlet.authentication.jwt.compact import check_header, parse_compact, parse_payload
 from mantlet.authentication.jwt.key_set import FixedKeys, KeySet, KeySource
+from mantlet.authentication.jwt.secret_keys import SecretKeys
 from mantlet.authentication.scheme import Scheme
 from mantlet.core.identity import Identity
 from mantlet.core.policy import HealthState
@@ -54,7 +55,8 @@ class Jwt(KnowsOptions, Scheme):
         keys: the issuer's public keys: a JWKS document (RFC 7517, 5) as a dict, a `KeySet`, or a
             source of key sets. By default they are discovered at the issuer.
         secret: the shared secret for HMAC, as text, bytes or a `Secret`; at least as long as the
-            hash (RFC 7518, 3.2). While one is replaced by another, a list of both.
+            hash (RFC 7518, 3.2). While one is replaced by another, a list of both. A function that
+            returns these is called for each token, for secrets that change while the app runs.
         leeway: how far the clocks of the issuer and of this host may differ, in seconds.
         max_age: the most seconds since the token was issued (``iat``), if its ``exp`` is too late.
         claims: further claims and the values that they must have.
@@ -233,6 +235,8 @@ def _key_source(keys: Any, secret: Any, algorithms: Collection[str], issuer: str
         if keys is not None:
             raise ValueError("keys are for key pairs and secret is for HMAC; pass one of them")
         names = options.check_texts("algorithms", algorithms)
+        if callable(secret):
+            return SecretKeys(secret, names)
         return FixedKeys(KeySet.from_secrets(options.check_secrets(secret, names)))
     if isinstance(keys, Mapping):
         keys = KeySet.from_jwks(keys)
