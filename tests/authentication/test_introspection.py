@@ -64,7 +64,9 @@ def provider() -> Iterator[Provider]:
 
 
 def make(provider: Provider, **options: Any) -> Introspection:
-    return Introspection(f"{provider.url}/introspect", **{"client": CLIENT, **options})
+    return Introspection(
+        f"{provider.url}/introspect", **{"client": CLIENT, "timeout": 30.0, **options}
+    )
 
 
 def verify(scheme: Introspection, token: str = TOKEN) -> Identity:
@@ -481,12 +483,16 @@ def test_requests_to_the_provider_are_bounded(provider: Provider) -> None:
     def ask(number: int) -> object:
         if number < 40:
             return verify(scheme, f"token-{number}").subject
-        wait_until(lambda: provider.concurrent == 3 and len(scheme._flights) == 40)
-        provider.gate.set()
-        return None
+        wait_until(lambda: provider.concurrent >= 3 and len(scheme._flights) == 40)
+        threading.Event().wait(0.1)  # for another request, which must not come
+        try:
+            return len(provider.received)
+        finally:
+            provider.gate.set()
 
-    assert in_threads(41, ask)[:40] == [f"user-{number}" for number in range(40)]
-    assert provider.most_concurrent == 3
+    results = in_threads(41, ask)
+    assert results[40] == 3
+    assert results[:40] == [f"user-{number}" for number in range(40)]
 
 
 def test_more_tokens_than_may_wait_get_503_at_once(provider: Provider) -> None:

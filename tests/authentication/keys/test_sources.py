@@ -99,11 +99,11 @@ def test_the_path_of_an_issuer_is_kept(provider: Provider) -> None:
 
 def test_a_slash_at_the_end_of_an_issuer_counts(provider: Provider) -> None:
     """It belongs to the name, and is not doubled in the URL."""
-    provider.routes[CONFIGURATION] = says(
-        {"issuer": provider.url + "/", "jwks_uri": f"{provider.url}/jwks"}
-    )
-    assert kids(start(Discovery(provider.url + "/"))) == ["first"]
-    assert kids(start(Discovery(provider.url))) == []
+    issuer = f"{provider.url}/realms/a"
+    document = {"issuer": issuer + "/", "jwks_uri": f"{provider.url}/jwks"}
+    provider.routes["/realms/a" + CONFIGURATION] = says(document)
+    assert kids(start(Discovery(issuer + "/"))) == ["first"]
+    assert kids(start(Discovery(issuer))) == []
 
 
 def test_the_metadata_of_oauth_are_taken_where_openid_has_none(provider: Provider) -> None:
@@ -570,10 +570,10 @@ def test_a_forked_process_renews_by_itself(provider: Provider, moment: str) -> N
 # Files
 
 
-def write(path: Path, *keys: object) -> None:
+def write(path: Path, *keys: object, padding: str = "") -> None:
     """Replace a file as one should: by renaming another one."""
     new = path.with_suffix(".new")
-    new.write_text(json.dumps({"keys": [public(key) for key in keys]}))  # type: ignore[arg-type]
+    new.write_text(json.dumps({"keys": [public(key) for key in keys]}) + padding)  # type: ignore[arg-type]
     new.chmod(0o644)
     new.rename(path)
 
@@ -641,6 +641,24 @@ def test_a_changed_file_that_is_unusable_takes_no_keys_away(
     source.renew()
     join(source)
     assert state(source) == (["third"], 2, "ok")
+
+
+def test_a_file_that_changes_while_it_is_read_is_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "jwks.json"
+    write(path, new_key("first"))
+    states = iter([(1, 1), (2, 2)])
+    monkeypatch.setattr("mantlet.authentication.keys.jwks_file._check", lambda _: next(states))
+    with pytest.raises(ProviderError, match="is being written"):
+        JwksFile(path).load(0.0)
+
+
+def test_a_large_file_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "jwks.json"
+    write(path, new_key("first"), padding=" " * 600_000)
+    with pytest.raises(MantletError, match="larger than 512 KiB"):
+        start(JwksFile(path))
 
 
 def test_a_file_that_can_not_be_used_stops_the_server(tmp_path: Path) -> None:
