@@ -6,7 +6,7 @@ import threading
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from time import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, assert_type
 
 import pytest
 
@@ -243,6 +243,13 @@ def test_right_and_wrong_keys_take_the_same_steps(monkeypatch: pytest.MonkeyPatc
         with pytest.raises(InvalidCredential):
             scheme.verify(request, wrong)
     assert len(hashed) == 4
+
+
+def test_the_state_is_typed() -> None:
+    """For the type checker of these tests."""
+    state = mantlet.state({})
+    assert_type(state.identity, Identity | None)
+    assert state.identity is None
 
 
 def test_identities_are_values() -> None:

@@ -99,11 +99,20 @@ def test_sessions_of_flask() -> None:
 
 
 def test_passwords() -> None:
-    names = run(PAGE, block_with(PAGE, "def verify"))
+    names = run(PAGE, block_with(PAGE, "def hashed"))
     names["USERS"] = {"ada": (b"salt", names["hashed"]("secret", b"salt"))}
     assert names["verify"]("ada", "secret")
     assert not names["verify"]("ada", "other")
     assert not names["verify"]("eve", "secret")
+
+
+@both_adapters
+def test_a_scheme_of_ones_own(adapter: Adapter) -> None:
+    names = run(PAGE, block_with(PAGE, "class Tickets"), TICKETS={"t1": "ada"})
+    stack = adapter.wrap(app, Authenticator(names["scheme"]))
+    assert adapter.drive(stack, headers=[("Authorization", "Ticket t1")]).body == b"ada"
+    refused = adapter.drive(stack, headers=[("Authorization", "Ticket t2")])
+    assert refused.get("www-authenticate") == 'Ticket realm="api"'
 
 
 @both_adapters
