@@ -223,6 +223,13 @@ def test_a_time_is_finite(exp: float) -> None:
 NO_REQUEST: Any = None
 
 
+def test_a_time_may_have_a_fraction() -> None:
+    """RFC 7519, 2: a NumericDate is any number of seconds."""
+    expires = int(time()) + 60.5
+    who = identity(sign(claims(exp=expires, iat=1.5, nbf=0.25)))
+    assert who.expires == expires
+
+
 def test_clocks_may_differ_by_the_leeway() -> None:
     now = int(time())
     late = sign(claims(exp=now - 5))
