@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import mantlet
 from mantlet import Cors, ErrorEnvelope, Health, Hosts
-from tests.drive import ADAPTERS, Adapter, Answer, both_adapters, drive_asgi, drive_wsgi, hello
+from tests.drive import ADAPTERS, Adapter, Answer, both_adapters, drive_asgi, drive_wsgi
 
 if TYPE_CHECKING:
     from collections.abc import MutableMapping
@@ -455,13 +455,6 @@ def test_wrong_options(options: dict[str, Any], error: type[Exception], message:
 def test_one_host_needs_no_list() -> None:
     """And it may be written in any case."""
     assert ask(ADAPTERS[1], [("Host", "example.com")], Hosts(allowed="Example.com")).status == 200
-
-
-def test_it_belongs_outside_of_policies_that_read_the_host() -> None:
-    """Such as CrossOrigin, which compares it with the origin."""
-    for adapter in ADAPTERS:
-        with pytest.warns(UserWarning, match="Hosts is inside CrossOrigin, so CrossOrigin reads"):
-            adapter.wrap(hello, mantlet.CrossOrigin(), POLICY)
 
 
 def test_what_werkzeug_believes_is_what_was_checked() -> None:

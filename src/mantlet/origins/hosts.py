@@ -87,7 +87,6 @@ class Hosts(Policy):
     """
 
     position = 40
-    position_reason = "{} reads a host that nobody has checked"
     request_headers = HeaderNames(_HOST, _FORWARDED, *_ALTERNATIVES)
 
     def __init__(

@@ -382,3 +382,14 @@ def test_every_address_reads_as_itself_with_a_port_and_without(address: Any) -> 
     bracketed = f"[{address}]" if address.version == 6 else str(address)
     assert parse_node(str(address)) == parse_node(bracketed) == mapped
     assert parse_node(f"{bracketed}:443") == mapped
+
+
+def test_peers_are_remembered_in_bounded_memory() -> None:
+    """A flood of clients changes neither what is trusted nor how much is kept."""
+    networks = TrustedNetworks(["10.0.0.0/8"])
+    for _ in range(2):
+        for number in range(1000):
+            assert networks.trusts(f"10.0.{number // 256}.{number % 256}")
+            assert not networks.trusts(f"192.0.{number // 256}.{number % 256}")
+    assert not networks.trusts("10.0.0.1, " * 100)
+    assert len(networks._known) == 256
