@@ -261,6 +261,7 @@ def test_a_client_without_a_user_is_its_own_subject(provider: Provider) -> None:
         ({"token_type": "N_A"}, "the token is not an access token"),
         ({"typ": "Refresh"}, "the token is not an access token"),
         ({"typ": "ID"}, "the token is not an access token"),
+        ({"token_use": "refresh_token"}, "the token is not an access token"),
         ({"sub": None}, "the token has neither sub nor client_id"),
         ({"sub": ""}, "the token has neither sub nor client_id"),
     ],

@@ -76,11 +76,13 @@ _FAILURES: Final = 3
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 30.0
 #: Requests for other tokens that may wait for each one that the provider is working on.
 _WAITING_SHARE: Final = 16
-#: The types of tokens that are for resources (RFC 6749, 7.1; RFC 9449, 5): a refresh token and an
-#: ID token are not.
-_ACCESS_TOKENS: Final = frozenset({"bearer", "dpop"})
-#: The same, in a claim that providers such as Keycloak add to the response.
-_TYPES: Final = frozenset({"bearer", "dpop", "at+jwt"})
+#: Claims that tell the kind of a token, each with the values of access tokens: refresh tokens and
+#: ID tokens can be introspected too. RFC 6749, 7.1, and RFC 9449, 5; Keycloak; Ory Hydra.
+_KINDS: Final = (
+    ("token_type", frozenset({"bearer", "dpop"})),
+    ("typ", frozenset({"bearer", "dpop", "at+jwt"})),
+    ("token_use", frozenset({"access", "access_token"})),
+)
 
 
 class Introspection(KnowsOptions, Scheme):
@@ -259,9 +261,9 @@ class Introspection(KnowsOptions, Scheme):
             raise InvalidCredential("the token has expired")
         if not_before is not None and not_before > now + _CLOCK_SKEW:
             raise InvalidCredential("the token is not valid yet")
-        for name, types in (("token_type", _ACCESS_TOKENS), ("typ", _TYPES)):
+        for name, kinds in _KINDS:
             kind = _get_text(claims, name)
-            if kind is not None and kind.lower() not in types:
+            if kind is not None and kind.lower() not in kinds:
                 raise InvalidCredential("the token is not an access token")
         if self._issuer is not None and claims.get("iss") != self._issuer:
             raise InvalidCredential("the token is from another issuer")
@@ -273,7 +275,7 @@ class Introspection(KnowsOptions, Scheme):
         return Identity(
             subject,
             self.name,
-            scopes=frozenset((_get_text(claims, "scope") or "").split()),
+            scopes=frozenset((_get_text(claims, "scope") or "").split(" ")) - {""},
             roles=frozenset(_as_texts(_find(claims, self._roles))),
             claims=frozen(claims),
             expires=expires,
