@@ -120,6 +120,7 @@ def test_every_option_is_on_the_page() -> None:
         (scheme._MAX_LEEWAY, "at most {} "),
         (scheme._MAX_CACHE_MEMORY // 2**20, "within {} MiB"),
         (strict_json.MAX_DEPTH, "more than {} levels"),
+        (strict_json._MAX_CONTAINERS, "more than {:,} objects and arrays"),
         (jwk.MAX_KID, "longer than {} characters"),
         (key_set.MAX_CANDIDATES, "more than {} keys fit"),
         (jwk._MIN_RSA_BITS, "RSA below {:,}"),

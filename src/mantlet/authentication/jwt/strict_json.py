@@ -3,7 +3,7 @@
 A token goes through several programs: a proxy may decide about the first ``sub`` of two, and an app
 about the last one. So a text is refused if it has a duplicate name at any depth, NaN or Infinity, a
 number that a double or 64 bits can't hold, half a surrogate pair, a byte-order mark, bytes that are
-not UTF-8, or data after the object. Its depth is bounded before it is parsed.
+not UTF-8, or data after the object. Its structure is bounded before it is parsed.
 """
 
 import json
@@ -15,6 +15,8 @@ __all__ = ["MAX_DEPTH", "NotStrictJson", "parse_object"]
 
 #: How deep objects and arrays may be nested, the outermost object included.
 MAX_DEPTH: Final = 16
+#: The most objects and arrays, as each takes longer to parse than any other value of its length.
+_MAX_CONTAINERS: Final = 2000
 #: 64 bits with a sign.
 _MAX_INTEGER: Final = 20
 _MAX_FLOAT: Final = 40
@@ -44,7 +46,7 @@ def parse_object(text: bytes) -> dict[str, Any]:
     reason = "is not a JSON object"
     try:
         characters = text.decode()
-        _check_depth(characters)
+        _check_structure(characters)
         value = _decode(characters)
         if "\\u" in characters:
             json.dumps(value, ensure_ascii=False).encode()  # raises for half a surrogate pair
@@ -59,9 +61,12 @@ def parse_object(text: bytes) -> dict[str, Any]:
     raise NotStrictJson(reason)
 
 
-def _check_depth(text: str) -> None:
-    if text.count("[") + text.count("{") <= MAX_DEPTH:
+def _check_structure(text: str) -> None:
+    opened = text.count("[") + text.count("{")
+    if opened <= MAX_DEPTH:
         return
+    if opened > _MAX_CONTAINERS:
+        raise _Refused("has too many objects and arrays")
     depth = 0
     for match in _STRUCTURE.finditer(text):
         mark = match[0]
