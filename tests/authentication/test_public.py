@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 import mantlet
-from mantlet import ApiKeys, Authenticator, Session
+from mantlet import ApiKeys, Authenticator, Cors, Session
 from tests.authentication.asking import (
     KEYS,
     WITH_KEY,
@@ -114,6 +114,20 @@ def test_preflights_need_a_credential_unless_options_is_public(adapter: Adapter)
             assert adapter.drive(app, "OPTIONS", path, headers=PREFLIGHT).status == 200
         assert adapter.drive(app, "GET", "/orders", headers=PREFLIGHT).status == 401
         assert adapter.drive(app, "DELETE", "/*").status == 401
+
+
+@both_adapters
+def test_cors_outside_answers_preflights_and_shows_scripts_what_is_refused(
+    adapter: Adapter,
+) -> None:
+    cors = Cors(origins="https://app.example", methods=["DELETE"])
+    app = adapter.wrap(whoami, cors, Authenticator(ApiKeys(KEYS)))
+    answer = adapter.drive(app, "OPTIONS", "/orders", headers=PREFLIGHT)
+    assert answer.status == 204
+    refused = adapter.drive(app, "DELETE", "/orders", headers=PREFLIGHT[:1])
+    assert refused.status == 401
+    for one in (answer, refused):
+        assert one.get("access-control-allow-origin") == "https://app.example"
 
 
 @pytest.mark.parametrize(
