@@ -18,7 +18,12 @@ if TYPE_CHECKING:
 FORM = cast("Any", os.environ["MANTLET_TEST_FORM"])
 AUTH = Authenticator(
     KnownTokens({"token": {"cnf": {"x5t#S256": os.environ["MANTLET_TEST_X5T"]}}}),
-    ClientCertificate(header="X-Client-Cert", form=FORM, trusted_proxies=["127.0.0.1"]),
+    ClientCertificate(
+        header="X-Client-Cert",
+        form=FORM,
+        trusted_proxies=["127.0.0.1"],
+        drops_underscores="MANTLET_TEST_DROPS_UNDERSCORES" in os.environ,
+    ),
     public=["GET /"],
 )
 

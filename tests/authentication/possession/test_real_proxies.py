@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from http.client import HTTPSConnection
 from pathlib import Path
 from threading import Thread
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -20,7 +21,7 @@ from tests.authentication.possession.certificates import SPIFFE, Authority, Issu
 from tests.servers.server import HOST, Server, free_port, poll, serve, stop
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from wsgiref.types import StartResponse
 
 pytestmark = pytest.mark.slow
@@ -77,7 +78,7 @@ defaults
 frontend tls
     bind {host}:{port} ssl crt {directory}/both.pem ca-file {authority} verify optional
     http-request del-header X-Client-Cert
-    http-request del-header X_Client_Cert
+    http-request del-header _ -m sub
     http-request set-header X-Client-Cert %[ssl_c_der,base64] if {{ ssl_c_used }}
     default_backend app
 backend app
@@ -162,16 +163,19 @@ def ask_or_not(directory: Path, port: int, issued: Issued) -> int:
 
 
 @contextmanager
-def presenting(name: str, app: str, form: str) -> Iterator[Server]:
+def presenting(
+    name: str, app: str, form: str, environ: Mapping[str, str] = MappingProxyType({})
+) -> Iterator[Server]:
     """Run the app."""
-    environ = {"MANTLET_TEST_FORM": form, "MANTLET_TEST_X5T": CLIENT.thumbprint}
-    with serve(name, app, directory=ROOT, env=environ) as server:
+    own = {"MANTLET_TEST_FORM": form, "MANTLET_TEST_X5T": CLIENT.thumbprint}
+    with serve(name, app, directory=ROOT, env=own | dict(environ)) as server:
         yield server
 
 
 FORGERIES: dict[str, Callable[[str], tuple[tuple[str, str], ...]]] = {
     "header": lambda value: (("X-Client-Cert", value),),
     "underscores": lambda value: (("X_Client_Cert", value),),
+    "mixed": lambda value: (("X-Client_Cert", value), ("x_client-cert", value)),
     "both": lambda value: (("X-Client_Cert", value), ("x-client-cert", value)),
 }
 
@@ -201,6 +205,18 @@ def test_a_proxy_that_ends_tls_passes_on_who_the_client_is(
         assert ask(tmp_path, port, AUTHORITY.issue(), (bearer,))[0] == 401
         assert ask(tmp_path, port, headers=(bearer,))[0] == 401
         assert ask_or_not(tmp_path, port, Authority().issue()) in (0, 400)
+
+
+def test_a_proxy_can_drop_underscores_for_such_a_server(tmp_path: Path) -> None:
+    """As the page advises, and with the option that says so."""
+    environ = {"MANTLET_TEST_DROPS_UNDERSCORES": "1"}
+    with (
+        presenting("granian-wsgi", f"{MODULE}:wsgi", "base64", environ) as server,
+        proxy("haproxy", tmp_path, server) as port,
+    ):
+        assert ask(tmp_path, port, CLIENT) == (200, SPIFFE)
+        for forged in FORGERIES.values():
+            assert ask(tmp_path, port, headers=forged(VICTIM.as_base64()))[0] == 401
 
 
 def test_a_server_that_keeps_underscores_gets_no_certificate(tmp_path: Path) -> None:
