@@ -167,21 +167,22 @@ def test_the_subject_is_a_part_of_the_certificate(
         assert answer.body == expected
 
 
+@pytest.mark.parametrize("subject", ["uri", lambda one: one.uris[0]], ids=["part", "function"])
 @both_adapters
-def test_the_identity_has_the_parts_of_the_certificate(adapter: Adapter) -> None:
+def test_the_identity_has_the_parts_of_the_certificate(adapter: Adapter, subject: Any) -> None:
     found: list[Identity | None] = []
 
     def app(raw: Any) -> Any:
         found.append(mantlet.state(raw).identity)
         return 200, [], b""
 
-    wrapped = adapter.wrap(app, Authenticator(certificate()))
+    wrapped = adapter.wrap(app, Authenticator(certificate(subject=subject)))
     options: dict[str, Any] = {"environ": SAFE} if adapter.name == "wsgi" else {}
     headers = [("X-Client-Cert", ISSUED.as_nginx())]
     adapter.drive(wrapped, headers=headers, client=PROXY, **options)
     (identity,) = found
     assert identity is not None
-    assert identity.scheme == "client_certificate"
+    assert (identity.subject, identity.scheme) == (SPIFFE, "client_certificate")
     assert identity.expires == ISSUED.certificate.not_valid_after_utc.timestamp()
     assert identity.claims == {
         "x5t#S256": ISSUED.thumbprint,
