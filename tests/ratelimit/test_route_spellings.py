@@ -129,6 +129,7 @@ def site(request: pytest.FixtureRequest, directory: Path) -> Iterator[Site]:
 @example("POST", "/apilogin", "/api")
 @example("POST", "/sublogin", "")
 @example("POST", "/sub/login", "/api")
+@example("POST", "/sub/login", "/sub")
 @example("POST", "/x/sub/login", "/sub")
 @example("POST", "/x/api/login", "/api")
 @example("POST", "/users//reset", "")

@@ -121,9 +121,9 @@ def _without_root(path: str, root: str) -> Iterator[str]:
 def _below_mounts(path: str, root: str, apps: RootPaths) -> Iterator[str]:
     first = remove_root(path, root)
     for inner in apps.inner:
-        if path.startswith(inner.root_path) and (inner.root_path or (root and first == path)):
+        if inner.root_path or (root and first == path):
             # Without one, an app that is mounted below a root path that the path does not have
-            # looks for both, and routes the whole path.
+            # looks for both, and routes the whole path; so does one whose own the path has not.
             mount = "/".join(first.split("/", inner.segments + 1)[: inner.segments + 1])
             yield f"{mount}/{path.removeprefix(inner.root_path)}"
     for prefix in apps.prefixes:
