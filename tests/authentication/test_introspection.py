@@ -389,6 +389,7 @@ def test_without_a_cache_each_request_asks(provider: Provider, cache: str | floa
     for _ in range(3):
         verify(scheme)
     assert len(provider.received) == 3
+    assert len(scheme._cache) == 0
 
 
 def test_the_cache_is_bounded_and_holds_no_token(provider: Provider) -> None:
