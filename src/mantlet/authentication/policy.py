@@ -10,8 +10,9 @@ themselves, count only where a request has no other credential.
 
 On a public route nothing is refused. A credential that is valid there is used; with any other, or
 none, the request is anonymous, so that a stale cookie does not keep anyone from logging in again. A
-route is public only if all readings of its path are, with its method and with any that a header
-puts in its place (``X-HTTP-Method-Override``).
+route is public only if its path is spelled as the pattern, slashes included, and if all readings of
+it are public, with its method and with any that a header puts in its place
+(``X-HTTP-Method-Override``).
 
 Clients are told that a credential is invalid, not why: the reason goes to the log
 ``mantlet.authentication``, which never has any part of the credential.
@@ -25,7 +26,7 @@ It does not log anyone in: it has no pages, no users and no authorization server
 
 import logging
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from time import time
 from typing import Any, Final
 
@@ -33,7 +34,13 @@ from mantlet._internal.coroutines import start_eagerly
 from mantlet._internal.log_throttle import LogThrottle
 from mantlet.authentication.callbacks import call, check_callback
 from mantlet.authentication.challenges import CREDENTIAL_ERRORS, Challenges, CredentialError
-from mantlet.authentication.errors import AmbiguousCredential, InvalidCredential
+from mantlet.authentication.credential_finder import (
+    BEARER,
+    DPOP,
+    CredentialFinder,
+    CredentialSource,
+)
+from mantlet.authentication.errors import InvalidCredential
 from mantlet.authentication.possession.binding import check_binding
 from mantlet.authentication.possession.client_certificate import ClientCertificate
 from mantlet.authentication.possession.dpop import Dpop
@@ -47,7 +54,6 @@ from mantlet.core.problem import Problem
 from mantlet.core.request import Request
 from mantlet.core.request_view import RequestView
 from mantlet.core.response import Reply, Response
-from mantlet.http.headers import OVERSIZED, HeaderNames
 
 __all__ = ["Authenticator"]
 
@@ -55,31 +61,12 @@ _log: Final = logging.getLogger("mantlet.authentication")
 
 #: A close code for applications (RFC 6455, 7.4.2): 4401, as 401 of HTTP.
 _EXPIRED: Final = Close(4401, "The credential has expired.")
-_BEARER: Final = "Bearer"
-_DPOP: Final = "DPoP"
 #: RFC 9111, 3.5: with one of these a shared cache may store a response to ``Authorization``; with
 #: the others none stores it.
 _STORABLE: Final = frozenset(("public", "s-maxage", "must-revalidate", "private", "no-store"))
 
 #: Returns the app's own object for an identity; None if there is none, which refuses the request.
 LoadUser = Callable[[Identity], Any]
-
-
-@dataclass(frozen=True, slots=True)
-class _Source:
-    """A place of credentials, with the schemes that read it.
-
-    Attributes:
-        name: the auth-scheme of its challenge.
-        place: see `Authentication.source()`.
-        schemes: the first that accepts a credential verifies it.
-        is_private: whether caches don't know that it holds a credential.
-    """
-
-    name: str
-    place: str
-    schemes: tuple[Scheme, ...]
-    is_private: bool
 
 
 class Authenticator(Policy):
@@ -135,26 +122,18 @@ class Authenticator(Policy):
         self.trusted_headers = frozenset().union(*(one.trusted_headers for one in schemes))
         self._public = PublicRoutes(public)
         self._user = None if user is None else check_callback("user", user)
-        self._by_auth_scheme = _authorization_sources(schemes, dpop)
-        own = [scheme for scheme in schemes if not scheme.authorization]
-        others = [(one, _own_source(one)) for one in own]
-        self._others = [pair for pair in others if not pair[0].is_ambient]
-        self._ambient = [pair for pair in others if pair[0].is_ambient]
+        self._finder = finder = CredentialFinder(schemes, takes_dpop=dpop is not None)
+        self.request_headers = finder.names
         #: Where credentials are read; see `source()`.
-        self.sources = frozenset(
-            one.place for one in (*self._by_auth_scheme.values(), *(one for _, one in others))
-        )
-        _check_places([one.place for _, one in others])
+        self.sources = finder.places
         if not isinstance(close_expired, bool):
             raise TypeError(f"close_expired must be True or False, not {close_expired!r}")
         #: Whether a later hook needs something of the identity.
-        self._remembers = close_expired or bool(own)
+        self._remembers = close_expired or finder.has_private
         self._challenges = Challenges(_challenges(schemes, dpop), realm)
-        names = dict.fromkeys(("authorization", *(one.header for one in own if one.header)))
-        self.request_headers = self._names = HeaderNames(*names)
         self._throttle = LogThrottle(_log)
         self.disabled_hooks = _disabled_hooks(
-            schemes, has_dpop=dpop is not None, is_private=bool(own), closes=close_expired
+            schemes, has_dpop=dpop is not None, is_private=finder.has_private, closes=close_expired
         )
 
     # -- requests ---------------------------------------------------------------------------------
@@ -209,11 +188,7 @@ class Authenticator(Policy):
         Raises:
             CredentialError: the credential is not accepted.
         """
-        headers = request.declared_headers(self._names)
-        value = headers.get("authorization")
-        found = self._read_authorization(value) if value else None
-        if self._others or (found is None and self._ambient):
-            found = self._find(request, headers, found)
+        found = self._finder.find(request)
         if found is None:
             return None
         source, credential = found
@@ -225,55 +200,21 @@ class Authenticator(Policy):
         identity = scheme.verify(request, credential)
         if not isinstance(identity, Identity):
             return self._complete_later(request, identity, source, credential)
-        if self._user is not None or "cnf" in identity.claims or source.name == _DPOP:
+        if self._user is not None or "cnf" in identity.claims or source.name == DPOP:
             return self._complete(request, identity, source, credential)
         return identity
 
-    def _find(
-        self, request: Request, headers: Mapping[str, str], found: tuple[_Source, str] | None
-    ) -> tuple[_Source, str] | None:
-        """Return the request's only credential, and its source.
-
-        Args:
-            request: the request.
-            headers: its headers that schemes read.
-            found: the credential in ``Authorization``.
-
-        Raises:
-            CredentialError: it is malformed, or there are several.
-        """
-        for scheme, source in self._others:
-            if (not scheme.header or scheme.header in headers) and (own := scheme.find(request)):
-                if found is not None:
-                    raise AmbiguousCredential("a request must have one credential")
-                found = source, own
-        if found is None:
-            for scheme, source in self._ambient:
-                if (not scheme.header or scheme.header in headers) and (
-                    own := scheme.find(request)
-                ):
-                    return source, own
-        return found
-
-    def _read_authorization(self, value: str) -> tuple[_Source, str] | None:
-        """Return the credential of ``Authorization``; None for an auth-scheme of the app's own."""
-        name, _, credential = value.partition(" ")
-        source = self._by_auth_scheme.get(name) or self._by_auth_scheme.get(name.lower())
-        if source is None:
-            if value == OVERSIZED:
-                raise InvalidCredential("Authorization is too long", error="invalid_token")
-            return None
-        if "," in credential:  # as servers join lines; no credential has one
-            raise AmbiguousCredential("Authorization must be sent once")
-        return source, credential.strip(" ")
-
     async def _complete_later(
-        self, request: Request, waiting: Awaitable[Identity], source: _Source, credential: str
+        self,
+        request: Request,
+        waiting: Awaitable[Identity],
+        source: CredentialSource,
+        credential: str,
     ) -> Identity:
         return await self._complete(request, await waiting, source, credential)
 
     async def _complete(
-        self, request: Request, identity: Identity, source: _Source, credential: str
+        self, request: Request, identity: Identity, source: CredentialSource, credential: str
     ) -> Identity:
         """Check that the client has the key that a token is bound to, and load the user."""
         if not source.is_private:
@@ -281,7 +222,7 @@ class Authenticator(Policy):
                 request,
                 identity.claims,
                 credential,
-                is_dpop=source.name == _DPOP,
+                is_dpop=source.name == DPOP,
                 dpop=self._dpop,
                 certificate=self._certificate,
             )
@@ -290,9 +231,8 @@ class Authenticator(Policy):
         if self._user is not None:
             user = await call(request, self._user, identity)
             if user is None:
-                raise InvalidCredential(
-                    "user knows no such subject", error="invalid_token" * (not source.is_private)
-                )
+                code = "invalid_token" if source.name in (BEARER, DPOP) else ""
+                raise InvalidCredential("user knows no such subject", error=code)
             identity = replace(identity, user=user)
         return identity
 
@@ -403,50 +343,6 @@ class Authenticator(Policy):
         if self._dpop is not None:
             found["dpop"] = await self._dpop.health()
         return found
-
-
-def _authorization_sources(schemes: Sequence[Scheme], dpop: Dpop | None) -> dict[str, _Source]:
-    """Return the sources in ``Authorization`` by the auth-scheme, as usual and in lower case.
-
-    Raises:
-        ValueError: a scheme would never be used.
-    """
-    by_name: dict[str, list[Scheme]] = {}
-    for scheme in schemes:
-        for name in scheme.authorization:
-            readers = by_name.setdefault(name, [])
-            if readers and type(readers[-1]).accepts is Scheme.accepts:
-                raise ValueError(
-                    f"{type(scheme).__name__} would never be used: {type(readers[-1]).__name__} "
-                    f"before it takes every {name} credential; pass it earlier"
-                )
-            readers.append(scheme)
-    if dpop is None:
-        by_name.pop(_DPOP, None)
-    elif _BEARER not in by_name:
-        raise ValueError("dpop is for tokens, so it needs a scheme such as Jwt(...)")
-    else:
-        by_name[_DPOP] = by_name[_BEARER]
-    sources: dict[str, _Source] = {}
-    for name, readers in by_name.items():
-        place = (_BEARER if name == _DPOP else name).lower()
-        source = _Source(name, place, tuple(readers), is_private=False)
-        sources[name] = sources[name.lower()] = source
-    return sources
-
-
-def _own_source(scheme: Scheme) -> _Source:
-    """Return the source of a scheme that does not read ``Authorization``."""
-    name = scheme.challenge.partition(" ")[0]
-    place = "mutual tls" if scheme.name == "client_certificate" else scheme.source.lower()
-    return _Source(name, place, (scheme,), is_private=True)
-
-
-def _check_places(places: Sequence[str]) -> None:
-    """Raise a ValueError if two schemes read the same header or cookie."""
-    for place in places:
-        if places.count(place) > 1:
-            raise ValueError(f"two schemes read the same credential, {place}; pass one of them")
 
 
 def _challenges(schemes: Sequence[Scheme], dpop: Dpop | None) -> list[str]:
