@@ -1,12 +1,18 @@
 """`PublicRoutes`: the routes that need no credential."""
 
+import re
 from collections.abc import Iterable
+from typing import Final
 
 from mantlet.core.preflight import METHOD_OVERRIDE_NAMES
 from mantlet.core.request import Request
 from mantlet.http.routing import Routes
 
 __all__ = ["PublicRoutes"]
+
+#: Slashes that may be merged; parameters of segments, escapes that are left, Windows' slashes and
+#: control characters.
+_AMBIGUOUS: Final = re.compile(r"//|[;%\\\x00-\x1f\x7f]")
 
 
 class PublicRoutes:
@@ -15,7 +21,8 @@ class PublicRoutes:
     Route patterns ignore slashes at the end of a path, repeated ones and newlines, which is safe
     for a rule that restricts. The app may have another route for such a spelling, for example one
     that takes any path. So here a path has to be spelled as the pattern: with a slash at its end or
-    without, and with single slashes.
+    without, with single slashes, and without characters that a proxy or an app may take for more
+    than a part of a name; and the method in upper case, as methods are (RFC 9110, 9.1).
 
     Args:
         patterns: of `mantlet.http.routing`; and ``"OPTIONS *"``, as the target of a request is
@@ -51,7 +58,7 @@ class PublicRoutes:
 
 
 def _is_public(routes: Routes[bool | None], method: str, path: str) -> bool:
-    if "//" in path or path.endswith("\n"):
+    if _AMBIGUOUS.search(path) or not method.isupper():
         return False
     ends = path.endswith("/") and path != "/"
     return all(
