@@ -202,6 +202,15 @@ def test_a_certificate_counts_only_without_another_credential(adapter: Adapter) 
     assert auth.trusted_headers == {"X-Client-Cert"}
 
 
+@pytest.mark.parametrize(
+    "pattern", ["{}", ":{}", "{}:", "x{}x", "::{}::", ":{}:;a=1", ":{}:, :{}:"]
+)
+@both_adapters
+def test_a_byte_sequence_is_between_colons(adapter: Adapter, pattern: str) -> None:
+    value = pattern.replace("{}", ISSUED.as_base64())
+    assert send(adapter, certificate("Client-Cert"), value).status == 401
+
+
 # -- Envoy ----------------------------------------------------------------------------------------
 
 
