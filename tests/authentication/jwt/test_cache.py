@@ -388,12 +388,12 @@ def test_the_memory_of_an_entry_is_estimated_well() -> None:
     import tracemalloc
 
     for text in (
-        b'{"a": [' + b",".join([b"[]"] * 900) + b"]}",
-        b'{"a": [' + b",".join([b"{}"] * 900) + b"]}",
-        b'{"a": [' + b",".join([b'"\xc3\xa9\xc3\xa8"'] * 900) + b"]}",
-        b'{"a": [' + b",".join([b"1.5"] * 900) + b"]}",
+        b'{"a": [' + b",".join([b"[]"] * 450) + b"]}",
+        b'{"a": [' + b",".join([b"{}"] * 450) + b"]}",
+        b'{"a": [' + b",".join([b'"\xc3\xa9\xc3\xa8"'] * 450) + b"]}",
+        b'{"a": [' + b",".join([b"1.5"] * 450) + b"]}",
         b"{" + b",".join(b'"%d": %d' % (n, n + 1000) for n in range(900)) + b"}",
-        b'{"a": [' + b",".join([b'{"b": {"c": 12345}}'] * 300) + b"]}",
+        b'{"a": [' + b",".join([b'{"b": {"c": 12345}}'] * 200) + b"]}",
     ):
         from mantlet.authentication.jwt.claims import _frozen
         from mantlet.authentication.jwt.strict_json import parse_object

@@ -16,7 +16,7 @@ __all__ = ["MAX_DEPTH", "NotStrictJson", "parse_object"]
 #: How deep objects and arrays may be nested, the outermost object included.
 MAX_DEPTH: Final = 16
 #: The most objects and arrays, as each takes longer to parse than any other value of its length.
-_MAX_CONTAINERS: Final = 2000
+_MAX_CONTAINERS: Final = 500
 #: 64 bits with a sign.
 _MAX_INTEGER: Final = 20
 _MAX_FLOAT: Final = 40
