@@ -1,4 +1,4 @@
-"""All five policies in report mode: the client and the app get what they would get without."""
+"""Every policy in report mode: the client and the app get what they would get without."""
 
 from __future__ import annotations
 
@@ -10,7 +10,14 @@ from pydantic import BaseModel
 
 import mantlet
 from mantlet import (
+    Allow,
+    ApiKeys,
+    Authenticator,
+    Authorizer,
+    Cors,
+    CrossOrigin,
     ErrorEnvelope,
+    Hosts,
     OutputSanitizer,
     Policy,
     RateLimiter,
@@ -36,7 +43,7 @@ class App(SecretModel):
     token: Secret[str]
 
 
-def five(mode: ModeOption) -> list[Policy]:
+def every(mode: ModeOption) -> list[Policy]:
     """Return every policy, each configured so that it would act on every request."""
     secrets = SecretLoader(
         App,
@@ -47,6 +54,11 @@ def five(mode: ModeOption) -> list[Policy]:
         OutputSanitizer(headers="api", mask=["name"], secrets=secrets, mode=mode),
         ErrorEnvelope(convert="always", mode=mode),
         secrets,
+        Cors(origins="https://app.example", mode=mode),
+        Hosts(allowed=["shop.example"], mode=mode),
+        Authenticator(ApiKeys({}), mode=mode),
+        Authorizer(rules=[Allow("GET /others")], unmatched="hide", mode=mode),
+        CrossOrigin(mode=mode),
         RateLimiter("1/hour", mode=mode),
         SchemaGuard({"POST /items": Item}, mode=mode),
     ]
@@ -67,14 +79,20 @@ def app(carrier: Any) -> Any:
 @pytest.mark.parametrize("mode", ["report", "off", {"* /*": "report"}, {"* /*": "off"}], ids=str)
 @pytest.mark.parametrize("path", ["/items", "/missing", "/crash", "/other"])
 def test_nothing_changes(adapter: Adapter, mode: ModeOption, path: str) -> None:
-    """Twice, so that the rate limit is exceeded; with a body that the guard would refuse."""
+    """Repeatedly, so that the rate limit is exceeded, and with nothing that may pass."""
     bare = adapter.app(app)
-    stack = adapter.wrap(app, *five(mode))
+    stack = adapter.wrap(app, *every(mode))
     request: dict[str, Any] = {
         "method": "POST",
         "path": path,
         "body": b'{"other": 1}',
-        "headers": [("content-type", "application/json")],
+        "headers": [
+            ("content-type", "application/json"),
+            ("origin", "https://evil.example"),
+            ("sec-fetch-site", "cross-site"),
+            ("cookie", "session=1"),
+            ("x-api-key", "another"),
+        ],
     }
     for _ in range(3):
         expected = adapter.drive(bare, **request)
@@ -98,7 +116,7 @@ def test_the_app_can_read_the_state_as_when_enforced(adapter: Adapter) -> None:
         seen.append(state.request_id)
         return 200, [], b""
 
-    stack = adapter.wrap(reads, *five("report"))
+    stack = adapter.wrap(reads, *every("report"))
     answer = adapter.drive(
         stack,
         "POST",
@@ -115,7 +133,7 @@ def test_the_app_can_read_the_state_as_when_enforced(adapter: Adapter) -> None:
 def test_the_environment_switches_all_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
     """``MANTLET_MODE=off`` on a developer's machine."""
     monkeypatch.setenv("MANTLET_MODE", "off")
-    stack = ADAPTERS[0].wrap(app, *five("enforce"))
+    stack = ADAPTERS[0].wrap(app, *every("enforce"))
     for _ in range(3):
         answer = ADAPTERS[0].drive(stack, "GET", "/items")
         assert (answer.status, answer.headers[1]) == (200, ("etag", '"1"'))
