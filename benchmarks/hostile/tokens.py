@@ -51,8 +51,8 @@ def _stack() -> tuple[Policy, ...]:
 
 def inputs() -> Inputs:
     """Iterate over hostile tokens."""
-    for unit in _RAW:
-        yield _token(unit * (_SIZE // len(unit)), shown(unit * 20))
+    for text in _RAW:
+        yield _token(text * (_SIZE // len(text)), shown(text * 20))
     for before, unit, after in _UNITS:
         part = repeated(before, unit, after, _PART)
         for name, header, payload in (("header", part, b"{}"), ("payload", _HEADER, part)):
