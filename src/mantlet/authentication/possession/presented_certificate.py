@@ -110,8 +110,6 @@ def _from_byte_sequence(value: str) -> PresentedCertificate:
 
 def _from_base64(value: str) -> PresentedCertificate:
     """Read DER in base64 (HAProxy, Traefik)."""
-    if not value.isascii():
-        raise InvalidCredential(_MALFORMED)
     return _from_der(_decoded(value.encode()))
 
 
