@@ -57,6 +57,8 @@ GOOD = public(pair(), kid="good")
         (public(pair("RSA"), key_ops=["encrypt"]), "key_ops"),
         (public(pair("RSA"), key_ops=["verify", "encrypt"]), "key_ops"),
         (public(pair("RSA"), key_ops=["verify", "verify"]), "key_ops"),
+        (public(pair("RSA"), key_ops=["sign"]), "key_ops"),
+        (public(pair("RSA"), key_ops=[]), "key_ops"),
         (public(pair("RSA"), key_ops="verify"), "key_ops"),
         (public(pair("RSA"), key_ops=[["verify"]]), "key_ops"),
         (public(pair("RSA"), alg="ES256"), "alg"),
