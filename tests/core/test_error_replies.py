@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import weakref
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -166,15 +167,27 @@ def test_a_task_of_the_app_is_stopped_once_its_exception_is_answered() -> None:
     assert sent[0]["status"] == 500
 
 
+class Own(Exception):
+    """An exception of the app below."""
+
+
 @both_adapters
 def test_an_answered_exception_leaves_no_cycle(adapter: Adapter) -> None:
     """So that its frames, and all that the app had in them, are freed at once."""
-    stack = adapter.wrap(fails, Answers(replies))
-    adapter.drive(stack)
-    gc.collect()
+    raised: list[weakref.ref[Own]] = []
+
+    def app(_: Any) -> Any:
+        error = Own()
+        raised.append(weakref.ref(error))
+        try:
+            raise error
+        finally:
+            del error
+
+    stack = adapter.wrap(app, Answers(replies))
     gc.disable()
     try:
         adapter.drive(stack)
-        assert not [one for one in gc.get_objects() if type(one) is LookupError]
+        assert [reference() for reference in raised] == [None]
     finally:
         gc.enable()
