@@ -298,6 +298,27 @@ def test_credentials(adapter: Adapter) -> None:
     assert_unreadable(adapter.drive(app))
 
 
+def test_allowed_origins_are_remembered_in_bounded_memory() -> None:
+    """Those of patterns; a function is asked again each time, and refused origins are not kept."""
+    policy = Cors(origins=["https://*.example.com", APP])
+    allowed = {APP}
+
+    def is_allowed(origin: str) -> bool:
+        return origin in allowed
+
+    asking = Cors(origins=is_allowed)
+    app, changing = (ADAPTERS[1].wrap(hello, one) for one in (policy, asking))
+    for number in [*range(500), 0]:
+        origin = f"https://a{number}.example.com"
+        assert_allowed(ADAPTERS[1].drive(app, headers=[("Origin", origin)]), origin)
+        assert_unreadable(ADAPTERS[1].drive(app, headers=[("Origin", f"{origin}.evil.example")]))
+    assert len(policy._of_origin) == 256
+    assert not any("evil" in origin for origin in policy._of_origin)
+    assert_allowed(ADAPTERS[1].drive(changing, headers=FROM_APP))
+    allowed.clear()
+    assert_unreadable(ADAPTERS[1].drive(changing, headers=FROM_APP))
+
+
 @given(st.text(st.characters(max_codepoint=255, exclude_characters="\r\n\0"), max_size=60))
 def test_no_text_gets_headers_but_an_allowed_origin(text: str) -> None:
     """Whatever is sent as an origin is either allowed or not repeated."""

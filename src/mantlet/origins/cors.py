@@ -38,6 +38,8 @@ _PREFLIGHT_VARY: Final = (_ORIGIN, _REQUEST_METHOD, _REQUEST_HEADERS, _REQUEST_P
 #: The most names of headers in a preflight. No script needs as many.
 _MAX_NAMES: Final = 128
 _LONGEST_MAX_AGE: Final = 86_400
+#: How many allowed origins are remembered.
+_MAX_KNOWN: Final = 256
 
 _PREFLIGHT_PASSED: Final = Reply(204)
 _WRONG_ORIGIN: Final = FixedProblem(
@@ -147,7 +149,8 @@ class Cors(Policy):
             self._usual = FixedHeaders({_ALLOW_ORIGIN: _ANY, **self._on_response}, cors=UNEXPOSED)
         else:
             exact = self._matcher.exact
-        self._of_origin: Mapping[str, FixedHeaders] = {one: self._allow(one) for one in exact}
+        #: Those of a response to an allowed origin; of origins that match a pattern, the first few.
+        self._of_origin = {one: self._allow(one) for one in exact}
 
     def on_request(self, request: Request) -> Reply | None:
         """Set the headers of the response, whoever makes it; answer a preflight."""
@@ -173,7 +176,12 @@ class Cors(Policy):
         """Return the headers for an origin that is not named in full; None if it is not allowed."""
         if self._matcher is None:
             return self._of_origin[_ANY]
-        return self._allow(origin) if self._matcher.matches(origin) else None
+        if not self._matcher.matches(origin):
+            return None
+        headers = self._allow(origin)
+        if self._matcher.is_fixed and len(self._of_origin) < _MAX_KNOWN:
+            self._of_origin[origin] = headers
+        return headers
 
     def _allow(self, origin: str) -> FixedHeaders:
         """Return the headers of a response that an origin may read."""

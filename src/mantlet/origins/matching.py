@@ -29,13 +29,14 @@ class OriginMatcher:
 
     Attributes:
         exact: the origins that are named in full.
+        is_fixed: whether there is no function, so that a match is one for ever.
 
     Raises:
         TypeError: ``origins`` holds something else, or a function is ``async``.
         ValueError: a text is not an origin or a pattern; the message says what to write.
     """
 
-    __slots__ = ("_functions", "_patterns", "exact")
+    __slots__ = ("_functions", "_patterns", "exact", "is_fixed")
 
     def __init__(self, option: str, origins: AnyOf, *, may_be_empty: bool = False) -> None:
         exact: list[str] = []
@@ -51,6 +52,7 @@ class OriginMatcher:
         self.exact = frozenset(exact)
         self._patterns = frozenset(patterns)
         self._functions = tuple(functions)
+        self.is_fixed = not functions
 
     def matches(self, origin: str) -> bool:
         """Return whether an origin is meant.
