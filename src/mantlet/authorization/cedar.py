@@ -25,12 +25,12 @@ __all__ = ["Cedar"]
 
 _log: Final = logging.getLogger("mantlet.authorization")
 #: Text that a policy begins with, in place of a path.
-_POLICY: Final = re.compile(r"\s*(?://[^\n]*\s*)*(?:@|permit\s*\(|forbid\s*\()")
+_POLICY: Final = re.compile(r"(?:\s++|//[^\n]*+)*+(?:@|permit\s*+\(|forbid\s*+\()")
 _TYPE: Final = re.compile(r"[A-Za-z_]\w*(?:::[A-Za-z_]\w*)*", re.ASCII)
 #: The name of a policy in the messages of Cedar: its number among all of them.
 _NUMBER: Final = re.compile(r"policy(\d+)")
 #: What separates policies: their end, with the strings and comments that may hold semicolons.
-_STATEMENT: Final = re.compile(r'"(?:[^"\\]|\\.)*"|//[^\n]*|;', re.DOTALL)
+_STATEMENT: Final = re.compile(r'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)|//[^\n]*+|;', re.DOTALL)
 #: The identity of requests without one.
 _ANONYMOUS: Final = "anonymous"
 
