@@ -75,3 +75,9 @@ def test_long_uris_and_paths_never_match() -> None:
     assert not URIS.matches(ORIGIN, request(path.encode()))
     assert not URIS.matches(f"{ORIGIN}/?{path}", request(b"/"))
     assert not URIS.matches(ORIGIN, request(b"*"))
+
+
+def test_a_path_with_a_broken_escape_is_only_matched_by_itself() -> None:
+    assert URIS.matches(f"{ORIGIN}/100%", request(b"/100%"))
+    assert not URIS.matches(f"{ORIGIN}/100%25", request(b"/100%"))
+    assert not URIS.matches(f"{ORIGIN}/%3100%", request(b"/100%"))

