@@ -196,7 +196,7 @@ def test_each_request_has_one_version_of_the_secrets(adapter: Adapter) -> None:
 
     def handler(carrier: MutableMapping[str, Any]) -> Said:
         secrets = mantlet.state(carrier).secrets
-        number = int(mantlet.state(carrier).identity)
+        number = int(mantlet.state(carrier).extra["thread"])
         seen[number].append(version_of(secrets))
         body = f"{secrets.first.reveal()} {secrets.second.reveal()}"
         return 200, [("content-type", "text/plain")], body.encode()
@@ -247,19 +247,21 @@ class Numbered(Policy):
         self.ended: list[str] = []
 
     def on_request(self, request: Request) -> None:
-        request.state.identity = request.headers.get("X-Thread")
-        self.began.append(request.state.identity)
+        request.state.extra["thread"] = request.headers.get("X-Thread")
+        self.began.append(request.state.extra["thread"])
 
     def on_response(self, request: Request, response: Response) -> None:
-        response.headers.set("X-Thread", request.state.identity)
+        response.headers.set("X-Thread", request.state.extra["thread"])
 
     def on_finish(self, request: Request) -> None:
-        self.ended.append(request.state.identity)
+        self.ended.append(request.state.extra["thread"])
 
 
 class Refuses(Policy):
     def on_request(self, request: Request) -> Reply | None:
-        return Reply(403, body=request.state.identity) if request.path == "/refused" else None
+        return (
+            Reply(403, body=request.state.extra["thread"]) if request.path == "/refused" else None
+        )
 
 
 class Order(BaseModel):
@@ -273,7 +275,7 @@ def test_no_response_has_anything_of_another_thread(adapter: Adapter) -> None:
     numbered = Numbered()
 
     def handler(carrier: MutableMapping[str, Any]) -> Said:
-        number = mantlet.state(carrier).identity
+        number = mantlet.state(carrier).extra["thread"]
         if (carrier.get("path") or carrier.get("PATH_INFO")) == "/broken":
             raise LookupError(f"of thread {number}")
         body = json.dumps({"thread": int(number), "password": f"of {number}", "html": "<b>"})

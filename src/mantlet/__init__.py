@@ -24,22 +24,21 @@ if TYPE_CHECKING:
         wsgi,
     )
     from mantlet._wrap import install, wrap
-    from mantlet.authentication import ApiKeys, Authenticator, Basic, Jwt, Session
     from mantlet.authentication import (
         ApiKeys,
         Authenticator,
         Basic,
         ClientCertificate,
         Dpop,
+        Jwt,
         PresentedCertificate,
         Session,
     )
-    from mantlet.authentication import ApiKeys, Authenticator, Basic, Session
-    from mantlet.authorization import Allow, Authorizer, Cedar, authorize
     from mantlet.authentication.introspection import Introspection
     from mantlet.authentication.keys.discovery import Discovery
     from mantlet.authentication.keys.jwks_file import JwksFile
     from mantlet.authentication.keys.jwks_url import JwksUrl
+    from mantlet.authorization import Allow, Authorizer, Cedar, authorize
     from mantlet.core.identity import Identity
     from mantlet.core.modes import Mode, ModeOption, check_mode
     from mantlet.core.policy import Close, HealthState, Message, Policy
@@ -87,15 +86,15 @@ __all__ = [
     "Basic",
     "BodyLimits",
     "BodyTooLarge",
-    "ClientCertificate",
     "Cedar",
+    "ClientCertificate",
     "ClientDisconnected",
     "Close",
     "Concurrency",
     "Contract",
-    "Discovery",
     "Cors",
     "CrossOrigin",
+    "Discovery",
     "DocumentError",
     "Dpop",
     "ErrorEnvelope",
@@ -174,17 +173,15 @@ _ORIGINS = {
     name: module
     for module, names in {
         "mantlet._wrap": ["install", "wrap"],
-        "mantlet.authentication": ["ApiKeys", "Authenticator", "Basic", "Jwt", "Session"],
         "mantlet.authentication": [
             *("ApiKeys", "Authenticator", "Basic", "ClientCertificate", "Dpop"),
-            *("PresentedCertificate", "Session"),
+            *("Jwt", "PresentedCertificate", "Session"),
         ],
-        "mantlet.authentication": ["ApiKeys", "Authenticator", "Basic", "Session"],
-        "mantlet.authorization": ["Allow", "Authorizer", "Cedar", "authorize"],
         "mantlet.authentication.introspection": ["Introspection"],
         "mantlet.authentication.keys.discovery": ["Discovery"],
         "mantlet.authentication.keys.jwks_file": ["JwksFile"],
         "mantlet.authentication.keys.jwks_url": ["JwksUrl"],
+        "mantlet.authorization": ["Allow", "Authorizer", "Cedar", "authorize"],
         "mantlet.core.identity": ["Identity"],
         "mantlet.core.modes": ["Mode", "ModeOption", "check_mode"],
         "mantlet.core.policy": ["Close", "HealthState", "Message", "Policy"],
@@ -220,20 +217,8 @@ _ORIGINS = {
 _MODULES = {"html": "mantlet.http.html", "keys": "mantlet.ratelimit.keys"} | {
     name: f"mantlet.{name}"
     for name in (
-        *(
-            "asgi",
-            "authorization",
-            "core",
-            "errors",
-            "exceptions",
-            "guard",
-            "health",
-            "http",
-            "ratelimit",
-        ),
-        *("redact", "sanitize", "secrets", "testing", "wsgi"),
-        *("asgi", "core", "errors", "exceptions", "guard", "health", "http", "origins"),
-        *("ratelimit", "redact", "sanitize", "secrets", "testing", "wsgi"),
+        *("asgi", "authorization", "core", "errors", "exceptions", "guard", "health", "http"),
+        *("origins", "ratelimit", "redact", "sanitize", "secrets", "testing", "wsgi"),
     )
 }
 

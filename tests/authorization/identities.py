@@ -36,6 +36,7 @@ class TestAuthentication(Policy):
 
     __test__ = False
     position = 60
+    sources = ("bearer",)
 
     def __init__(self, *, waits: bool = False) -> None:
         self._waits = waits
@@ -47,7 +48,7 @@ class TestAuthentication(Policy):
         if not self._waits:
             request.state.identity = self._identity(request)
 
-    async def identify(self, request: Request) -> Identity | None:
+    async def identify(self, request: Request, *, optional: bool = False) -> Identity | None:
         """Return who is asking."""
         self.asked += 1
         return self._identity(request)
@@ -55,6 +56,10 @@ class TestAuthentication(Policy):
     def _identity(self, request: Request) -> Identity | None:
         name = request.headers.get("X-Test-User")
         return None if name is None else IDENTITIES[name]
+
+    def source(self, request: Request) -> str:
+        """Return where credentials are."""
+        return "bearer"
 
     def unauthorized(self) -> Problem:
         """Return a 401 with two challenges."""

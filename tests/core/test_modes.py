@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import mantlet
-from mantlet import Close, Message, Policy, Problem, Reply, Request, Response
+from mantlet import Close, Identity, Message, Policy, Problem, Reply, Request, Response
 from mantlet.core import modes
 from mantlet.core.modes import check_mode
 from tests.conformance.exchanges import Script, play_asgi, play_wsgi
@@ -39,7 +39,7 @@ class Everything(Policy):
     def on_request(self, request: Request) -> Reply | Awaitable[Reply | None] | None:
         self.calls.append("request")
         request.add_response_header("X-Policy", "here")
-        request.state.identity = "somebody"
+        request.state.identity = Identity("somebody", "test")
         if request.protocol == "http":
             request.replace_body(b"another", content_type="text/plain")
             request.replace_path("/another")

@@ -20,7 +20,7 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 
 import mantlet
-from mantlet import ClientDisconnected, ErrorEnvelope, Problem, RateLimiter
+from mantlet import ClientDisconnected, ErrorEnvelope, Identity, Problem, RateLimiter
 from mantlet._internal.error_kind import ErrorKind, fingerprint, kind_of
 from mantlet._internal.log_throttle import _Burst
 from mantlet.errors.reporting import ErrorReporter
@@ -1071,7 +1071,7 @@ def test_what_they_do_to_the_request_does_not_change_the_answer(adapter: Adapter
     """They come too late for its id, and see its state."""
 
     def meddle(error: BaseException, request: Request) -> None:
-        request.state.identity = "somebody else"
+        request.state.identity = Identity("somebody else", "test")
         request.state.extra.clear()
         error.args = ("changed",)
 

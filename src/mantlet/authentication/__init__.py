@@ -9,13 +9,13 @@ from mantlet.authentication.possession.dpop import Dpop
 from mantlet.authentication.possession.presented_certificate import PresentedCertificate
 from mantlet.authentication.session import Session
 
-__all__ = ["ApiKeys", "Authenticator", "Basic", "Jwt", "Session"]
 __all__ = [
     "ApiKeys",
     "Authenticator",
     "Basic",
     "ClientCertificate",
     "Dpop",
+    "Jwt",
     "PresentedCertificate",
     "Session",
 ]

@@ -289,7 +289,7 @@ class Authorizer(Policy):
         return _NEVER_ASKED.reply(request)
 
     async def _show_hidden(self, request: Request, response: Response) -> Reply | None:
-        if response.reply:
+        if response.reply or request.state._replied:
             return None
         is_other = self._unmatched != "allow" and response.status < 400
         if is_other or not await restore_path(response):

@@ -395,13 +395,13 @@ def test_the_memory_of_an_entry_is_estimated_well() -> None:
         b"{" + b",".join(b'"%d": %d' % (n, n + 1000) for n in range(900)) + b"}",
         b'{"a": [' + b",".join([b'{"b": {"c": 12345}}'] * 200) + b"]}",
     ):
-        from mantlet.authentication.jwt.claims import _frozen
+        from mantlet.authentication.jwt.claims import frozen
         from mantlet.authentication.jwt.strict_json import parse_object
 
         cache = TokenCache(10, 2**30)
         parse_object(text)
         tracemalloc.start()
-        made = Identity("alice", "jwt", claims=_frozen(parse_object(text)))
+        made = Identity("alice", "jwt", claims=frozen(parse_object(text)))
         cache.add(digest(0), made, 1, inf)
         taken, _ = tracemalloc.get_traced_memory()
         tracemalloc.stop()
