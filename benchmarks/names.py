@@ -136,6 +136,10 @@ AUTHORIZED: Final = {
 }
 AUTHORIZED_STARLETTE: Final = "authorization, Starlette"
 ORIGINS: Final = {protocol: f"origins, {protocol}" for protocol in ("ASGI", "WSGI")}
+#: The same around the baseline, which nearly every app has.
+ORIGINS_AND_BASELINE: Final = {
+    protocol: f"origins beside the baseline, {protocol}" for protocol in ("ASGI", "WSGI")
+}
 ORIGINS_STARLETTE: Final = "origins, Starlette"
 ORIGINS_FLASK: Final = "origins, Flask"
 ORIGINS_DJANGO: Final = "origins, Django"
@@ -149,7 +153,11 @@ IDENTITY_PEERS: Final = (
 )
 #: All groups of `benchmarks.identity`.
 IDENTITY: Final = (
-    *(title for titles in (TOKENS, AUTHORIZED, ORIGINS) for title in titles.values()),
+    *(
+        title
+        for titles in (TOKENS, AUTHORIZED, ORIGINS, ORIGINS_AND_BASELINE)
+        for title in titles.values()
+    ),
     *IDENTITY_PEERS,
 )
 ROUTES: Final = (10, 100, 1000, 10000)

@@ -376,7 +376,7 @@ _IDENTITY = {
     **{
         title: [
             (
-                f"{name.removeprefix('Mantlet: ')}: adds to a request, {protocol}",
+                f"{name.removeprefix('Mantlet: ')}: adds to the baseline, {protocol}",
                 most,
                 name,
                 names.BARE,
@@ -388,7 +388,7 @@ _IDENTITY = {
                 (names.CROSS_ORIGIN_NO_COOKIE, 0.7),
             )
         ]
-        for protocol, title in names.ORIGINS.items()
+        for protocol, title in names.ORIGINS_AND_BASELINE.items()
     },
 }
 

@@ -106,10 +106,12 @@ def _plain(protocol: str) -> Any:
     return asgi_app(SMALL) if protocol == "ASGI" else wsgi_app(SMALL)
 
 
-def _in(protocol: str, make: MakeApp, *makes: Callable[[], Policy]) -> MakeApp:
+def _in(
+    protocol: str, make: MakeApp, *makes: Callable[[], Policy], baseline: bool = False
+) -> MakeApp:
     """Return what makes an app with policies around it."""
     module = mantlet.asgi if protocol == "ASGI" else mantlet.wsgi
-    return lambda: module.wrap(make(), *(one() for one in makes), baseline=False)
+    return lambda: module.wrap(make(), *(one() for one in makes), baseline=baseline)
 
 
 def _verifying(protocol: str, calls: Iterator[Callable[[], None]]) -> MakeApp:
@@ -275,21 +277,22 @@ _SHARED, _NOT_SHARED = Sent(fields={"origin": FRONT_END}), Sent(fields={"origin"
 _WRONG_HOST = Sent(fields={"host": "evil.example"})
 
 
-def _origins(protocol: str) -> Group:
-    def app() -> Any:
-        return _plain(protocol)
+def _origins(protocol: str, *, baseline: bool = False) -> Group:
+    def around(*makes: Callable[[], Policy]) -> MakeApp:
+        return _in(protocol, lambda: _plain(protocol), *makes, baseline=baseline)
 
-    cors = _in(protocol, app, policies.cors)
-    cross_origin = _in(protocol, app, policies.cross_origin)
+    cors = around(policies.cors)
+    cross_origin = around(policies.cross_origin)
     refused = Sent(fields=_ANOTHER_SITE | _COOKIE)
+    bare = around() if baseline else lambda: _plain(protocol)
     return protocol, {
-        names.BARE: Case(app),
-        names.PASSING: Case(_in(protocol, app, Passing)),
+        names.BARE: Case(bare),
+        names.PASSING: Case(around(Passing)),
         names.CORS: Case(cors, _SHARED, _NOT_SHARED, shares=True),
         names.CORS_SAME_ORIGIN: Case(cors),
         names.CROSS_ORIGIN: Case(cross_origin, Sent(fields=_SAME_ORIGIN | _COOKIE), refused),
         names.CROSS_ORIGIN_NO_COOKIE: Case(cross_origin, refused=refused),
-        names.HOSTS: Case(_in(protocol, app, policies.hosts), refused=_WRONG_HOST),
+        names.HOSTS: Case(around(policies.hosts), refused=_WRONG_HOST),
     }
 
 
@@ -333,6 +336,10 @@ _GROUPS: dict[str, Callable[[], Group]] = {
     **{title: lambda p=protocol: _authorized(p) for protocol, title in names.AUTHORIZED.items()},
     names.AUTHORIZED_STARLETTE: _authorized_starlette,
     **{title: lambda p=protocol: _origins(p) for protocol, title in names.ORIGINS.items()},
+    **{
+        title: lambda p=protocol: _origins(p, baseline=True)
+        for protocol, title in names.ORIGINS_AND_BASELINE.items()
+    },
     names.ORIGINS_STARLETTE: _origins_starlette,
     names.ORIGINS_FLASK: _origins_flask,
     names.ORIGINS_DJANGO: _origins_django,

@@ -18,7 +18,8 @@ _ORIGINS = """`Cors` and the peers let one origin read responses; `CrossOrigin` 
 middleware let a form of the same origin pass, Django's by its token. Each contender is shown to
 respond as the bare app does, and to refuse: a wrong signature, a token without the scope, another
 origin, a form of another site, another host. What any policy adds that looks at requests is in
-the row of a request hook that passes."""
+the row of a request hook that passes; beside the baseline, which has its own hooks, "bare" is an
+app with the baseline alone."""
 
 #: What authorizes, and what it is measured over.
 _OVER = {
@@ -51,6 +52,7 @@ def sections(results: Results) -> list[str]:
         _group(results, names.AUTHORIZED_STARLETTE),
         _ORIGINS,
         *(_group(results, title) for title in names.ORIGINS.values()),
+        *(_group(results, title) for title in names.ORIGINS_AND_BASELINE.values()),
         _group(results, names.ORIGINS_STARLETTE),
         _group(results, names.ORIGINS_FLASK),
         _group(results, names.ORIGINS_DJANGO),
