@@ -156,6 +156,10 @@ def test_a_certificate_that_is_kept_parsed_expires_all_the_same() -> None:
         (lambda one: Identity(one.thumbprint, "mine"), ISSUED, ISSUED.thumbprint.encode()),
         ({}.get, ISSUED, None),
     ],
+    ids=[
+        *("uris", "no uri", "dns", "dns names", "no dns name", "dn"),
+        *("function", "identity", "nobody"),
+    ],
 )
 @both_adapters
 def test_the_subject_is_a_part_of_the_certificate(
