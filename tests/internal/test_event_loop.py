@@ -53,6 +53,20 @@ def test_a_thread_takes_work_off_the_loop() -> None:
 
 
 @pytest.mark.parametrize("loop", ["asyncio", "trio"])
+def test_a_function_in_a_thread_that_finds_no_next_item_ends(loop: str) -> None:
+    """Before Python 3.12 a future of asyncio that gets a StopIteration is never done."""
+
+    async def main() -> None:
+        with pytest.raises(RuntimeError, match="raised StopIteration"):
+            await run_in_thread(next, iter(()))
+
+    if loop == "trio":
+        pytest.importorskip("trio").run(main)
+    else:
+        asyncio.run(asyncio.wait_for(main(), 30))
+
+
+@pytest.mark.parametrize("loop", ["asyncio", "trio"])
 def test_a_thread_has_the_context_of_its_task(loop: str) -> None:
     async def main() -> None:
         PLACE.set("task")

@@ -88,9 +88,21 @@ async def run_in_thread(fn: Callable[..., T], *args: Any) -> T:
     trio = _running_trio()
     if trio is None:
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(None, copy_context().run, fn, *args)
+        return await loop.run_in_executor(None, copy_context().run, _call, fn, *args)
     result: T = await trio.to_thread.run_sync(fn, *args, abandon_on_cancel=True)
     return result
+
+
+# Any: the arguments of any function.
+def _call(fn: Callable[..., T], *args: Any) -> T:
+    """Call a function; its StopIteration becomes a RuntimeError, as in a coroutine (PEP 479).
+
+    Before Python 3.12 a future that gets a StopIteration is never done.
+    """
+    try:
+        return fn(*args)
+    except StopIteration as error:
+        raise RuntimeError("a function in a thread raised StopIteration") from error
 
 
 # Any: the result of any thread.
