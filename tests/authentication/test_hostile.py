@@ -8,8 +8,11 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from mantlet import Authenticator
-from tests.authentication.asking import CHALLENGES, every_scheme, whoami
+from mantlet import Authenticator, Basic
+from mantlet._internal.coroutines import run_sync
+from mantlet.authentication.errors import InvalidCredential
+from tests.authentication.asking import CHALLENGES, every_scheme, is_right, whoami
+from tests.authentication.jwt.test_scheme import NO_REQUEST
 from tests.drive import ADAPTERS, Adapter, both_adapters
 
 STACKS = {
@@ -60,3 +63,11 @@ def test_a_header_beyond_the_bounds_says_so_like_any_invalid_one(adapter: Adapte
     answer = adapter.drive(STACKS[adapter.name][1], headers=headers)
     assert answer.status == 401
     assert answer.get("www-authenticate") == CHALLENGES.format("")
+
+
+def test_the_exception_for_a_password_has_none_that_holds_it() -> None:
+    """A UnicodeDecodeError has all the bytes, also as the context of another exception."""
+    credential = b64encode(b"ada:\xffpassword").decode()
+    with pytest.raises(InvalidCredential) as raised:
+        run_sync(Basic(is_right).verify(NO_REQUEST, credential))
+    assert raised.value.__context__ is None

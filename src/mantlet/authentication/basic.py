@@ -3,6 +3,7 @@
 from base64 import b64decode
 from binascii import Error
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Final
 
 from mantlet._internal.options import KnowsOptions
@@ -62,10 +63,12 @@ def _decode(credential: str) -> tuple[str, str]:
     """Return the user name and the password (RFC 7617, 2 and 2.1)."""
     if len(credential) > _MAX_LENGTH:
         raise InvalidCredential("the user name and the password are too long")
-    try:
-        user, colon, password = b64decode(credential, validate=True).decode().partition(":")
-    except (Error, ValueError):
-        raise InvalidCredential("the user name and the password are not UTF-8 in Base64") from None
+    text = None
+    with suppress(Error, ValueError):  # a UnicodeDecodeError has the password
+        text = b64decode(credential, validate=True).decode()
+    if text is None:
+        raise InvalidCredential("the user name and the password are not UTF-8 in Base64")
+    user, colon, password = text.partition(":")
     if not colon or not user:
         raise InvalidCredential("there is no user name")
     if any(ord(character) < 0x20 or ord(character) == 0x7F for character in user + password):
