@@ -78,8 +78,8 @@ class Challenges:
                 )
             return known
         if isinstance(error, AmbiguousCredential):
-            return Problem(400, detail=f"{_sentence(error.reason)}", headers=self._bad_request)
-        seconds = min(max(1, ceil(error.retry_after)), _MAX_RETRY_AFTER)
+            return Problem(400, detail=_sentence(error.reason), headers=self._bad_request)
+        seconds = ceil(min(max(1, error.retry_after), _MAX_RETRY_AFTER))
         return Problem(
             503,
             detail="Credentials can't be verified at the moment.",

@@ -20,6 +20,8 @@ from mantlet.authentication.jwt import jwk, scheme
 from mantlet.authentication.jwt.cache import TokenCache
 from mantlet.authentication.jwt.key_set import KeySet
 from mantlet.authentication.keys.discovery import Discovery
+from mantlet.authentication.keys.jwks_url import JwksUrl
+from tests.authentication.asking import whoami as anyone
 from tests.authentication.jwt.test_scheme import NO_REQUEST, assert_refused, jwt, whoami
 from tests.authentication.jwt.tokens import claims, jwks, pair, public, sign
 from tests.drive import Adapter, both_adapters
@@ -232,6 +234,14 @@ def test_without_keys_tokens_get_503_and_malformed_ones_401(adapter: Adapter) ->
     assert answer.status == 503
     assert answer.get("retry-after") == "7"
     assert_refused(adapter.drive(app, headers=[("Authorization", "Bearer nonsense")]))
+
+
+@both_adapters
+def test_before_the_start_a_token_counts_for_nothing_on_a_public_route(adapter: Adapter) -> None:
+    auth = Authenticator(jwt(keys=JwksUrl("http://127.0.0.1:1/")), public=["GET /"])
+    app = adapter.module.wrap(adapter.app(anyone), auth, baseline=False, startup="lazy")
+    answer = adapter.drive(app, headers=[("Authorization", f"Bearer {sign()}")])
+    assert (answer.status, answer.body) == (200, b"nobody")
 
 
 def test_by_default_keys_are_discovered_at_the_issuer() -> None:

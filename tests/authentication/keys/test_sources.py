@@ -257,6 +257,10 @@ def test_an_unusable_answer(
     assert "the keys can be loaded again" in caplog.text
 
 
+def test_before_the_start_tokens_can_not_be_verified_yet() -> None:
+    assert Discovery("https://id.example").unavailable().retry_after == 1
+
+
 def test_a_provider_that_is_away_at_the_start(caplog: pytest.LogCaptureFixture) -> None:
     """The app starts; once the provider is back, its keys are loaded."""
     with Provider() as gone:

@@ -15,7 +15,7 @@ import os
 from collections.abc import Callable
 from concurrent.futures import Future
 from hashlib import sha256
-from math import ceil, inf
+from math import inf
 from random import uniform
 from time import monotonic
 from typing import Final, NamedTuple
@@ -141,7 +141,7 @@ class RenewedKeys:
 
     def unavailable(self) -> AuthenticationUnavailable:
         """Return the error for a token that can't be verified, as no keys have been loaded yet."""
-        seconds = max(1, ceil(self.next_renewal - self._clock()))
+        seconds = max(1.0, self.next_renewal - self._clock())
         return AuthenticationUnavailable(
             f"{self._name}: no keys have been loaded yet", retry_after=seconds
         )
