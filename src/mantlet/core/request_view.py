@@ -14,9 +14,11 @@ __all__ = ["RequestView"]
 
 T = TypeVar("T")
 #: Attributes of the state that the app may read, whatever the mode of the policy that set them; and
-#: the policy that authenticates, whose challenges other policies send.
+#: the policy that authenticates, whose challenges other policies send, and the proofs that it has
+#: used up.
 _SHARED: Final = (
-    *("_authentication", "_csp_nonce", "_rate_limit", "_request_id", "secrets", "validated"),
+    *("_authentication", "_csp_nonce", "_proofs", "_rate_limit", "_request_id", "secrets"),
+    "validated",
 )
 
 

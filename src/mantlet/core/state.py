@@ -175,6 +175,8 @@ class State:
     # Any: that policy's own.
     #: Where it has found the credential.
     _credential: Any = None
+    #: The proofs of possession that were used, each with the store that remembers it.
+    _proofs: set[tuple[object, str]] | None = None
     # Any: a `RouteAuthorization` of the authorization package each.
     #: How the view's questions are decided: of each Authorizer, the outermost first.
     _authorizations: tuple[Any, ...] = ()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 import json
+from time import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -600,3 +601,43 @@ def test_a_store_of_each_worker_alone_is_warned_of(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr("mantlet.authentication.possession.replays.visible_workers", lambda: 4)
     with pytest.warns(UserWarning, match="each of 4 workers remembers the proofs"):
         Dpop(origin=ORIGIN)
+
+
+@pytest.mark.parametrize("store", ["memory", "lmdb"])
+@pytest.mark.parametrize("outer", ["the same", "another", "in report mode"])
+@both_adapters
+def test_stacks_of_one_exchange_use_a_proof_together(
+    adapter: Adapter, outer: str, store: str, tmp_path: Path
+) -> None:
+    client = Client()
+    uri = "memory" if store == "memory" else f"lmdb://{tmp_path}/proofs"
+    tokens = KnownTokens({TOKEN: {"cnf": {"jkt": client.thumbprint}}})
+    mode: Any = "report" if outer == "in report mode" else "enforce"
+
+    def policy(mode: Any = "enforce") -> Authenticator:
+        return Authenticator(tokens, dpop=Dpop(origin=ORIGIN, store=uri), mode=mode)
+
+    inner = policy()
+    around = inner if outer == "the same" else policy(mode)
+    app = adapter.module.wrap(adapter.wrap(whoami, inner), around, baseline=False)
+    proof = client.prove("GET", URI, TOKEN, time())
+    headers = [("Authorization", f"DPoP {TOKEN}"), ("DPoP", proof)]
+    answers = [adapter.drive(app, "GET", "/orders", headers=headers) for _ in range(2)]
+    assert answers[0].status == 200
+    assert is_refused(answers[1])
+
+
+@both_adapters
+def test_a_proof_that_another_store_knows_is_refused(adapter: Adapter, tmp_path: Path) -> None:
+    """Another worker has used it, of which the outer stack's own memory knows nothing."""
+    client = Client()
+    tokens = KnownTokens({TOKEN: {"cnf": {"jkt": client.thumbprint}}})
+    shared = f"lmdb://{tmp_path}/proofs"
+    outer = Authenticator(tokens, dpop=Dpop(origin=ORIGIN))
+    inner = Authenticator(tokens, dpop=Dpop(origin=ORIGIN, store=shared))
+    app = adapter.wrap(whoami, inner)
+    proof = client.prove("GET", URI, TOKEN, time())
+    headers = [("Authorization", f"DPoP {TOKEN}"), ("DPoP", proof)]
+    assert adapter.drive(app, "GET", "/orders", headers=headers).status == 200
+    nested = adapter.module.wrap(app, outer, baseline=False)
+    assert is_refused(adapter.drive(nested, "GET", "/orders", headers=headers))

@@ -150,11 +150,14 @@ class Dpop(KnowsOptions):
     def _use(self, request: Request, proof: Proof) -> Awaitable[None] | None:
         parts = "\n".join((proof.thumbprint, proof.uri, proof.identifier))
         digest = base64url_digest(parts.encode())
+        use = self._replays.place, digest
+        if use in (request.state._proofs or ()):  # by another stack of this exchange
+            return None
         is_first = self._replays.is_first(digest, is_async=request.is_async)
         if isinstance(is_first, bool):
-            _refuse_unless(is_first)
+            _note(request, use, is_first)
             return None
-        return _wait_for(is_first)
+        return _wait_for(request, use, is_first)
 
     def _check_nonce(self, request: Request, proof: Proof) -> bool:
         """Return whether a proof has the newest nonce, or needs none."""
@@ -185,13 +188,18 @@ class Dpop(KnowsOptions):
         return await self._replays.health()
 
 
-async def _wait_for(is_first: Awaitable[bool]) -> None:
-    _refuse_unless(await is_first)
+async def _wait_for(request: Request, use: tuple[object, str], is_first: Awaitable[bool]) -> None:
+    _note(request, use, await is_first)
 
 
-def _refuse_unless(is_first: bool) -> None:
+def _note(request: Request, use: tuple[object, str], is_first: bool) -> None:
+    """Note that a proof is used in this exchange, and refuse one that was used in another."""
     if not is_first:
         raise InvalidCredential("the proof was used before (jti)", error=ERROR)
+    used = request.state._proofs
+    if used is None:
+        used = request.state._proofs = set()
+    used.add(use)
 
 
 def _checked_algorithms(algorithms: Iterable[str]) -> tuple[str, ...]:

@@ -42,13 +42,16 @@ class Replays:
         max_proofs: the most proofs that a store on this host keeps, at up to 600 bytes each with
             those that have expired.
 
+    Attributes:
+        place: where the proofs are: equal for all that use the same store.
+
     Raises:
         ImportError: the store's library is not installed; the message names the extra.
         TypeError: an option is of the wrong type.
         ValueError: the URI is malformed or unknown, or ``max_proofs`` is too small.
     """
 
-    __slots__ = ("_each", "_is_local", "_stores", "_total")
+    __slots__ = ("_each", "_is_local", "_stores", "_total", "place")
 
     def __init__(self, store: str, *, window: int, max_proofs: int) -> None:
         from mantlet.ratelimit.factory import StoreOptions, create_store  # seldom used
@@ -78,6 +81,7 @@ class Replays:
                 f"a stolen one may be used once in each; share them, such as with "
                 f'Dpop(store="lmdb:///var/lib/app/proofs")'
             )
+        self.place: object = created if is_memory else store
         self._is_local = isinstance(created, LocalStore)
         self._each = Quota(f"1 per {window} seconds")
         self._total = Quota(f"{max_proofs // _BURST_AND_REFILL} per {window} seconds")
