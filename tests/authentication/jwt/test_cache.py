@@ -17,8 +17,10 @@ import mantlet
 from mantlet import Authenticator, Identity
 from mantlet.authentication.errors import AuthenticationUnavailable, InvalidCredential
 from mantlet.authentication.jwt import jwk, scheme
+from mantlet.authentication.jwt.base64url import decode_base64url
 from mantlet.authentication.jwt.cache import TokenCache
 from mantlet.authentication.jwt.key_set import KeySet
+from mantlet.authentication.jwt.secret_keys import SecretKeys
 from mantlet.authentication.keys.discovery import Discovery
 from mantlet.authentication.keys.jwks_url import JwksUrl
 from tests.authentication.asking import whoami as anyone
@@ -259,6 +261,34 @@ def test_the_lifecycle_is_that_of_the_source() -> None:
     one.shutdown()
     assert source.log == ["started", "stopped"]
     assert one.health() == "stale"
+
+
+def test_a_secret_that_changes_twice_at_once_is_the_newest() -> None:
+    """A thread that has read the last but one does not end between the steps of another."""
+    current = [b"1" * 32]
+    slow: list[threading.Thread] = []
+
+    class Interrupted(SecretKeys):
+        def __setattr__(self, name: str, value: Any) -> None:
+            if name == "_known" and value == b"3" * 32 and not slow:
+                current[0] = b"2" * 32  # as the other thread has read it before
+                slow.append(threading.Thread(target=lambda: self.generation))
+                slow[0].start()
+                slow[0].join(0.1)  # it waits, unless it has a turn
+                current[0] = b"3" * 32
+            super().__setattr__(name, value)
+
+    keys = Interrupted(lambda: current[0], ["HS256"])
+    keys.startup()
+    current[0] = b"3" * 32
+    assert keys.generation
+    slow[0].join(30)
+    assert keys.generation
+    assert keys.key_set is not None
+    (key,) = keys.key_set
+    token = sign(algorithm="HS256", key=current[0])
+    message, _, made = token.rpartition(".")
+    assert key.verify("HS256", message.encode(), decode_base64url(made.encode()))
 
 
 def test_a_secret_may_change_while_the_app_runs() -> None:

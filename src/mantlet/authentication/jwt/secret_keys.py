@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
+from mantlet._internal.locks import ForkSafeLock
 from mantlet.authentication.jwt.key_set import FixedKeys, KeySet
 from mantlet.authentication.jwt.options import check_secrets
 
@@ -26,6 +27,7 @@ class SecretKeys(FixedKeys):
         self._algorithms = tuple(algorithms)
         self._generation = 0
         self._known: Any = _UNREAD
+        self._lock = ForkSafeLock()
 
     @property
     def generation(self) -> int:
@@ -39,10 +41,10 @@ class SecretKeys(FixedKeys):
         if isinstance(given, list):
             given = tuple(given)
         if given is not self._known and given != self._known:
-            # In this order, see `KeySource`; two threads that do this at once do no harm.
-            self.key_set = KeySet.from_secrets(check_secrets(given, self._algorithms))
-            self._generation += 1
-            self._known = given
+            with self._lock.plain:  # in this order, see `KeySource`
+                self.key_set = KeySet.from_secrets(check_secrets(given, self._algorithms))
+                self._generation += 1
+                self._known = given
         return self._generation
 
     def startup(self) -> None:
