@@ -91,8 +91,9 @@ Seen = tuple[int, str, dict[str, str]]
 
 
 def seen_by_flask(app: Any, path: str) -> Seen:
-    response = app.test_client().get(path)
-    return response.status_code, response.text, {k.lower(): v for k, v in response.headers}
+    with app.test_client().get(path) as response:  # or else the exchange goes on for ever
+        headers = {k.lower(): v for k, v in response.headers}
+        return response.status_code, response.text, headers
 
 
 def seen_by_quart(app: Any, path: str) -> Seen:

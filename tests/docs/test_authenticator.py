@@ -86,16 +86,18 @@ def test_sessions_of_flask() -> None:
     names = run(PAGE, block_with(PAGE, "def load_session"), flask_app=flask_app)
     mantlet.install(flask_app, Authenticator(names["scheme"], public=["POST /login"]))
     client = flask_app.test_client()
-    assert client.get("/who").status_code == 401
-    client.post("/login")
-    assert client.get("/who").text == "ada"
+    assert client.get("/who", buffered=True).status_code == 401
+    client.post("/login", buffered=True)
+    assert client.get("/who", buffered=True).text == "ada"
     cookie = client.get_cookie("session")
     assert cookie is not None
     client.set_cookie("session", f"{cookie.value}x")
-    assert client.get("/who").status_code == 401
-    assert client.post("/login").status_code == 200  # with a cookie that is not valid
+    assert client.get("/who", buffered=True).status_code == 401
+    assert (
+        client.post("/login", buffered=True).status_code == 200
+    )  # with a cookie that is not valid
     flask_app.permanent_session_lifetime = timedelta(seconds=-1)
-    assert client.get("/who").status_code == 401
+    assert client.get("/who", buffered=True).status_code == 401
 
 
 def test_passwords() -> None:
