@@ -132,6 +132,26 @@ def test_every_success_needs_a_question(adapter: Adapter, status: int) -> None:
     assert adapter.drive(app, path="/orders/8", headers=user("reader")).status == 500
 
 
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+@both_adapters
+def test_a_redirect_of_a_view_to_the_same_path_needs_a_question(
+    adapter: Adapter, status: int
+) -> None:
+    signed = [("location", "https://cdn.example/orders/8?signature=secret")]
+    app = stack(adapter, asking(None, answers=(status, signed, b"")), ORDER)
+    answer = adapter.drive(app, path="/orders/8", headers=user("reader"))
+    assert answer.status == 500
+    assert "location" not in {name.lower() for name, _ in answer.headers}
+
+
+@both_adapters
+def test_a_found_response_of_a_view_needs_a_question(adapter: Adapter) -> None:
+    """Routers that mend slashes answer 301, 307 or 308."""
+    found = [("location", "https://cdn.example/orders/8/?signature=secret")]
+    app = stack(adapter, asking(None, answers=(302, found, b"")), ORDER)
+    assert adapter.drive(app, path="/orders/8", headers=user("reader")).status == 500
+
+
 @pytest.mark.parametrize("status", [400, 404, 410, 422])
 @both_adapters
 def test_an_error_of_the_view_needs_none(adapter: Adapter, status: int) -> None:
