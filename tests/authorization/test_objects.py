@@ -6,7 +6,7 @@ import asyncio
 import logging
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 
@@ -64,6 +64,12 @@ def stack(adapter: Adapter, handler: Any, *rules: Allow, **options: Any) -> Any:
     """Return an app in a stack with an error envelope, so that problems are answered."""
     authorizer = Authorizer(rules=rules, **options)
     return adapter.wrap(handler, mantlet.ErrorEnvelope(), TestAuthentication(), authorizer)
+
+
+def stack_around(adapter: Adapter, app: Any, authorizer: Authorizer) -> Any:
+    """Return an app of the protocol in a stack."""
+    wrap: Any = adapter.module.wrap
+    return wrap(app, TestAuthentication(), authorizer, baseline=False)
 
 
 ORDER = Allow("GET /orders/{id}", scope="orders:read", check=owns)
@@ -185,6 +191,47 @@ def test_a_reply_of_an_inner_policy_needs_none(adapter: Adapter) -> None:
 
     app = adapter.wrap(hello, TestAuthentication(), Authorizer(rules=[ORDER]), Replies())
     assert adapter.drive(app, path="/orders/8", headers=user("reader")).body == b"kept"
+
+
+@pytest.mark.parametrize("mode", ["enforce", "report"])
+@both_adapters
+def test_a_reply_of_a_policy_of_an_inner_stack_needs_none(
+    adapter: Adapter, mode: Literal["enforce", "report"], caplog: pytest.LogCaptureFixture
+) -> None:
+    class Replies(mantlet.Policy):
+        def on_request(self, request: mantlet.Request) -> mantlet.Reply:
+            return mantlet.Reply(200, body="kept")
+
+    inner = adapter.wrap(hello, Replies())
+
+    def between(*args: Any) -> Any:  # so that the stacks stay two
+        return inner(*args)
+
+    outer = stack_around(adapter, between, Authorizer(rules=[ORDER], mode=mode))
+    answer = adapter.drive(outer, path="/orders/8", headers=user("reader"))
+    assert (answer.status, answer.body) == (200, b"kept")
+    assert "API1:2023" not in caplog.text
+
+
+@both_adapters
+def test_a_policy_of_an_inner_stack_that_replaces_the_response_of_a_view_is_no_way_out(
+    adapter: Adapter,
+) -> None:
+    class Replaces(mantlet.Policy):
+        def on_response(
+            self, request: mantlet.Request, response: mantlet.Response
+        ) -> mantlet.Reply:
+            return mantlet.Reply(200, body=response.first_chunk.upper())
+
+    inner = adapter.wrap(asking(None), Replaces())
+
+    def between(*args: Any) -> Any:
+        return inner(*args)
+
+    outer = stack_around(adapter, between, Authorizer(rules=[ORDER]))
+    answer = adapter.drive(outer, path="/orders/8", headers=user("reader"))
+    assert answer.status == 500
+    assert b"SECRET" not in answer.body
 
 
 @both_adapters

@@ -192,7 +192,8 @@ class Authorizer(Policy):
         state = state_of(request.raw)  # the app's, not the copy of a view
         state._authorizations = (*state._authorizations, matched.authorizations[reports])
         if matched.is_object:
-            state._has_asked = False  # also where an app outside hands in a request twice
+            # Also where an app outside hands in a request twice.
+            state._has_asked = state._replied_early = False
             request.local(self)["matched"] = matched
 
     def _refuse_unmatched(self, request: Request, matched: MatchedRules) -> Reply | None:
@@ -281,9 +282,8 @@ class Authorizer(Policy):
         matched: MatchedRules | None = own.get("matched")
         if matched is None or response.status >= 400:
             return None
-        if response.reply and not _has_app(request):
-            return None  # an inner policy's, and no view has run
-        if state_of(request.raw)._has_asked or is_slash_redirect(request, response):
+        state = state_of(request.raw)
+        if state._has_asked or state._replied_early or is_slash_redirect(request, response):
             return None
         self._log_unasked(request, matched.pattern)
         return _NEVER_ASKED.reply(request)
@@ -345,12 +345,6 @@ class Authorizer(Policy):
             f" (and {suppressed} more like it)" if suppressed else "",
             extra={"method": method, "route": route, "request_id": request_id},
         )
-
-
-def _has_app(request: Request) -> bool:
-    """Return whether the app has been called."""
-    own = request._request if isinstance(request, RequestView) else request
-    return own._handed_over
 
 
 def _insufficient_scope(scopes: Collection[str]) -> Problem:

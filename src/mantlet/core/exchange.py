@@ -186,6 +186,7 @@ class Exchange(ResponsePipeline):
         """Answer in the app's place, or let the outer policies answer the error."""
         if result.reply is not None:
             self._replace_with(result.reply)
+            self.request.state._replied_early = True
         return self.run_hooks(result.error)
 
     def app_ended(self) -> Steps | None:

@@ -192,6 +192,8 @@ class State:
     _body_follows: bool = False
     #: Whether a policy has answered in the app's place.
     _replied: bool = False
+    #: Whether it has let the request pass no further, with a response that is no error.
+    _replied_early: bool = False
     #: The template of the framework's route, from a signal.
     _route: str | None = None
     #: The parameters of the path, as the innermost limiter's rule names them.
