@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import mantlet
-from mantlet import CrossOrigin, ErrorEnvelope
+from mantlet import Authenticator, CrossOrigin, ErrorEnvelope, Identity, Request
+from mantlet.authentication.scheme import Scheme
 from tests.drive import ADAPTERS, Adapter, both_adapters, drive_asgi, drive_wsgi, hello
 
 HOST = ("Host", "app.example")
@@ -165,7 +166,12 @@ def test_client_certificates_count() -> None:
     """As servers report them."""
     fields = [HOST, CROSS, EVIL, ("Sec-Fetch-Mode", "cors")]
     asgi, wsgi = (adapter.wrap(hello, POLICY) for adapter in ADAPTERS)
-    for chain, name, expected in (([], None, 200), (["PEM"], "CN=a", 403), ([], "CN=a", 403)):
+    for chain, name, expected in (
+        ([], None, 200),
+        (["PEM"], "CN=a", 403),
+        ([], "CN=a", 403),
+        (["PEM"], "", 403),  # names are in its subject alternative name alone
+    ):
         tls = {
             "server_cert": None,
             "client_cert_chain": chain,
@@ -179,6 +185,43 @@ def test_client_certificates_count() -> None:
     for verified, expected in (("NONE", 200), ("SUCCESS", 403), ("GENEROUS", 403), ("", 200)):
         environ = {"SSL_CLIENT_VERIFY": verified}
         assert drive_wsgi(wsgi, "POST", headers=fields, environ=environ).status == expected
+
+
+@pytest.mark.parametrize("key", ["SSL_CLIENT_CERT", "REMOTE_USER", "AUTH_TYPE"])
+def test_what_the_server_has_authenticated_counts(key: str) -> None:
+    """Apache keeps the credential to itself."""
+    fields = [HOST, CROSS, EVIL, ("Sec-Fetch-Mode", "cors")]
+    wsgi = ADAPTERS[1].wrap(hello, POLICY)
+    for value, expected in (("x", 403), ("", 200)):
+        assert drive_wsgi(wsgi, "POST", headers=fields, environ={key: value}).status == expected
+
+
+class Network(Scheme):
+    """A scheme of the app's own, for what a proxy says or the app knows by itself."""
+
+    name = "network"
+    header = "X-Known-Client"
+
+    source = header
+
+    def __init__(self, *, is_ambient: bool) -> None:
+        self.is_ambient = is_ambient
+
+    def find(self, request: Request) -> str | None:
+        return request.headers.get(self.header)
+
+    def verify(self, request: Request, credential: str) -> Identity:
+        return Identity(credential, self.name)
+
+
+@both_adapters
+def test_what_the_authenticator_takes_for_ambient_counts(adapter: Adapter) -> None:
+    """In whichever header a proxy forwards it."""
+    fields = [HOST, CROSS, EVIL, ("Sec-Fetch-Mode", "cors"), ("X-Known-Client", "ada")]
+    for is_ambient, expected in ((True, 403), (False, 200)):
+        scheme = Network(is_ambient=is_ambient)
+        stack = adapter.wrap(hello, Authenticator(scheme), POLICY)
+        assert adapter.drive(stack, "POST", headers=fields).status == expected
 
 
 @both_adapters

@@ -25,12 +25,14 @@ class CredentialSource:
         place: see `Authentication.source()`.
         schemes: the first that accepts a credential verifies it.
         is_private: whether caches don't know that it holds a credential.
+        is_ambient: whether the browser or the connection adds the credential; see `Scheme`.
     """
 
     name: str
     place: str
     schemes: tuple[Scheme, ...]
     is_private: bool
+    is_ambient: bool = False
 
 
 #: A credential with its source.
@@ -147,4 +149,4 @@ def _own_source(scheme: Scheme) -> CredentialSource:
     """Return the source of a scheme that does not read ``Authorization``."""
     name = scheme.challenge.partition(" ")[0]
     place = "mutual tls" if scheme.name == "client_certificate" else scheme.source.lower()
-    return CredentialSource(name, place, (scheme,), is_private=True)
+    return CredentialSource(name, place, (scheme,), True, scheme.is_ambient)

@@ -41,6 +41,9 @@ _UNSAFE_HEADERS: Final = (_UPGRADE, *METHOD_OVERRIDES)
 _NO_API_MODES: Final = frozenset({"navigate", "no-cors"})
 #: Browsers never add these schemes by themselves. A script has to, after a preflight.
 _EXPLICIT_SCHEMES: Final = ("bearer ", "dpop ")
+#: In an environ: the server has authenticated the client, and may have kept ``Authorization`` to
+#: itself, as mod_wsgi does (RFC 3875, 4.1.1 and 4.1.11).
+_SERVER_AUTHENTICATED: Final = ("SSL_CLIENT_CERT", "REMOTE_USER", "AUTH_TYPE")
 _CREDENTIALS: Final = HeaderNames("Host", "Cookie", "Authorization", _MODE)
 
 _REFUSED: Final = FixedProblem(403, detail="The request comes from another site.")
@@ -55,8 +58,9 @@ class CrossOrigin(Policy):
     1. ``Sec-Fetch-Site`` is neither ``same-origin`` nor ``none`` (the user's own doing), or is
        missing and ``Origin`` has another host or port than ``Host``;
     2. and it has a cookie, an ``Authorization`` that browsers may add by themselves (anything but
-       Bearer and DPoP), or a client certificate, or it is a form post, a beacon or the like rather
-       than a script's call of an API, since these can log the user in to the attacker's account;
+       Bearer and DPoP), a client certificate, or a user whom the server, or an `Authenticator`'s
+       ambient scheme, has authenticated; or it is a form post, a beacon or the like rather than a
+       script's call of an API, since these can log the user in to the attacker's account;
     3. and its origin is not trusted, and its route is not exempt.
 
     A request with neither header passes, since it does not come from a browser. Other hosts of the
@@ -148,9 +152,13 @@ def _has_ambient_credentials(request: Request, found: Mapping[str, str]) -> bool
     authorization = found.get("Authorization")
     if authorization is not None and not authorization.lower().startswith(_EXPLICIT_SCHEMES):
         return True
+    credential = request.state._credential
+    if credential is not None and credential.is_ambient:  # as a certificate that a proxy forwards
+        return True
     if request.is_async:
         tls = (request.raw.get("extensions") or {}).get("tls") or {}
-        return bool(tls.get("client_cert_name"))
+        # A certificate need not have a subject (RFC 5280, 4.1.2.6).
+        return bool(tls.get("client_cert_chain") or tls.get("client_cert_name"))
     # As mod_ssl and its followers name it; "NONE" is without a certificate.
     verified: str = request.raw.get("SSL_CLIENT_VERIFY") or "NONE"
-    return verified != "NONE"
+    return verified != "NONE" or any(map(request.raw.get, _SERVER_AUTHENTICATED))
