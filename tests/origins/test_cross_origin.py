@@ -232,6 +232,15 @@ def test_forms_and_beacons_are_refused_without_credentials(adapter: Adapter, mod
 
 
 @both_adapters
+def test_a_form_over_plain_http_is_refused_without_credentials(adapter: Adapter) -> None:
+    """Browsers tell no site and no mode there (as Chromium sends it to a host but localhost)."""
+    origin = ("Origin", "http://evil.example")
+    assert status(adapter, "POST", [origin, ("Upgrade-Insecure-Requests", "1")]) == 403
+    assert status(adapter, "POST", [origin]) == 200  # or a script's
+    assert status(adapter, "POST", [OWN, ("Upgrade-Insecure-Requests", "1")]) == 200
+
+
+@both_adapters
 def test_requests_without_credentials_may_be_refused(adapter: Adapter) -> None:
     """Where the network is a credential."""
     policy = CrossOrigin(without_credentials="refuse")

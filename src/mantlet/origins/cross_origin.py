@@ -44,7 +44,10 @@ _EXPLICIT_SCHEMES: Final = ("bearer ", "dpop ")
 #: In an environ: the server has authenticated the client, and may have kept ``Authorization`` to
 #: itself, as mod_wsgi does (RFC 3875, 4.1.1 and 4.1.11).
 _SERVER_AUTHENTICATED: Final = ("SSL_CLIENT_CERT", "REMOTE_USER", "AUTH_TYPE")
-_CREDENTIALS: Final = HeaderNames("Host", "Cookie", "Authorization", _MODE)
+#: Browsers add it to navigations alone (Upgrade Insecure Requests, 3.2.1), also over plain HTTP,
+#: where they tell no mode.
+_NAVIGATION: Final = "Upgrade-Insecure-Requests"
+_CREDENTIALS: Final = HeaderNames("Host", "Cookie", "Authorization", _MODE, _NAVIGATION)
 
 _REFUSED: Final = FixedProblem(403, detail="The request comes from another site.")
 
@@ -125,6 +128,7 @@ class CrossOrigin(Policy):
         if (
             self._needs_credentials
             and found.get(_MODE) not in _NO_API_MODES
+            and _NAVIGATION not in found
             and not _has_ambient_credentials(request, found)
         ):
             return None
