@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
-from starlette.routing import Route, WebSocketRoute
+from starlette.routing import Host, Route, Router, WebSocketRoute
 
 import mantlet
 from mantlet import Allow, Authorizer, Identity, Policy, asgi, wsgi
@@ -220,6 +220,60 @@ def test_a_converter_tells_routes_apart() -> None:
     rules = [Allow("GET /orders/{id}", role="admin"), Allow("GET /orders/export", public=True)]
     app = asgi.wrap(Starlette(routes=routes), Authorizer(rules=rules), baseline=False)
     assert drive_asgi(app, path="/orders/export").status == 200
+
+
+def roles_needed(app: Any, path: str, **options: Any) -> set[str]:
+    """Return the roles without which a request is refused, of rules for three routes."""
+    client = HasRoles()
+    every = frozenset({"any", "one", "very"})
+    rules = [
+        Allow("GET /x/{rest:path}", role="any"),
+        Allow("GET /x/{id}", role="one"),
+        Allow("GET /x/export", role="very"),
+    ]
+    module, drive = (wsgi, drive_wsgi) if isinstance(app, Flask) else (asgi, drive_asgi)
+    stack: Any = module.wrap(app, client, Authorizer(rules=rules), baseline=False)
+    needed = set()
+    for role in every:
+        client.roles = every - {role}
+        if drive(stack, path=path, **options).status == 403:
+            needed.add(role)
+    return needed
+
+
+async def shown(_request: Any) -> PlainTextResponse:
+    """Answer, as a view."""
+    return PlainTextResponse("shown")
+
+
+def test_a_route_of_a_websocket_does_not_stand_in_for_that_of_a_request() -> None:
+    routes = [
+        WebSocketRoute("/x/{rest:path}", shown),
+        Route("/x/{id}", shown),
+        Route("/x/export", shown),
+    ]
+    assert roles_needed(Starlette(routes=routes), "/x/export") == {"any", "one", "very"}
+
+
+def test_the_routes_of_a_host_are_read() -> None:
+    app = Starlette(
+        routes=[
+            Host("a.example", Router([Route("/x/{id}", shown)])),
+            Route("/x/{rest:path}", shown),
+            Route("/x/export", shown),
+        ]
+    )
+    assert roles_needed(app, "/x/export") == {"any", "one", "very"}
+
+
+def test_a_route_of_one_host_does_not_stand_in_for_that_of_another() -> None:
+    for hosts in (["a.example", "b.example"], ["b.example", "a.example"]):
+        app = Flask("hosts", static_folder=None, host_matching=True)
+        for host in hosts:
+            path = "/x/export" if host == "a.example" else "/x/<id>"
+            app.add_url_rule(path, host, lambda **_: "shown", host=host)
+        headers = [("Host", "b.example")]
+        assert roles_needed(app, "/x/export", headers=headers) == {"one", "very"}
 
 
 def test_the_routes_of_websockets_are_read(caplog: pytest.LogCaptureFixture) -> None:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import product
 from typing import Final
 
 from mantlet._internal.log_throttle import LogThrottle
@@ -106,8 +107,8 @@ class RuleTable:
                         f"two rules are for the same requests: {group[0]!r} and {group[1]!r}; "
                         f"write one that has what both need"
                     )
-        #: The routes of the app in its order: their methods, expressions and patterns.
-        self._ordered: tuple[tuple[frozenset[str], re.Pattern[str], str | None], ...] = ()
+        #: The routes of the app in its order, by group: their methods, expressions and patterns.
+        self._ordered: dict[str, list[tuple[frozenset[str], re.Pattern[str], str | None]]] = {}
 
     def find(self, method: str, paths: tuple[str, ...]) -> MatchedRules:
         """Return the rules of all readings of a request's path, and remember them.
@@ -191,27 +192,26 @@ class RuleTable:
         return [rule for one in found for rule, _ in one]
 
     def set_order(self, routes: Sequence[ListedRoute]) -> None:
-        """Apply the rules of the first of these routes that matches, beside the most specific ones.
+        """Apply the rules of the first route that matches in each group beside the most specific.
 
         Args:
             routes: the routes of an app whose router takes the first that matches.
         """
-        self._ordered = tuple(
-            (
-                frozenset(parsed.methods),
-                route.expression,
-                None if route.is_mount else route.pattern,
-            )
-            for route in routes
-            if route.expression is not None and (parsed := parse_pattern(route.pattern))
-        )
+        ordered: dict[str, list[tuple[frozenset[str], re.Pattern[str], str | None]]] = {}
+        for route in routes:
+            if route.expression is not None:
+                methods = frozenset(parse_pattern(route.pattern).methods)
+                pattern = None if route.is_mount else route.pattern
+                ordered.setdefault(route.group, []).append((methods, route.expression, pattern))
+        self._ordered = ordered
         self.recent.clear()
 
     def _first_routes(self, method: str, path: str) -> Iterator[str]:
         """Iterate over the patterns of the routes that the app may run, if its routes are known."""
         method, path = method.upper(), path.removesuffix("\n")  # as Starlette does
-        for one in (path, _SLASHES.sub("/", path)) if "//" in path else (path,):
-            for methods, expression, pattern in self._ordered:
+        paths = (path, _SLASHES.sub("/", path)) if "//" in path else (path,)
+        for one, group in product(paths, self._ordered.values()):
+            for methods, expression, pattern in group:
                 if (method in methods or "*" in methods) and expression.fullmatch(one):
                     if pattern is not None:
                         yield pattern

@@ -14,8 +14,11 @@ class ListedRoute(NamedTuple):
         expression: matches the paths that the router takes for it, beginning with a slash; None if
             the pattern tells.
         is_mount: whether another app, whose routes are unknown, has all paths of the pattern.
+        group: the requests that the router tries it for, such as those of a host, or WebSockets.
+            Of each group, the first route that matches may run.
     """
 
     pattern: str
     expression: re.Pattern[str] | None = None
     is_mount: bool = False
+    group: str = ""

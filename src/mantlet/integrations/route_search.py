@@ -63,7 +63,8 @@ def _werkzeug(app: Any) -> Iterator[ListedRoute]:
     for rule, _, path, expression in tried_rules(app.url_map) or ():
         pattern = _pattern(("GET",) if rule.websocket else rule.methods, path)
         if pattern is not None:
-            yield ListedRoute(pattern, expression)
+            group = f"{rule.websocket} {rule.subdomain} {rule.host}"
+            yield ListedRoute(pattern, expression, group=group)
 
 
 def _starlette(app: Any, prefix: str = "", depth: int = _MAX_DEPTH) -> Iterator[ListedRoute]:
@@ -75,6 +76,9 @@ def _starlette(app: Any, prefix: str = "", depth: int = _MAX_DEPTH) -> Iterator[
             context = safe_getattr(route, "include_context")
             inner = safe_getattr(context, "prefix")
             yield from _starlette(included, prefix + (inner or ""), depth - 1)
+        elif ("starlette", "Host") in kinds and depth:
+            for one in _starlette(route, prefix, depth - 1):
+                yield one._replace(group=f"{one.group} {safe_getattr(route, 'host')}")
         elif not isinstance(path, str):
             continue
         elif ("starlette", "Mount") in kinds and depth:
@@ -84,7 +88,8 @@ def _starlette(app: Any, prefix: str = "", depth: int = _MAX_DEPTH) -> Iterator[
             else:
                 yield from _mounted(prefix + path, _BRACES)
         elif ("starlette", "WebSocketRoute") in kinds:
-            yield from _listed(prefix + path, ("GET",), _BRACES)
+            for one in _listed(prefix + path, ("GET",), _BRACES):
+                yield one._replace(group="websocket")
         else:
             yield from _listed(prefix + path, safe_getattr(route, "methods"), _BRACES)
 
