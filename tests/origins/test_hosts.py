@@ -6,8 +6,10 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from a2wsgi import WSGIMiddleware
 from hypothesis import given
 from hypothesis import strategies as st
+from werkzeug.middleware.proxy_fix import ProxyFix
 
 import mantlet
 from mantlet import Cors, ErrorEnvelope, Health, Hosts
@@ -457,9 +459,24 @@ def test_one_host_needs_no_list() -> None:
     assert ask(ADAPTERS[1], [("Host", "example.com")], Hosts(allowed="Example.com")).status == 200
 
 
+@pytest.mark.parametrize("name", ["x_forwarded_host", "x-forwarded_host", "x_forwarded-host"])
+def test_underscores_are_hyphens_to_a_wsgi_app_in_an_asgi_app(name: str) -> None:
+    """A bridge makes one key of both (RFC 3875, 4.1.18)."""
+
+    def bridged(environ: Any, start_response: Any) -> list[bytes]:
+        start_response("200 OK", [("Content-Type", "text/plain")])
+        return [environ["HTTP_HOST"].encode()]
+
+    believing: Any = ProxyFix(bridged, x_host=1)
+    app = WSGIMiddleware(believing)
+    fields = [("Host", "example.com"), (name, "evil.example")]
+    assert drive_asgi(app, headers=fields).body == b"evil.example"
+    wrapped = mantlet.asgi.wrap(app, POLICY, baseline=False)
+    assert drive_asgi(wrapped, headers=fields).body == b"example.com"
+
+
 def test_what_werkzeug_believes_is_what_was_checked() -> None:
     """Behind a proxy, with the middleware by which apps trust its headers."""
-    from werkzeug.middleware.proxy_fix import ProxyFix
     from werkzeug.wrappers import Request as WerkzeugRequest
 
     def app(environ: Any, start_response: Any) -> list[bytes]:

@@ -12,6 +12,7 @@ only ``Strict-Transport-Security`` can prevent (`OutputSanitizer`).
 """
 
 from collections.abc import Iterable, Mapping
+from itertools import product
 from typing import Final
 from urllib.parse import quote
 
@@ -29,11 +30,22 @@ from mantlet.origins.origin import parse_host, split_port
 
 __all__ = ["Hosts"]
 
+
+def _spellings(*names: str) -> tuple[str, ...]:
+    """Return the names with each of their hyphens as an underscore or as it is; as given last."""
+    return tuple(
+        "".join(letters)
+        for name in names
+        for letters in product(*("_-" if letter == "-" else letter for letter in name))
+    )
+
+
 _HOST: Final = "Host"
 _FORWARDED_HOST: Final = "X-Forwarded-Host"
 _FORWARDED: Final = "Forwarded"
-#: Headers that a framework, a middleware or a proxy may believe in place of ``Host``.
-_ALTERNATIVES: Final = (
+#: Headers that a framework, a middleware or a proxy may believe in place of ``Host``; to an app of
+#: WSGI inside of one of ASGI, underscores are hyphens too.
+_ALTERNATIVES: Final = _spellings(
     _FORWARDED_HOST,
     "X-Forwarded-Port",
     "X-Forwarded-Server",
