@@ -130,6 +130,11 @@ def _authorization_sources(
                     f"{type(scheme).__name__} would never be used: {type(readers[-1]).__name__} "
                     f"before it takes every {name} credential; pass it earlier"
                 )
+            if scheme.issuer and any(scheme.issuer == one.issuer for one in readers):
+                raise ValueError(
+                    f"two schemes are for tokens of {scheme.issuer}, and the second would never be "
+                    f"used; pass one; its audience may be a list"
+                )
             readers.append(scheme)
     if not takes_dpop:
         by_name.pop(DPOP, None)

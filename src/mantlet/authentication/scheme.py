@@ -18,6 +18,7 @@ class Scheme:
         source: where the credential is, such as ``"Bearer"``, ``"Basic"`` or ``"X-API-Key"``.
             Schemes with the same source read the same credential; the first that accepts it
             verifies it. Credentials in two sources are ambiguous, apart from ambient ones.
+        issuer: the one whose credentials alone it accepts; empty if there is none.
         authorization: the auth-schemes of ``Authorization`` (RFC 9110, 11.6.2) that the scheme
             takes its credential from, such as ``("Bearer", "DPoP")``. `Authenticator` then reads
             that header once for all schemes, and does not call `find()`.
@@ -33,6 +34,7 @@ class Scheme:
 
     name: ClassVar[str]
     source: str
+    issuer: str = ""
     authorization: tuple[str, ...] = ()
     header: str = ""
     is_ambient: bool = False

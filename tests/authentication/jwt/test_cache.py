@@ -249,7 +249,7 @@ def test_before_the_start_a_token_counts_for_nothing_on_a_public_route(adapter: 
 def test_by_default_keys_are_discovered_at_the_issuer() -> None:
     one = jwt(keys=...)
     assert isinstance(one._keys, Discovery)
-    assert one._keys._issuer == one._issuer
+    assert one._keys._issuer == one.issuer
     with pytest.raises(ValueError, match="issuer"):
         jwt(keys=..., issuer="not a URL")
 

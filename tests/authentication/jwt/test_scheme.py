@@ -379,6 +379,12 @@ def test_each_issuer_has_its_own_keys(adapter: Adapter) -> None:
     assert status(sign(claims(iss="https://third.example"))) == 401
 
 
+def test_two_schemes_of_one_issuer_are_refused() -> None:
+    """The first would take every token of it, and refuse those of the second."""
+    with pytest.raises(ValueError, match=f"two schemes are for tokens of {ISSUER}"):
+        Authenticator(jwt(), jwt(audience="https://other.example"))
+
+
 #: A public key in DER (RFC 5280, 4.1.2.7), of an algorithm that nobody knows.
 UNKNOWN_KEY = bytes.fromhex("3032300506032a0304032900") + bytes(40)
 

@@ -101,7 +101,7 @@ class Jwt(KnowsOptions, Scheme):
         cache: int = 10_000,
         max_size: int = 8192,
     ) -> None:
-        self._issuer = options.check_text("issuer", issuer)
+        self.issuer = options.check_text("issuer", issuer)
         expected = options.check_claims(claims)
         self._types = options.check_type(typ, has_claims=bool(expected))
         self._keys = _key_source(keys, secret, algorithms, issuer)
@@ -140,7 +140,7 @@ class Jwt(KnowsOptions, Scheme):
             claims = parse_payload(payload)
         except InvalidCredential:
             return False
-        return claims.get("iss") == self._issuer
+        return claims.get("iss") == self.issuer
 
     def verify(self, request: Request, credential: str) -> Identity | Awaitable[Identity]:
         """Return who a token belongs to.
