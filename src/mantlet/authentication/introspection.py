@@ -76,6 +76,9 @@ _FAILURES: Final = 3
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 30.0
 #: Requests for other tokens that may wait for each one that the provider is working on.
 _WAITING_SHARE: Final = 16
+#: The least share of its time that a request may have left when a thread is free for it: with less
+#: it would fail, which would count as a failure of the provider.
+_LEAST_SHARE: Final = 0.1
 #: Claims that tell the kind of a token, each with the values of access tokens: refresh tokens and
 #: ID tokens can be introspected too. RFC 6749, 7.1, and RFC 9449, 5; Keycloak; Ory Hydra.
 _KINDS: Final = (
@@ -214,7 +217,7 @@ class Introspection(KnowsOptions, Scheme):
         outcome: _Outcome
         began = monotonic()
         try:
-            if began >= deadline:
+            if deadline - began < self._timeout * _LEAST_SHARE:
                 return partial(AuthenticationUnavailable, "the provider is busy", retry_after=1.0)
             outcome = self._judge(parse_document(self._fetch(token, deadline)))
         except InvalidCredential as error:
