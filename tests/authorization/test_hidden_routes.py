@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
+from flask import Flask
 
 from mantlet import Allow, Authorizer, asgi, wsgi
 from tests.authorization.identities import TestAuthentication, user
@@ -80,3 +81,54 @@ def test_it_is_answered_as_by_the_app_without_it(name: str, unmatched: str) -> N
         ), place
         assert own.error is None, place
     assert shown.body.strip(b'"') == b"shown"
+
+
+def staff_site(*, full: bool) -> Flask:
+    """Return a site whose hidden routes have one method, and a slash at the end."""
+    site = Flask("staff", static_folder=None)
+    if full:
+        site.add_url_rule("/staff/", "staff", lambda: "shown")
+        site.add_url_rule("/users/<id>", "user", lambda **_: "shown")
+        site.add_url_rule("/users/<id>", "login", lambda **_: "login", methods=["PUT"])
+    return site
+
+
+@pytest.mark.parametrize("unmatched", ["deny", "allow", "hide"])
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        *(("OPTIONS", "/staff/"), ("OPTIONS", "/staff"), ("POST", "/staff"), ("GET", "/staff")),
+        *(
+            ("OPTIONS", "/users/7"),
+            ("POST", "/users/7"),
+            ("HEAD", "/Users/7"),
+            ("PURGE", "/users/7"),
+        ),
+    ],
+)
+def test_neither_other_methods_nor_a_missing_slash_reveal_a_hidden_route(
+    unmatched: Literal["deny", "allow", "hide"], method: str, path: str
+) -> None:
+    rules = [
+        Allow("GET /staff/*", role="admin", hide=True),
+        Allow("GET /users/{id}", role="admin", hide=True),
+        Allow("PUT /users/{id}", public=True),
+        Allow("* /*", public=True),
+    ]
+
+    def answers(full: bool, who: str | None) -> tuple[int | None, Fields, bytes]:
+        authorizer = Authorizer(rules=rules, unmatched=unmatched)
+        app = wsgi.wrap(staff_site(full=full), TestAuthentication(), authorizer, baseline=False)
+        found = drive_wsgi(app, method, path, headers=user(who))
+        return found.status, found.headers, found.body
+
+    assert answers(True, None) == answers(False, None)
+    assert answers(True, "reader") == answers(False, "reader")
+    own = wsgi.wrap(
+        staff_site(full=True),
+        TestAuthentication(),
+        Authorizer(rules=rules, unmatched=unmatched),
+        baseline=False,
+    )
+    assert drive_wsgi(own, "PUT", "/users/7").body == b"login"
+    assert drive_wsgi(own, "POST", "/users/7", headers=user("admin")).status == 405

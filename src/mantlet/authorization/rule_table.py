@@ -8,7 +8,7 @@ from typing import Final
 from mantlet._internal.log_throttle import LogThrottle
 from mantlet.authorization.decisions import RouteAuthorization, patterns_of
 from mantlet.authorization.engine import Engine
-from mantlet.authorization.rules import AccessRule
+from mantlet.authorization.rules import AccessRule, HiddenPath
 from mantlet.core.listed_routes import ListedRoute
 from mantlet.http.routing import Routes, parse_pattern
 
@@ -97,6 +97,16 @@ class RuleTable:
         self.rules = tuple(rule for table in tables for rule in table)
         self._exact = [Routes((rule.pattern, rule) for rule in table) for table in tables]
         self._folded = [Routes((_folded(rule.pattern), rule) for rule in table) for table in tables]
+        #: The rules with those that hide paths, if there are any.
+        hiding = [
+            [*((rule.pattern, rule) for rule in table), *_hidden_paths(table)]
+            for table in tables
+            if any(rule.hide for rule in table)
+        ]
+        self._hiding = [Routes(one) for one in hiding]
+        self._folded_hiding = [
+            Routes((_folded(pattern), rule) for pattern, rule in one) for one in hiding
+        ]
         self._by_shape = [
             Routes((_pattern_of_shape(rule.pattern), rule) for rule in table) for table in tables
         ]
@@ -163,15 +173,22 @@ class RuleTable:
     def _add(self, method: str, path: str, found: dict[AccessRule, None]) -> bool:
         """Add the rules of one reading; return whether it has any."""
         has_rule = False
+        folded = _fold(path)
         for routes, text in (
             *((one, path) for one in self._exact),
-            *((one, _fold(path)) for one in self._folded),
+            *((one, folded) for one in self._folded),
         ):
             readings = routes.match_all(method, (text,))
             # The others read its slashes differently: their rules apply too, but to other routes.
             has_rule |= bool(readings[0])
             for reading in readings:
                 found.update((rule, None) for rule, _ in reading)
+        for routes, text in (
+            *((one, path) for one in self._hiding),
+            *((one, folded) for one in self._folded_hiding),
+        ):
+            for reading in routes.match_all(method, (text,)):
+                found.update((rule, None) for rule, _ in reading if type(rule) is HiddenPath)
         for route in self._first_routes(method, path):
             own = self.of_pattern(route, method)
             has_rule &= bool(own)
@@ -216,6 +233,22 @@ class RuleTable:
                     if pattern is not None:
                         yield pattern
                     break
+
+
+def _hidden_paths(table: Sequence[AccessRule]) -> Iterator[tuple[str, HiddenPath]]:
+    """Iterate over what hides the paths of hidden rules, and those without their rests.
+
+    It is less specific than the rules for the methods of the same path.
+    """
+    named: dict[str, set[str]] = {}
+    for rule in table:
+        methods, path = parse_pattern(rule.pattern)[1:]
+        named.setdefault(_shape(path).rstrip("/"), set()).update(methods)
+    for rule in table:
+        path = parse_pattern(rule.pattern).path.rstrip("/")
+        for one in dict.fromkeys((path, _REST.sub("", path).rstrip("/"))) if rule.hide else ():
+            if one and "*" not in named.get(_shape(one), ()):
+                yield f"* {one}", HiddenPath(rule)
 
 
 def _shape(path: str) -> str:

@@ -8,7 +8,7 @@ from mantlet._internal.options import KnowsOptions
 from mantlet.core.identity import Identity
 from mantlet.http.routing import parse_pattern
 
-__all__ = ["AccessRule", "Allow", "Check", "Missing"]
+__all__ = ["AccessRule", "Allow", "Check", "HiddenPath", "Missing"]
 
 # Any: an object of the app's own.
 #: Returns whether somebody may do something to an object; None is a client without an identity.
@@ -152,6 +152,27 @@ class Allow(AccessRule, KnowsOptions):
 
     def __repr__(self) -> str:
         return f"Allow({self.pattern!r}: {self.needs()})"
+
+
+class HiddenPath(AccessRule):
+    """What hides the path of a hidden rule where another rule, or none, is for the method.
+
+    Otherwise, a 405, an ``Allow``, or a redirect to ``/admin/`` would tell that there is something.
+
+    Args:
+        rule: the hidden rule.
+    """
+
+    hide = True
+
+    def __init__(self, rule: AccessRule) -> None:
+        self.pattern = rule.pattern
+        self.public = rule.public
+        self._rule = rule
+
+    def missing(self, identity: Identity) -> Missing | None:
+        """Return what an identity lacks, None if it may know of the path."""
+        return self._rule.missing(identity)
 
 
 def _texts(option: str, value: object) -> list[str]:
