@@ -476,6 +476,8 @@ def test_contradictory_options_are_found_at_construction(
         {"required": 1},
         {"roles": 1},
         {"revoked": 1},
+        {"revoked": "redis://localhost"},
+        {"revoked": b"token-1"},
         {"cache": 1.5},
         {"max_size": "1"},
         {"leway": 1},

@@ -125,6 +125,8 @@ class Jwt(KnowsOptions, Scheme):
         self._cache = TokenCache(check_int("cache", cache, least=0), _MAX_CACHE_MEMORY)
         self._revoked_ids: Container[str] | None = None
         self._is_revoked: Callable[[Identity], Any] | None = None
+        if isinstance(revoked, str | bytes):  # of which each part would be "in" it
+            raise TypeError("revoked must be a container such as a set, or a function, not text")
         if isinstance(revoked, Container) and not callable(revoked):
             self._revoked_ids = revoked
         elif revoked is not None:
