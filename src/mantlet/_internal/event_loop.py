@@ -66,16 +66,26 @@ async def sleep(seconds: float) -> None:
         await trio.sleep(max(0.0, seconds))
 
 
-async def run_for(seconds: float, fn: Callable[[], Awaitable[None]]) -> None:
-    """Call a coroutine function, and cancel it after some seconds."""
+async def run_for(seconds: float, fn: Callable[[], Awaitable[T]]) -> T | None:
+    """Call a coroutine function, and cancel it after some seconds; at once if there are none.
+
+    Returns:
+        Its result; None if it was canceled.
+    """
+    result = None
     trio = _running_trio()
-    if trio is None:
-        with suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await fn()
+    if trio is not None:
+        with trio.move_on_after(max(0.0, seconds)):
+            result = await fn()
     else:
-        with trio.move_on_after(seconds):
-            await fn()
+        limit = asyncio.timeout(seconds)
+        try:
+            async with limit:
+                result = await fn()
+        except TimeoutError:
+            if not limit.expired():
+                raise  # its own
+    return result
 
 
 # Any: the arguments of any function.
@@ -135,7 +145,7 @@ async def wait_for(future: Future[Any], seconds: float) -> bool:
             wake()
 
     future.add_done_callback(wake_up)
-    await run_for(max(0.0, seconds), event.wait)
+    await run_for(seconds, event.wait)
     return future.done()
 
 

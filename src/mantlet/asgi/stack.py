@@ -84,7 +84,7 @@ class Stack(BaseStack[AsgiApp]):
         if (
             hooks.is_inward_only
             and result is None
-            and (kind == "http" or not (headers or hooks.on_message))
+            and (kind == "http" or not (headers or hooks.on_message or request._deadline))
         ):
             request._handed_over = True
             try:

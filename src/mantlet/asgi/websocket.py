@@ -1,10 +1,11 @@
 """One WebSocket connection under ASGI: the handshake is a request, then come messages."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from time import time
 from typing import Any, cast
 
-from mantlet._internal.asgi_types import AsgiMessage, Receive, Send
-from mantlet._internal.event_loop import sleep
+from mantlet._internal.asgi_types import AsgiMessage, Receive, Scope, Send
+from mantlet._internal.event_loop import run_for, sleep
 from mantlet.asgi.exchange import AsgiExchange
 from mantlet.asgi.request import AsgiBody, AsgiRequest
 from mantlet.core.body import SpooledBody
@@ -37,6 +38,10 @@ class WebSocketRequest(AsgiRequest):
 
     protocol = "websocket"
     _is_sent = False  # `_is_over()` tells
+
+    def __init__(self, scope: Scope, receive: Receive) -> None:
+        super().__init__(scope, receive)
+        self._deadline = None
 
     def _begin(self, hooks: PolicyHooks[Any], send: Send, result: InwardResult | None) -> None:
         """Begin the exchange; see `AsgiHttpRequest._begin()`."""
@@ -161,8 +166,16 @@ class WebSocketExchange(AsgiExchange):
 
     async def receive(self) -> AsgiMessage:
         """Return the client's next message, or the end of the connection, to the app."""
+        request = self.request
         while not self._closed_by_policy:
-            event = await self.request.receive()
+            deadline = request._deadline
+            if deadline is None:
+                event = await request.receive()
+            else:
+                in_time = await self._receive_until(deadline[0])
+                if in_time is None:
+                    return await self._end(deadline[1])
+                event = in_time
             self._connected = True
             if event["type"] == "websocket.disconnect":
                 self._closed = True
@@ -173,15 +186,35 @@ class WebSocketExchange(AsgiExchange):
             if result is incoming:
                 return event
             if isinstance(result, Close):
-                await self._close(result)
-                return {
-                    "type": "websocket.disconnect",
-                    "code": result.code,
-                    "reason": result.reason,
-                }
+                return await self._end(result)
             if result is not None:
                 return _event("websocket.receive", result.data)
         return {"type": "websocket.disconnect", "code": 1006}
+
+    async def _receive_until(self, deadline: float) -> AsgiMessage | None:
+        """Return the server's next event, None if the connection is to be closed instead.
+
+        The ``receive`` that is canceled at the deadline is called again only where there is no
+        connection to close, so no message is lost.
+        """
+        receive = self.request.receive
+        event = None
+        if not self._closed:
+            event = await run_for(deadline - time(), receive)
+        if self._closed or not self._open:
+            return event or await receive()
+        is_late = event is not None and event["type"] == "websocket.receive" and self._overdue()
+        return None if is_late else event
+
+    def _overdue(self) -> Close | None:
+        """Return how to close the connection if its deadline has passed; else None."""
+        deadline = self.request._deadline
+        return deadline[1] if deadline is not None and time() >= deadline[0] else None
+
+    async def _end(self, close: Close) -> AsgiMessage:
+        """Close the connection, and return what the app gets in place of a message."""
+        await self._close(close)
+        return {"type": "websocket.disconnect", "code": close.code, "reason": close.reason}
 
     async def send(self, message: AsgiMessage) -> None:
         """Take a message that the app sends."""
@@ -190,7 +223,11 @@ class WebSocketExchange(AsgiExchange):
             if kind == "websocket.send":
                 raise ResponseClosed("the connection has been closed")
         elif not self._open:
+            if kind == "websocket.accept" and (close := self._overdue()):
+                message = _closing(close)
             await self._take_handshake_response(message)
+        elif kind == "websocket.send" and (close := self._overdue()):
+            await self._close(close)
         elif kind == "websocket.send" and self.policy_hooks.on_message:
             await self._send_message(message)
         elif kind == "websocket.close" and (raised := self.request.state._raised) is not None:
@@ -270,7 +307,7 @@ class WebSocketExchange(AsgiExchange):
             result = hook(self.request, message)
             if result is not None and not isinstance(result, (Message, Close, tuple)):
                 result = await result
-        except BaseException as error:
+        except Exception as error:  # no cancellation, since apps may stop to wait for a message
             self.failure = self.failure or error
             raise
         return cast("MessageResult", result)
@@ -298,8 +335,7 @@ class WebSocketExchange(AsgiExchange):
         await self._send_held_messages()
         if not self._closed:
             self._closed = self._closed_by_policy = True
-            end = {"type": "websocket.close", "code": close.code, "reason": close.reason}
-            await self._emit(end)
+            await self._emit(_closing(close))
 
     async def abort(self, failure: BaseException) -> None:
         """Close a connection whose app has failed."""
@@ -310,6 +346,10 @@ class WebSocketExchange(AsgiExchange):
         """Return the close of a connection whose app has failed, with the request id as reason."""
         request_id: str = self.request.state._request_id or ""
         return Close(_INTERNAL_ERROR, request_id if len(request_id) <= _LONGEST_REASON else "")
+
+
+def _closing(close: Close) -> AsgiMessage:
+    return {"type": "websocket.close", "code": close.code, "reason": close.reason}
 
 
 def _data(event: AsgiMessage) -> str | bytes:

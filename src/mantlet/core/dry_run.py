@@ -9,6 +9,8 @@ without it.
 import logging
 from abc import abstractmethod
 from collections.abc import Awaitable, Callable
+from functools import partial
+from time import time
 from typing import Any
 
 from mantlet._internal.log_throttle import LogThrottle
@@ -204,6 +206,14 @@ class ReportOnly(_Wrapped):
         view.share()
         if isinstance(reply, Reply):
             self._report(view, f"answered with {reply.status}")
+        elif view._deadline is not None:
+            view.add_cleanup(partial(self._report_deadline, view, *view._deadline))
+            view._deadline = None  # once
+
+    def _report_deadline(self, view: RequestView, deadline: float, close: Close) -> None:
+        """Report at the end of a connection that the policy would have ended it earlier."""
+        if time() >= deadline:
+            self._report(view, f"closed the connection with {close.code}")
 
     def _watch(self, view: RequestView, response: Response, copy: Response) -> None:
         """Run the policy's filters on the response's body, and report whether they change it."""

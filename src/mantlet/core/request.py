@@ -3,6 +3,7 @@
 from abc import abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping
 from contextlib import ExitStack, suppress
+from math import isnan
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from urllib.parse import urlparse
 
@@ -17,6 +18,7 @@ from mantlet.http.routing.root_paths import NO_ROOT_PATHS, RootPaths
 if TYPE_CHECKING:
     from mantlet.core.body import SpooledBody
     from mantlet.core.lifecycle import Lifecycle
+    from mantlet.core.policy import Close
 
 __all__ = ["Request", "origin_path", "request_class"]
 
@@ -37,6 +39,7 @@ class Request:
     __slots__ = (
         "_app_response",
         "_cleanups",
+        "_deadline",
         "_declared",
         "_handed_over",
         "_local",
@@ -73,6 +76,8 @@ class Request:
     _handed_over: bool
     #: The callables of `add_cleanup()`; usually None.
     _cleanups: list[Callable[[], object]] | None
+    #: When a WebSocket is closed, in seconds of Unix time, and how; or None. Requests have none.
+    _deadline: "tuple[float, Close] | None"
     #: The values of the declared headers, once they have been read.
     _declared: dict[str, str] | None
     #: The dicts of `local()`, or None.
@@ -132,6 +137,29 @@ class Request:
         if self._cleanups is None:
             self._cleanups = []
         self._cleanups.append(cleanup)
+
+    def close_at(self, time: float, close: "Close") -> None:
+        """Close a WebSocket at a time, also if nothing is sent on it; the earliest time counts.
+
+        Called in `Policy.on_request`. The app gets ``websocket.disconnect`` where it waits for a
+        message, and at the latest with the next one; from then on, it sends nothing. An app that
+        never receives is closed when it next sends something. A handshake that the app accepts
+        later than that is refused.
+
+        Args:
+            time: in seconds of Unix time.
+            close: the code and the reason.
+
+        Raises:
+            RuntimeError: the request is no handshake of a WebSocket (`protocol`).
+            ValueError: ``time`` is not a number.
+        """
+        if self.protocol != "websocket":
+            raise RuntimeError("only a WebSocket is closed at a time; see Request.protocol")
+        if isnan(time):
+            raise ValueError("time must be in seconds of Unix time, not nan")
+        if self._deadline is None or time < self._deadline[0]:
+            self._deadline = time, close
 
     async def checkpoint(self) -> None:
         """Let other tasks of the event loop run, in the middle of long work.

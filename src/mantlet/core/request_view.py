@@ -38,7 +38,7 @@ class RequestView(Request):
         self.protocol = request.protocol
         self.is_async = request.is_async
         self.method_key = request.method_key
-        self._cleanups = self._local = None
+        self._cleanups = self._local = self._deadline = None
         self._handed_over = False
         self._own_headers = None
         self._response_headers = {}
