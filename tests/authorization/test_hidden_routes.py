@@ -24,6 +24,14 @@ RULES = [
 #: The last one has no rule, so it is not hidden if other paths are refused with 403.
 PATHS = [
     *("/admin/users", "/admin/users/7", "/admin/users/", "/admin/users/a%b c", "/admin/é"),
+    *(
+        "//admin/users",
+        "/admin//users/",
+        "/admin/./users",
+        "/admin/../admin/x",
+        "/admin/x\n",
+        "/admin//",
+    ),
     *("/admin/pages/edit", "/api/admin/7", "/admin/<script>alert(1)</script>", "/admin"),
 ]
 

@@ -32,17 +32,13 @@ def unroutable_path(path: str, pattern: str | None) -> str:
     """
     segments = path.split("/")[1:]
     odd = {"", ".", ".."}.intersection(segments[:-1]) or segments[-1] in (".", "..")
-    if odd or not path.isprintable():
-        return f"/{_TOKEN}"
     start = 0
-    if pattern is not None:
+    if pattern is not None and not odd and path.isprintable():
         named = parse_pattern(pattern).path.strip("/").split("/")
         literals = [at for at, one in enumerate(named) if "{" not in one and one != "*"]
         start = min(literals[-1] if literals else 0, len(segments) - 1)
-    kept, marked = segments[:start], segments[start:]
-    if marked[-1] == "" and len(marked) > 1:  # a slash at the end stays one
-        return "/" + "/".join([*kept, *(_TOKEN + one for one in marked[:-1]), ""])
-    return "/" + "/".join([*kept, *(_TOKEN + one for one in marked)])
+    marked = [_TOKEN + one if one else "" for one in segments[start:]]  # slashes stay as they are
+    return "/" + ("/".join([*segments[:start], *marked]) if any(marked) else _TOKEN)
 
 
 async def restore_path(response: Response) -> bool:
