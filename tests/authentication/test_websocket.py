@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
+from time import time
 from typing import TYPE_CHECKING
 
 import pytest
 
+import mantlet
 from mantlet import ApiKeys, Authenticator, Identity, Policy, Session
 from mantlet.testing import PolicyClient
 from tests.authentication import asking
 from tests.authentication.asking import CHALLENGES, KEYS, WITH_KEY, bearer, every_scheme
-from tests.drive import Adapter, both_adapters
+from tests.drive import Adapter, both_adapters, make_scope
 
 if TYPE_CHECKING:
     from mantlet import Message, Request
+    from mantlet._internal.asgi_types import AsgiMessage, Receive, Scope, Send
 
 
 class Clock:
@@ -21,8 +25,8 @@ class Clock:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = 1000.0
-        for module in ("policy", "callbacks"):
-            monkeypatch.setattr(f"mantlet.authentication.{module}.time", lambda: self.now)
+        for module in ("authentication.callbacks", "asgi.websocket"):
+            monkeypatch.setattr(f"mantlet.{module}.time", lambda: self.now)
 
 
 @pytest.fixture
@@ -115,6 +119,34 @@ def test_a_message_of_the_app_closes_it_as_well(clock: Clock) -> None:
     )
     assert session.messages == []
     assert session.close_code == 4401
+
+
+def test_a_connection_on_which_nothing_is_sent_is_closed_when_its_credential_expires() -> None:
+    """Also if its own policy does not look at messages otherwise."""
+    heard: list[AsgiMessage] = []
+    sent: list[AsgiMessage] = []
+    events: list[AsgiMessage] = [{"type": "websocket.connect"}]
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        heard.append(await receive())
+        await send({"type": "websocket.accept"})
+        heard.append(await receive())
+
+    async def receive() -> AsgiMessage:
+        if not events:
+            await asyncio.Event().wait()
+        return events.pop()
+
+    async def send(message: AsgiMessage) -> None:
+        sent.append(message)
+
+    keys = ApiKeys(lambda _: Identity("ada", "api_key", expires=time() + 0.02))
+    stack = mantlet.asgi.wrap(app, Authenticator(keys, close_expired=True), baseline=False)
+    scope = make_scope("GET", "/ws", scope={"type": "websocket"}, headers=[WITH_KEY])
+    asyncio.run(stack(scope, receive, send))
+    assert heard[1]["code"] == 4401
+    assert [message["type"] for message in sent] == ["websocket.accept", "websocket.close"]
+    assert sent[1]["code"] == 4401
 
 
 def test_each_authenticator_keeps_the_end_of_its_own_credential(clock: Clock) -> None:

@@ -27,7 +27,6 @@ It does not log anyone in: it has no pages, no users and no authorization server
 import logging
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
-from time import time
 from typing import Any, Final
 
 from mantlet._internal.coroutines import start_eagerly
@@ -49,7 +48,7 @@ from mantlet.authentication.scheme import Scheme
 from mantlet.core.error_log import logged_method
 from mantlet.core.identity import Identity
 from mantlet.core.modes import ModeOption, check_mode
-from mantlet.core.policy import Close, HealthState, Message, Policy
+from mantlet.core.policy import Close, HealthState, Policy
 from mantlet.core.problem import Problem
 from mantlet.core.request import Request
 from mantlet.core.request_view import RequestView
@@ -83,8 +82,7 @@ class Authenticator(Policy):
         realm: names the protected routes in challenges (RFC 9110, 11.5).
         user: a function (``def`` or ``async def``) of the identity that returns the app's own
             object for it, `Identity.user`; None if there is none, which refuses the request.
-        close_expired: whether a WebSocket is closed with 4401 at the first message after its
-            credential has expired.
+        close_expired: whether a WebSocket is closed with 4401 when its credential expires.
         mode: ``"enforce"``; ``"report"`` to decide and log without refusing and without an
             identity; ``"off"``; or a mapping of route patterns to these.
 
@@ -128,12 +126,11 @@ class Authenticator(Policy):
         self.sources = finder.places
         if not isinstance(close_expired, bool):
             raise TypeError(f"close_expired must be True or False, not {close_expired!r}")
-        #: Whether a later hook needs something of the identity.
-        self._remembers = close_expired or finder.has_private
+        self._close_expired = close_expired
         self._challenges = Challenges(_challenges(schemes, dpop), realm)
         self._throttle = LogThrottle(_log)
         self.disabled_hooks = _disabled_hooks(
-            schemes, has_dpop=dpop is not None, is_private=finder.has_private, closes=close_expired
+            schemes, has_dpop=dpop is not None, is_private=finder.has_private
         )
 
     # -- requests ---------------------------------------------------------------------------------
@@ -166,12 +163,13 @@ class Authenticator(Policy):
         state = request.state
         state.identity = identity
         state._authentication = self
-        if identity is None or not self._remembers:
+        if identity is None:
             return
-        # For later hooks: an inner policy of this kind may find another identity, or none.
-        own = request.local(self)
-        own["is_private"] = state._credential.is_private
-        own["expires"] = identity.expires
+        if state._credential.is_private:
+            # For `on_response`: an inner policy of this kind may find another identity, or none.
+            request.local(self)["is_private"] = True
+        if self._close_expired and identity.expires is not None and request.protocol != "http":
+            request.close_at(identity.expires, _EXPIRED)
 
     def _decide(self, request: Request, error: CredentialError | None) -> Reply | None:
         """Decide about a request without a valid credential: public routes take it as anonymous."""
@@ -244,11 +242,6 @@ class Authenticator(Policy):
         names = {one.partition("=")[0].strip().lower() for one in directives.split(",")}
         if names.isdisjoint(_STORABLE):
             response.headers.append("Cache-Control", "private")
-
-    def on_message(self, request: Request, message: Message) -> Message | Close:
-        """Close a connection whose credential has expired."""
-        expires: float | None = request.local(self).get("expires")
-        return message if expires is None or time() < expires else _EXPIRED
 
     # -- for other policies -----------------------------------------------------------------------
 
@@ -354,12 +347,10 @@ def _challenges(schemes: Sequence[Scheme], dpop: Dpop | None) -> list[str]:
 
 
 def _disabled_hooks(
-    schemes: Sequence[Scheme], *, has_dpop: bool, is_private: bool, closes: bool
+    schemes: Sequence[Scheme], *, has_dpop: bool, is_private: bool
 ) -> frozenset[str]:
     """Return the hooks that have nothing to do."""
-    disabled = {"on_message"} if not closes else set()
-    if not is_private:
-        disabled.add("on_response")
+    disabled = set() if is_private else {"on_response"}
     for name in ("startup", "shutdown", "health"):
         own = getattr(Scheme, name)
         if not has_dpop and all(getattr(type(scheme), name) is own for scheme in schemes):
