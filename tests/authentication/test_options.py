@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 import mantlet
-from mantlet import ApiKeys, Authenticator, Basic, RateLimiter, Session
+from mantlet import ApiKeys, Authenticator, Basic, Jwt, RateLimiter, Session
 from tests.authentication.asking import KEY, KEYS, Tokens, is_right, load
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 # Any: wrong arguments.
 authenticator: Any = Authenticator
 api_keys: Any = ApiKeys
 session: Any = Session
 basic: Any = Basic
+jwt: Any = partial(Jwt, issuer="https://a.example", audience="b", algorithms=["ES256"])
 
 
 @pytest.mark.parametrize(
@@ -58,9 +63,24 @@ def test_a_bad_option_is_an_error_that_names_it(
         make()
 
 
-def test_no_error_shows_a_key() -> None:
-    with pytest.raises(ValueError, match="lookup") as raised:
-        ApiKeys({KEY: "robot"})
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: api_keys({KEY: "robot"}),
+        lambda: api_keys([KEY]),
+        lambda: basic({"ada": KEY}),
+        lambda: session(KEY),
+        lambda: authenticator(KEY),
+        lambda: authenticator({"X-API-Key": KEY}),
+        lambda: authenticator(Tokens(), dpop=KEY),
+        lambda: authenticator(Tokens(), user=KEY),
+        lambda: jwt(keys=[KEY]),
+        lambda: jwt(keys={"keys": []}, revoked=KEY),
+    ],
+)
+def test_no_error_shows_a_credential_in_the_wrong_place(make: Callable[[], object]) -> None:
+    with pytest.raises((TypeError, ValueError)) as raised:
+        make()
     assert KEY not in str(raised.value)
 
 

@@ -21,10 +21,12 @@ def check_callback(option: str, function: Any) -> Callable[..., Any]:
     """Return an option that is a function.
 
     Raises:
-        TypeError: it can't be called.
+        TypeError: it can't be called. The message has nothing of it: it may be a credential.
     """
     if not callable(function):
-        raise TypeError(f"{option} must be a function, def or async def, not {function!r}")
+        raise TypeError(
+            f"{option} must be a function, def or async def, not {type(function).__name__}"
+        )
     checked: Callable[..., Any] = function
     return checked
 

@@ -104,14 +104,17 @@ class Authenticator(Policy):
         mode: ModeOption = "enforce",
     ) -> None:
         for scheme in schemes:
-            if not isinstance(scheme, Scheme):
-                raise TypeError(f"a scheme must be one such as Jwt(...), not {scheme!r}")
+            if not isinstance(scheme, Scheme):  # nor shown, since it may be a credential
+                raise TypeError(
+                    "a scheme must be one such as Jwt(...), "
+                    f"not an object of type {type(scheme).__name__}"
+                )
         if not schemes:
             raise TypeError("an Authenticator needs a scheme such as Jwt(...) or ApiKeys(...)")
         self.mode = check_mode(mode)
         self._schemes = schemes
         if dpop is not None and not isinstance(dpop, Dpop):
-            raise TypeError(f"dpop must be a Dpop(...), not {dpop!r}")
+            raise TypeError(f"dpop must be a Dpop(...), not {type(dpop).__name__}")
         self._dpop = dpop
         #: What is started and stopped.
         self._parts: tuple[Scheme | Dpop, ...] = schemes if dpop is None else (*schemes, dpop)

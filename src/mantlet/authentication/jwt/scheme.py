@@ -249,6 +249,8 @@ def _key_source(keys: Any, secret: Any, algorithms: Collection[str], issuer: str
 
         return Discovery(issuer)
     if not hasattr(keys, "key_set") or not callable(getattr(keys, "report_unknown", None)):
-        raise TypeError(f"keys must be a JWKS document, a KeySet or a source, not {keys!r}")
+        raise TypeError(
+            f"keys must be a JWKS document, a KeySet or a source, not {type(keys).__name__}"
+        )
     source: KeySource = keys
     return source
