@@ -42,9 +42,14 @@ def test_the_case_of_a_name_does_not_matter(name: str) -> None:
     assert exposed((name, "*")) == ["RateLimit, X-Request-ID"]
 
 
-def test_retry_after_is_exposed_where_it_is_there() -> None:
-    """It is made by a policy that refuses, and by apps."""
-    assert exposed(ORIGIN, ("Retry-After", "5")) == ["RateLimit, X-Request-ID, Retry-After"]
+@pytest.mark.parametrize("name", ["Retry-After", "WWW-Authenticate"])
+def test_the_headers_of_refusals_are_exposed_where_they_are_there(name: str) -> None:
+    """They are made by a policy that refuses, and by apps; of several, the name comes once."""
+    expected = [f"RateLimit, X-Request-ID, {name}"]
+    assert exposed(ORIGIN, (name, "5")) == exposed(ORIGIN, (name, "5"), (name, "6")) == expected
+    added = {"Access-Control-Allow-Origin": "https://app.example", "RateLimit": "x"}
+    kept = both([(name, "5"), (name.upper(), "6")], added, EXPOSED)
+    assert names_in(kept) == {"ratelimit", name.lower()}
 
 
 @pytest.mark.parametrize(

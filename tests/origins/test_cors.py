@@ -19,6 +19,8 @@ from starlette.routing import Route
 
 import mantlet
 from mantlet import (
+    ApiKeys,
+    Authenticator,
     Cors,
     ErrorEnvelope,
     Health,
@@ -132,6 +134,18 @@ def test_refusals_of_limits(adapter: Adapter) -> None:
     assert (answer.get("access-control-expose-headers") or "").split(", ") == [
         *("X-Request-ID", "RateLimit-Policy", "RateLimit", "Retry-After")
     ]
+
+
+@both_adapters
+def test_refusals_of_credentials(adapter: Adapter) -> None:
+    """A script can read which one to get, such as a proof with a nonce (RFC 9449, 8)."""
+    auth = Authenticator(ApiKeys(lambda _: None, header="X-API-Key"))
+    app = adapter.wrap(hello, Cors(origins=[APP]), auth)
+    answer = adapter.drive(app, headers=FROM_APP)
+    assert answer.status == 401
+    assert_allowed(answer)
+    assert answer.get("access-control-expose-headers") == "WWW-Authenticate"
+    assert_unreadable(adapter.drive(app, headers=FROM_OTHER))
 
 
 @both_adapters

@@ -46,15 +46,19 @@ _NOT_EXPOSED: Final = frozenset(
     )
 )
 #: In the replies of policies, and so exposed with the headers that they add.
-_RETRY_AFTER: Final = "retry-after"
-_RETRY_AFTER_LENGTH: Final = len(_RETRY_AFTER)
+_IN_REPLIES: Final = ("retry-after", "www-authenticate")
+#: As native names of both protocols.
+_REPLY_NAMES: Final = frozenset((*_IN_REPLIES, *map(str.encode, _IN_REPLIES)))
+_REPLY_LENGTHS: Final = frozenset(map(len, _IN_REPLIES))
 #: Names that are not written with a capital at the beginning of each word alone.
 _SPELLINGS: Final = {
+    "dpop-nonce": "DPoP-Nonce",
     "ratelimit": "RateLimit",
     "ratelimit-policy": "RateLimit-Policy",
     "x-ratelimit-limit": "X-RateLimit-Limit",
     "x-ratelimit-remaining": "X-RateLimit-Remaining",
     "x-ratelimit-reset": "X-RateLimit-Reset",
+    "www-authenticate": "WWW-Authenticate",
     "x-request-id": "X-Request-ID",
 }
 
@@ -75,40 +79,37 @@ def expose_added(headers: Mapping[Any, Any], pairs: Iterable[Any]) -> list[Any]:
         pairs: the native pairs of the response that they are added to.
 
     Returns:
-        The pairs, with the names, and ``Retry-After`` if the response has it, joined to the
+        The pairs, with the names, and those of `_IN_REPLIES` that the response has, joined to the
         policy's own ``Access-Control-Expose-Headers``.
     """
     is_text = isinstance(next(filter(None, headers), ""), str)
     own = headers.get(_EXPOSE_KEY if is_text else _EXPOSE_BYTES)
-    plain, with_retry = _exposing(own, tuple(headers), is_text)
-    added = [pair for pair in headers.values() if pair and pair is not own]
+    names = tuple(headers)
     for name, _ in pairs:
-        if len(name) == _RETRY_AFTER_LENGTH and _text(name).lower() == _RETRY_AFTER:
-            return added + with_retry
-    return added + plain
+        if len(name) in _REPLY_LENGTHS and name.lower() in _REPLY_NAMES:
+            names += (name.lower(),)
+    added = [pair for pair in headers.values() if pair and pair is not own]
+    return added + _exposing(own, names, is_text)
 
 
 # Any: native pairs and names.
 @lru_cache(maxsize=256)  # one for each combination of names that policies add
-def _exposing(own: Any, added: tuple[Any, ...], is_text: bool) -> tuple[list[Any], list[Any]]:
-    """Return the header that exposes others, without and with ``Retry-After``."""
+def _exposing(own: Any, added: tuple[Any, ...], is_text: bool) -> list[Any]:
+    """Return the header that exposes others, in a list that is empty if there is none."""
     names = [name.strip(" \t") for name in _text(own[1]).split(",")] if own else []
     if "*" in names:  # never with credentials
-        return [own], [own]
+        return [own]
     known = _NOT_EXPOSED.union(map(str.lower, names))
-    wanted = [_text(name) for name in added if name is not None]
+    wanted = dict.fromkeys(_text(name) for name in added if name is not None)
     names += [
         _SPELLINGS.get(name, name.title())
         for name in wanted
         if name not in known and not is_cors_header(name)
     ]
-    values = ", ".join(names), ", ".join([*names, _RETRY_AFTER.title()])
-    header = _EXPOSE if is_text else _EXPOSE_BYTES
-    plain, with_retry = (
-        [(header, value if is_text else value.encode("latin-1"))] if value else []
-        for value in values
-    )
-    return plain, with_retry
+    if not names:
+        return []
+    value = ", ".join(names)
+    return [(_EXPOSE, value) if is_text else (_EXPOSE_BYTES, value.encode("latin-1"))]
 
 
 # Any: native pairs, of bytes under ASGI and of str under WSGI.
@@ -120,9 +121,9 @@ def expose(pairs: list[Any], added: Iterable[Any]) -> list[Any]:
         added: the native names of the headers that are added, in lower case.
 
     Returns:
-        The pairs; if they contain ``Access-Control-Allow-Origin``, with the names and
-        ``Retry-After`` joined to the app's own ``Access-Control-Expose-Headers``. They are
-        unchanged if that is ``*``, which is a mere name where credentials are allowed
+        The pairs; if they contain ``Access-Control-Allow-Origin``, with the names, and those of
+        `_IN_REPLIES` that they have, joined to the app's own ``Access-Control-Expose-Headers``.
+        They are unchanged if that is ``*``, which is a mere name where credentials are allowed
         (Fetch, 3.3.3).
     """
     values: dict[str, list[str]] = {}
@@ -136,9 +137,7 @@ def expose(pairs: list[Any], added: Iterable[Any]) -> list[Any]:
     if "*" in own and values.get(_ALLOW_CREDENTIALS) != ["true"]:
         return pairs
     known = _NOT_EXPOSED.union(map(str.lower, own))
-    wanted = [_text(name) for name in added]
-    if _RETRY_AFTER in values:
-        wanted.append(_RETRY_AFTER)
+    wanted = [_text(name) for name in added] + [name for name in _IN_REPLIES if name in values]
     names = [_SPELLINGS.get(name, name.title()) for name in wanted if name not in known]
     if not names:
         return pairs
