@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import re
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from django.http import HttpResponse
 from django.test import override_settings
-from django.urls import re_path
+from django.urls import path as django_path
+from django.urls import re_path, register_converter
 from flask import Flask, request
 from hypothesis import given
 from hypothesis import strategies as st
 from starlette.applications import Starlette
+from starlette.convertors import Convertor, register_url_convertor
 from starlette.responses import PlainTextResponse
 from starlette.routing import Host, Route, Router, WebSocketRoute
 
@@ -274,6 +278,67 @@ def test_a_route_of_one_host_does_not_stand_in_for_that_of_another() -> None:
             app.add_url_rule(path, host, lambda **_: "shown", host=host)
         headers = [("Host", "b.example")]
         assert roles_needed(app, "/x/export", headers=headers) == {"one", "very"}
+
+
+class Folders(Convertor[str]):
+    """Several segments, for Starlette and Django."""
+
+    regex = "(?:[a-z]+/)*[a-z]+"
+
+    def convert(self, value: str) -> str:
+        """Return the value, as to Starlette."""
+        return value
+
+    def to_python(self, value: str) -> str:
+        """Return the value, as to Django, which tries a later route if it is none."""
+        if value.startswith("no"):
+            raise ValueError
+        return value
+
+    def to_string(self, value: str) -> str:
+        """Return the value."""
+        return value
+
+    to_url = to_string
+
+
+def test_a_converter_of_the_apps_own_may_match_several_segments() -> None:
+    register_url_convertor("folders", Folders())
+    for first in ("/x/{rest:folders}", "/x/{rest:path}/export", "/{y:folders}/{rest:path}"):
+        app = Starlette(routes=[Route(first, shown), Route("/x/a/export", shown)])
+        rule = Allow("GET /x/a/export", public=True)
+        rules = [rule, Allow("GET /x/{rest:path}", role="admin"), Allow("GET /*", role="admin")]
+        stack = asgi.wrap(app, TestAuthentication(), Authorizer(rules=rules), baseline=False)
+        assert drive_asgi(stack, path="/x/a/export").status == 401, first
+        assert drive_asgi(stack, path="/x/a/export", headers=user("admin")).status == 200
+
+
+def test_django_tries_later_routes_if_a_converter_refuses_a_value() -> None:
+    converter: Any = Folders
+    register_converter(converter, "folders")
+    ran: list[str] = []
+
+    def view(_request: Any, **parameters: str) -> HttpResponse:
+        ran.extend(parameters)
+        return HttpResponse("shown")
+
+    urls = ModuleType("urls")
+    urls.__dict__["urlpatterns"] = [
+        django_path("x/<folders:few>", view),
+        django_path("x/<path:all>", view),
+        django_path("x/a/b", view),
+        django_path("x/no/b", view),
+    ]
+    rules = [
+        Allow("GET /x/{all:path}", role="admin"),
+        *(Allow(f"GET /x/{name}/b", public=True) for name in ("a", "no")),
+    ]
+    with django_wsgi(True) as app, override_settings(ROOT_URLCONF=urls):
+        stack = wsgi.wrap(app, TestAuthentication(), Authorizer(rules=rules), baseline=False)
+        for name in ("a", "no"):
+            assert drive_wsgi(stack, path=f"/x/{name}/b").status == 401
+            assert drive_wsgi(stack, path=f"/x/{name}/b", headers=user("admin")).status == 200
+    assert ran == ["few", "all"]
 
 
 def test_the_routes_of_websockets_are_read(caplog: pytest.LogCaptureFixture) -> None:

@@ -30,6 +30,11 @@ _CONVERTERS: Final = {
     "path": ".*",
     "slug": "[-a-zA-Z0-9_]+",
 }
+#: Classes in an expression without a slash, and escaped characters; and what else may match one.
+_WITHOUT_SLASH: Final = re.compile(r"\[\^[^\]]*/[^\]]*\]|\[[^\]^][^\]/]*\]|\\[^DWS]")
+_WITH_SLASH: Final = re.compile(r"[/.\[]|\\[DWS]")
+# Any: converters of frameworks.
+_NO_CONVERTERS: Final[Mapping[str, Any]] = {}
 #: The most levels of mounted apps, and of routes.
 _MAX_DEPTH: Final = 8
 _MAX_ROUTES: Final = 5000
@@ -67,31 +72,37 @@ def _werkzeug(app: Any) -> Iterator[ListedRoute]:
             yield ListedRoute(pattern, expression, group=group)
 
 
-def _starlette(app: Any, prefix: str = "", depth: int = _MAX_DEPTH) -> Iterator[ListedRoute]:
+def _starlette(
+    app: Any,
+    prefix: str = "",
+    depth: int = _MAX_DEPTH,
+    outer: Mapping[str, Any] = _NO_CONVERTERS,
+) -> Iterator[ListedRoute]:
     for route in safe_getattr(app, "routes") or ():
+        converters = {**outer, **(safe_getattr(route, "param_convertors") or {})}
         kinds = kinds_of(route)
         path = safe_getattr(route, "path")
         included = safe_getattr(route, "original_router")
         if included is not None and depth:  # FastAPI's include_router()
             context = safe_getattr(route, "include_context")
             inner = safe_getattr(context, "prefix")
-            yield from _starlette(included, prefix + (inner or ""), depth - 1)
+            yield from _starlette(included, prefix + (inner or ""), depth - 1, outer)
         elif ("starlette", "Host") in kinds and depth:
-            for one in _starlette(route, prefix, depth - 1):
+            for one in _starlette(route, prefix, depth - 1, outer):
                 yield one._replace(group=f"{one.group} {safe_getattr(route, 'host')}")
         elif not isinstance(path, str):
             continue
         elif ("starlette", "Mount") in kinds and depth:
             mounted = safe_getattr(route, "routes")
             if mounted:
-                yield from _starlette(route, prefix + path, depth - 1)
+                yield from _starlette(route, prefix + path, depth - 1, converters)
             else:
-                yield from _mounted(prefix + path, _BRACES)
+                yield from _mounted(prefix + path, _BRACES, converters)
         elif ("starlette", "WebSocketRoute") in kinds:
-            for one in _listed(prefix + path, ("GET",), _BRACES):
+            for one in _listed(prefix + path, ("GET",), _BRACES, converters):
                 yield one._replace(group="websocket")
         else:
-            yield from _listed(prefix + path, safe_getattr(route, "methods"), _BRACES)
+            yield from _listed(prefix + path, safe_getattr(route, "methods"), _BRACES, converters)
 
 
 def _litestar(app: Any) -> Iterator[ListedRoute]:
@@ -123,42 +134,61 @@ def _django(_app: Any) -> Iterator[ListedRoute]:
 
 
 def _django_patterns(
-    patterns: Iterable[Any], prefix: str, depth: int = _MAX_DEPTH
+    patterns: Iterable[Any],
+    prefix: str,
+    depth: int = _MAX_DEPTH,
+    outer: Mapping[str, Any] = _NO_CONVERTERS,
 ) -> Iterator[ListedRoute]:
     for one in patterns:
         if safe_getattr(one.pattern, "_route") is None:
             continue  # a regular expression
         path = prefix + str(one.pattern)
+        converters = {**outer, **(safe_getattr(one.pattern, "converters") or {})}
         inner = safe_getattr(one, "url_patterns")
-        if inner is None:
-            yield from _listed(path, None, _ANGLES)
-        elif depth:
-            yield from _django_patterns(inner, path, depth - 1)
+        if inner is not None:
+            if depth:
+                yield from _django_patterns(inner, path, depth - 1, converters)
+            continue
+        # A converter of the app's own may refuse a value, so that a later route is tried.
+        is_certain = all(kinds_of(its)[0][0] == "django" for its in converters.values())
+        for route in _listed(path, None, _ANGLES, converters):
+            yield route if is_certain else route._replace(group=path)
 
 
-def _mounted(path: str, syntax: re.Pattern[str]) -> Iterator[ListedRoute]:
+def _mounted(
+    path: str, syntax: re.Pattern[str], converters: Mapping[str, Any] = _NO_CONVERTERS
+) -> Iterator[ListedRoute]:
     """Yield the paths of an app that is mounted at a path."""
-    for route in _listed(f"{path.rstrip('/')}/{{path:path}}", None, syntax):
+    for route in _listed(f"{path.rstrip('/')}/{{path:path}}", None, syntax, converters):
         yield route._replace(is_mount=True)
 
 
 def _listed(
-    path: str, methods: Collection[str] | None, syntax: re.Pattern[str]
+    path: str,
+    methods: Collection[str] | None,
+    syntax: re.Pattern[str],
+    converters: Mapping[str, Any] = _NO_CONVERTERS,
 ) -> Iterator[ListedRoute]:
-    """Yield a route, if its path can be written as a route pattern."""
+    """Yield a route, if its path can be written as a route pattern.
+
+    What comes after a parameter of several segments can't: the rest of the path stands for it.
+    """
     named = _ANGLES is syntax
-    pieces, expression, last = [], [], 0
+    template, expression, last, is_rest = "", "", 0, False
     for found in syntax.finditer(path):
         converter, name = (found[1], found[2]) if named else (found[2], found[1])
         literal, last = path[last : found.start()], found.end()
-        is_rest = converter == "path"
-        pieces += [literal, f"{{{name}:path}}" if is_rest else f"{{{name}}}"]
-        expression += [re.escape(literal), _CONVERTERS.get(converter or "", "[^/]+")]
-    pieces.append(path[last:])
-    expression.append(re.escape(path[last:]))
-    pattern = _pattern(methods, "".join(pieces))
+        own = safe_getattr(converters.get(name), "regex")
+        value = own if isinstance(own, str) else _CONVERTERS.get(converter or "", "[^/]+")
+        expression += f"{re.escape(literal)}(?:{value})"
+        if not is_rest:
+            is_rest = _WITH_SLASH.search(_WITHOUT_SLASH.sub("", value)) is not None
+            template += f"{literal}{{{name}:path}}" if is_rest else f"{literal}{{{name}}}"
+    template += "" if is_rest else path[last:]
+    expression += re.escape(path[last:])
+    pattern = _pattern(methods, template)
     if pattern is not None:
-        yield ListedRoute(pattern, re.compile("".join(expression)))
+        yield ListedRoute(pattern, re.compile(expression))
 
 
 def _pattern(methods: Collection[str] | None, path: str) -> str | None:
