@@ -187,6 +187,14 @@ def test_bad_options_are_errors_at_construction(
         Cedar(**options)
 
 
+@pytest.mark.parametrize("slot", ["principal == ?principal", "principal"])
+def test_a_template_which_would_never_apply_is_an_error(slot: str) -> None:
+    resource = "resource" if "?" in slot else "resource in ?resource"
+    text = f"permit(principal, action, resource);\nforbid({slot}, action, {resource});"
+    with pytest.raises(ValueError, match="policies:2: a template never applies"):
+        Cedar(text)
+
+
 def test_a_directory_without_policies_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="at least one policy"):
         Cedar(tmp_path)

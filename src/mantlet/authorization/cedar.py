@@ -110,7 +110,11 @@ class Cedar(KnowsOptions):
         if not self._policies:
             raise ValueError(f"policies must have at least one policy: {os.fspath(policies)!r}")
         for policy in self._policies:
-            self._parsed(policy.text, policy.place)
+            if self._parsed(policy.text, policy.place).templates():
+                raise ValueError(
+                    f"{policy.place}: a template never applies, not even one that forbids; write "
+                    f"policies without ?principal and ?resource"
+                )
         text = "\n".join(policy.text for policy in self._policies)
         self._set = self._parsed(text, "policies")
         self._schema = None if schema is None else self._checked(text, schema)
