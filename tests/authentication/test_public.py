@@ -7,6 +7,7 @@ from typing import Any
 import falcon
 import flask
 import pytest
+import quart
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from starlette.applications import Starlette
@@ -74,6 +75,36 @@ def test_a_route_is_public_if_every_reading_of_it_is(
     auth = Authenticator(ApiKeys(KEYS), public=public)
     answer = adapter.drive(adapter.wrap(whoami, auth), method, path)
     assert answer.status == (200 if is_public else 401)
+
+
+@pytest.mark.parametrize(
+    ("path", "root", "ran"),
+    [
+        ("/health", "", "health"),
+        ("/api/health", "/api", "health"),
+        ("/health", "/api", ""),
+        ("/health", "/health", ""),
+    ],
+)
+def test_a_path_without_the_root_path_opens_no_other_view_of_quart(
+    path: str, root: str, ran: str
+) -> None:
+    """Quart takes such a path for a single space, which a view of any path matches."""
+    app = quart.Quart(__name__, static_folder=None)
+
+    @app.route("/health")
+    async def health() -> str:
+        return "health"
+
+    @app.route("/<path:name>")
+    async def any_path(name: str) -> str:
+        return f"any {name}"
+
+    stack = mantlet.asgi.wrap(
+        app, Authenticator(ApiKeys(KEYS), public=["GET /health", "GET /"]), baseline=False
+    )
+    answer = drive_asgi(stack, "GET", path, scope={"root_path": root})
+    assert (answer.status, answer.body if ran else b"") == (200 if ran else 401, ran.encode())
 
 
 @both_adapters

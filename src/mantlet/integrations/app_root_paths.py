@@ -30,10 +30,12 @@ def find_root_paths(app: Any, kind: str = "http") -> RootPaths:
     inner = [root for one in apps for root in _mounted(one, kind, 0)]
     prefixes = tuple(prefix for one in apps for prefix in _prefixes(one))
     roots = [root for one in apps if (root := _own_root(one))]
+    is_quart = any(("quart", "Quart") in kinds_of(one) for one in apps)
     if len(apps) == 1:
         is_falcon = ("falcon", "App") in kinds_of(apps[0])
-        return RootPaths(roots[0] if roots else "", tuple(inner), is_falcon, prefixes)
-    return RootPaths("", (*(InnerRoot(0, root) for root in roots), *inner), prefixes=prefixes)
+        return RootPaths(roots[0] if roots else "", tuple(inner), is_falcon, prefixes, is_quart)
+    own = tuple(InnerRoot(0, root) for root in roots)
+    return RootPaths("", (*own, *inner), prefixes=prefixes, needs_root=is_quart)
 
 
 def _framework_apps(app: Any, kind: str) -> Iterator[Any]:

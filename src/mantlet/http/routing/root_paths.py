@@ -8,7 +8,8 @@ of their own, and each removes it in a way of its own:
 Starlette, FastAPI                  at the beginning, up to a slash; ``FastAPI(root_path=)``
                                     replaces the server's
 Django (ASGI)                       at the beginning; ``FORCE_SCRIPT_NAME`` replaces the server's
-Quart, channels, a2wsgi, asgiref    at the beginning: ``/apilogin`` under ``/api`` is ``/login``
+Quart, channels, a2wsgi, asgiref    at the beginning: ``/apilogin`` under ``/api`` is ``/login``;
+                                    Quart takes a path without it for a single space
 Litestar                            with everything before it: ``/x/api/login`` is ``/login``
 Hypercorn's dispatcher, Litestar's  mount an app at a prefix that no slash has to follow:
 mounts                              ``/sublogin`` is the ``/login`` of an app at ``/sub``
@@ -53,12 +54,14 @@ class RootPaths(NamedTuple):
         is_literal: whether the app routes the path as it is, with its root path and its empty
             segments (Falcon).
         prefixes: the paths of mounts that need no slash after them.
+        needs_root: whether the app takes a path without the root path for `_NO_ROUTE` (Quart).
     """
 
     own: str = ""
     inner: tuple[InnerRoot, ...] = ()
     is_literal: bool = False
     prefixes: tuple[str, ...] = ()
+    needs_root: bool = False
 
     @property
     def is_set(self) -> bool:
@@ -68,6 +71,8 @@ class RootPaths(NamedTuple):
 
 
 NO_ROOT_PATHS: Final = RootPaths()
+#: What Quart routes in place of such a path, which a parameter of the rest of the path matches.
+_NO_ROUTE: Final = " "
 
 
 def remove_root(path: str, root: str) -> str:
@@ -100,6 +105,8 @@ def read_route_paths(
     else:
         root = apps.own or root
         readings = [*_without_root(path, root), *_below_mounts(path, root, apps)]
+        if apps.needs_root and root and (path == root or not path.startswith(root)):
+            readings.append(_NO_ROUTE)
     if sent is not None:
         readings.append(sent)
         if root and root in sent:
