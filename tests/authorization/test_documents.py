@@ -130,6 +130,32 @@ def test_the_documents_own_security_is_for_all_operations() -> None:
     assert rows["GET /public"] == "anyone"
 
 
+@both_adapters
+def test_a_method_that_is_not_registered_opens_no_other(
+    adapter: Adapter, caplog: pytest.LogCaptureFixture
+) -> None:
+    own = document(read=[{"oauth": ["orders:read"]}])
+    purge = {"responses": {"200": {"description": "ok"}}, "security": []}
+    own["openapi"] = "3.2.0"
+    own["paths"]["/read"]["additionalOperations"] = {"PURGE": purge}
+    app = adapter.wrap(hello, TestAuthentication(), Authorizer(openapi=own))
+    for method in ("DELETE", "POST"):
+        assert adapter.drive(app, method, "/read").status == 403
+    assert "PURGE /read" in caplog.text
+
+
+@pytest.mark.parametrize("names", [("read", "v1/read"), ("v1/read", "read"), ("read", "read/")])
+def test_operations_for_the_same_requests_must_both_allow(names: tuple[str, str]) -> None:
+    """The base path of the document is ``/v1``, which the app may see or not."""
+    first, second = names
+    paths = {first: [{"oauth": ["a"]}, {"key": []}], second: [{"oauth": ["b"]}]}
+    rows = {row.route.rstrip("/"): row for row in Authorizer(openapi=document(**paths)).table()}
+    assert rows["GET /v1/read"].needs == "introspection/jwt/oauth with scope a and b"
+    paths[second] = []
+    rows = {row.route.rstrip("/"): row for row in Authorizer(openapi=document(**paths)).table()}
+    assert rows["GET /v1/read"].needs.startswith("introspection/jwt/oauth with scope a or")
+
+
 def test_a_file_is_read(tmp_path: Path) -> None:
     (tmp_path / "openapi.json").write_text(json.dumps(DOCUMENT))
     rows = Authorizer(openapi=tmp_path / "openapi.json").table()

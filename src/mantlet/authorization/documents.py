@@ -29,6 +29,9 @@ DocumentOption = str | os.PathLike[str] | Mapping[str, Any]
 
 _log: Final = logging.getLogger("mantlet.authorization")
 _PARAMETER: Final = re.compile(r"\{([^{}]*)\}")
+_PARAMETER_NAME: Final = re.compile(r"\{[^{}:]*")
+#: For each alternative, the kinds of credentials that it takes, and the scopes.
+_Alternatives = tuple[tuple[frozenset[str], frozenset[str]], ...]
 #: The kinds of identities that a kind of security scheme stands for (`Identity.scheme`).
 _TOKENS: Final = frozenset({"jwt", "introspection"})
 _KINDS: Final[Mapping[str, frozenset[str]]] = {
@@ -53,9 +56,7 @@ class DocumentRule(AccessRule):
 
     source = "openapi"
 
-    def __init__(
-        self, pattern: str, alternatives: tuple[tuple[frozenset[str], frozenset[str]], ...] | None
-    ) -> None:
+    def __init__(self, pattern: str, alternatives: _Alternatives | None) -> None:
         self.pattern = pattern
         self.public = alternatives is None
         self._alternatives = alternatives or ()
@@ -95,28 +96,43 @@ def document_rules(source: DocumentOption) -> list[AccessRule]:
     """
     from mantlet.guard.openapi.security import read_security  # needs the extra
 
-    rules: dict[str, AccessRule] = {}
+    patterns: dict[str, str] = {}
+    required: dict[str, _Alternatives | None] = {}
     unnamed = []
     for operation in read_security(source):
-        if operation.alternatives is None:
+        # A rule of "*" in place of a method that can't be named would be for others as well.
+        if operation.alternatives is None or operation.method not in METHODS:
             unnamed.append(operation.name)
             continue
-        method = operation.method if operation.method in METHODS else "*"
+        alternatives = _alternatives(operation)
         for template in operation.templates:
-            pattern = f"{method} {_pattern_path(template)}"
-            rules.setdefault(pattern, DocumentRule(pattern, _alternatives(operation)))
+            pattern = f"{operation.method} {_pattern_path(template)}"
+            # The same requests: other names of parameters, a slash, or with the base path.
+            same = _PARAMETER_NAME.sub("{", pattern.rstrip("/"))
+            patterns.setdefault(same, pattern)
+            required[same] = _both(required.get(same), alternatives)
     if unnamed:
         _log.warning(
-            "The OpenAPI document has no security for these operations, so it has no rule for "
-            "them: %s",
+            "The OpenAPI document has no security for these operations, or their methods are not "
+            "registered, so it has no rule for them: %s",
             "; ".join(unnamed),
         )
-    return list(rules.values())
+    return [DocumentRule(patterns[same], found) for same, found in required.items()]
 
 
-def _alternatives(
-    operation: "SecuredOperation",
-) -> tuple[tuple[frozenset[str], frozenset[str]], ...] | None:
+def _both(first: _Alternatives | None, second: _Alternatives | None) -> _Alternatives | None:
+    """Return the alternatives that satisfy two operations at once; None is for anyone."""
+    if first is None or second is None:
+        return second if first is None else first
+    return tuple(
+        (kinds & others, scopes | more)
+        for kinds, scopes in first
+        for others, more in second
+        if kinds & others
+    )
+
+
+def _alternatives(operation: "SecuredOperation") -> _Alternatives | None:
     """Return the kinds and scopes of each alternative; None if one of them is for anyone."""
     found = []
     for requirement in operation.alternatives or ():
