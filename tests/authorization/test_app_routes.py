@@ -6,13 +6,14 @@ import re
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+import falcon
 import pytest
 from django.http import HttpResponse
 from django.test import override_settings
 from django.urls import path as django_path
 from django.urls import re_path, register_converter
 from flask import Flask, request
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from starlette.applications import Starlette
 from starlette.convertors import Convertor, register_url_convertor
@@ -185,6 +186,46 @@ def test_so_it_has_whichever_rule_werkzeug_chooses(
         assert lacking not in ran
 
 
+FALCON_PIECES = st.sampled_from(
+    ["a", "{x}", "{x}.{y}", "a.{x}", "{x}.b", "a.b", "{n:int}", "a-{x}"]
+)
+FALCON_SEGMENTS = st.sampled_from(["a", "b", "a.b", "a.c", "7", "a-b", "a-b.b", "A", ""])
+
+
+@given(
+    st.lists(st.lists(FALCON_PIECES, min_size=1, max_size=2).map("/".join), min_size=2, max_size=4),
+    st.lists(FALCON_SEGMENTS, min_size=1, max_size=4),
+)
+def test_so_it_has_whichever_rule_falcon_chooses(templates: list[str], segments: list[str]) -> None:
+    ran: list[str] = []
+    rules: dict[str, tuple[str, str]] = {}
+    site = falcon.App()
+    for template in map(unique_parameters, templates):
+        shape = re.sub(r"\{[a-z]+", "{", rule_shape(template))
+        role = rules.setdefault(shape, (f"GET /{rule_shape(template)}", f"role-{len(rules)}"))[1]
+
+        class Resource:
+            def on_get(self, *_: Any, role: str = role, **__: Any) -> None:
+                ran.append(role)
+
+        try:
+            site.add_route(f"/{template}", Resource())
+        except ValueError:  # it conflicts with another one
+            del rules[shape]
+            assume(rules)
+    client = HasRoles()
+    authorizer = Authorizer(
+        rules=[Allow(pattern, role=role) for pattern, role in rules.values()], unmatched="allow"
+    )
+    app = wsgi.wrap(site, client, authorizer, baseline=False)
+    every = frozenset(role for _, role in rules.values())
+    for lacking in every:
+        ran.clear()
+        client.roles = every - {lacking}
+        drive_wsgi(app, path="/" + "/".join(segments))
+        assert lacking not in ran
+
+
 def test_a_route_that_comes_first_has_its_own_rule() -> None:
     ran: list[str] = []
 
@@ -235,7 +276,9 @@ def roles_needed(app: Any, path: str, **options: Any) -> set[str]:
         Allow("GET /x/{id}", role="one"),
         Allow("GET /x/export", role="very"),
     ]
-    module, drive = (wsgi, drive_wsgi) if isinstance(app, Flask) else (asgi, drive_asgi)
+    module, drive = (
+        (wsgi, drive_wsgi) if isinstance(app, (Flask, falcon.App)) else (asgi, drive_asgi)
+    )
     stack: Any = module.wrap(app, client, Authorizer(rules=rules), baseline=False)
     needed = set()
     for role in every:
@@ -311,6 +354,20 @@ def test_a_converter_of_the_apps_own_may_match_several_segments() -> None:
         stack = asgi.wrap(app, TestAuthentication(), Authorizer(rules=rules), baseline=False)
         assert drive_asgi(stack, path="/x/a/export").status == 401, first
         assert drive_asgi(stack, path="/x/a/export", headers=user("admin")).status == 200
+
+
+def test_a_route_that_comes_first_needs_no_rule_of_a_later_one() -> None:
+    """Also where the later one has a converter that may refuse values."""
+
+    class Resource:
+        def on_get(self, _request: Any, response: Any, **_: Any) -> None:
+            response.text = "shown"
+
+    site = falcon.App()
+    site.add_route("/x/{id:int}", Resource())
+    site.add_route("/x/export", Resource())
+    assert roles_needed(site, "/x/export") == {"very"}
+    assert roles_needed(site, "/x/7") == {"one"}
 
 
 def test_django_tries_later_routes_if_a_converter_refuses_a_value() -> None:

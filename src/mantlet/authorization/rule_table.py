@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import product
-from typing import Final
+from typing import Final, NamedTuple
 
 from mantlet._internal.log_throttle import LogThrottle
 from mantlet.authorization.decisions import RouteAuthorization, patterns_of
@@ -59,6 +59,15 @@ class MatchedRules:
     def pattern(self) -> str:
         """The patterns of the rules, for the log."""
         return patterns_of(self.rules)
+
+
+class _OrderedRoute(NamedTuple):
+    """A route, as its router tries it; the pattern is None for a mount."""
+
+    methods: frozenset[str]
+    expression: re.Pattern[str]
+    pattern: str | None
+    may_pass: bool
 
 
 class RuleTable:
@@ -117,8 +126,8 @@ class RuleTable:
                         f"two rules are for the same requests: {group[0]!r} and {group[1]!r}; "
                         f"write one that has what both need"
                     )
-        #: The routes of the app in its order, by group: their methods, expressions and patterns.
-        self._ordered: dict[str, list[tuple[frozenset[str], re.Pattern[str], str | None]]] = {}
+        #: The routes of the app in its order, by group.
+        self._ordered: dict[str, list[_OrderedRoute]] = {}
 
     def find(self, method: str, paths: tuple[str, ...]) -> MatchedRules:
         """Return the rules of all readings of a request's path, and remember them.
@@ -214,25 +223,30 @@ class RuleTable:
         Args:
             routes: the routes of an app whose router takes the first that matches.
         """
-        ordered: dict[str, list[tuple[frozenset[str], re.Pattern[str], str | None]]] = {}
+        ordered: dict[str, list[_OrderedRoute]] = {}
         for route in routes:
             if route.expression is not None:
                 methods = frozenset(parse_pattern(route.pattern).methods)
                 pattern = None if route.is_mount else route.pattern
-                ordered.setdefault(route.group, []).append((methods, route.expression, pattern))
+                ordered.setdefault(route.group, []).append(
+                    _OrderedRoute(methods, route.expression, pattern, route.may_pass)
+                )
         self._ordered = ordered
         self.recent.clear()
 
     def _first_routes(self, method: str, path: str) -> Iterator[str]:
         """Iterate over the patterns of the routes that the app may run, if its routes are known."""
         method, path = method.upper(), path.removesuffix("\n")  # as Starlette does
-        paths = (path, _SLASHES.sub("/", path)) if "//" in path else (path,)
+        paths = [path]
+        if "//" in path:
+            paths += (_SLASHES.sub("/", path), f"/{path.lstrip('/')}")
         for one, group in product(paths, self._ordered.values()):
-            for methods, expression, pattern in group:
+            for methods, expression, pattern, may_pass in group:
                 if (method in methods or "*" in methods) and expression.fullmatch(one):
                     if pattern is not None:
                         yield pattern
-                    break
+                    if not may_pass:
+                        break
 
 
 def _hidden_paths(table: Sequence[AccessRule]) -> Iterator[tuple[str, HiddenPath]]:

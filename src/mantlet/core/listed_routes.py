@@ -15,10 +15,13 @@ class ListedRoute(NamedTuple):
             the pattern tells.
         is_mount: whether another app, whose routes are unknown, has all paths of the pattern.
         group: the requests that the router tries it for, such as those of a host, or WebSockets.
-            Of each group, the first route that matches may run.
+            Of each group, the first route that matches runs.
+        may_pass: whether the router may try later routes although the path matches, since a
+            converter refuses the value.
     """
 
     pattern: str
     expression: re.Pattern[str] | None = None
     is_mount: bool = False
     group: str = ""
+    may_pass: bool = False

@@ -8,6 +8,7 @@ import re
 import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from itertools import islice
+from types import SimpleNamespace
 from typing import Any, Final
 
 from mantlet._internal.exception_chain import safe_getattr
@@ -35,6 +36,9 @@ _WITHOUT_SLASH: Final = re.compile(r"\[\^[^\]]*/[^\]]*\]|\[[^\]^][^\]/]*\]|\\[^D
 _WITH_SLASH: Final = re.compile(r"[/.\[]|\\[DWS]")
 # Any: converters of frameworks.
 _NO_CONVERTERS: Final[Mapping[str, Any]] = {}
+#: A parameter of Falcon, which may be empty if it is a whole segment.
+_FALCON_SEGMENT: Final = SimpleNamespace(regex="[^/]*")
+_FALCON_PART: Final = SimpleNamespace(regex="[^/]+")
 #: The most levels of mounted apps, and of routes.
 _MAX_DEPTH: Final = 8
 _MAX_ROUTES: Final = 5000
@@ -116,17 +120,29 @@ def _litestar(app: Any) -> Iterator[ListedRoute]:
 
 
 def _falcon(app: Any) -> Iterator[ListedRoute]:
-    waiting = list(app._router._roots)
-    while waiting:
-        node = waiting.pop()
-        waiting += node.children
+    return _falcon_nodes(app._router._roots, {}, may_pass=False)
+
+
+def _falcon_nodes(
+    nodes: Iterable[Any], outer: Mapping[str, Any], *, may_pass: bool
+) -> Iterator[ListedRoute]:
+    # Literals, then several parts in a segment in the order in which they were added.
+    for node in sorted(nodes, key=lambda one: one.is_var + (one.is_var and not one.is_complex)):
+        parts = _FALCON_PART if node.is_complex else _FALCON_SEGMENT
+        own = {name: parts for name, kind, _ in node.var_converter_map if kind != "path"}
+        if node.var_name is not None and not node.var_converter_map:
+            own[node.var_name] = parts
+        converters = {**outer, **own}
+        passes = may_pass or bool(node.var_converter_map)
         if node.uri_template:
             methods = [
                 name
                 for name, responder in (node.method_map or {}).items()
                 if safe_getattr(responder, "__self__") is node.resource
             ]
-            yield from _listed(node.uri_template, methods, _BRACES)
+            for route in _listed(node.uri_template, methods, _BRACES, converters):
+                yield route._replace(may_pass=passes)
+        yield from _falcon_nodes(node.children, converters, may_pass=passes)
 
 
 def _django(_app: Any) -> Iterator[ListedRoute]:
@@ -152,7 +168,7 @@ def _django_patterns(
         # A converter of the app's own may refuse a value, so that a later route is tried.
         is_certain = all(kinds_of(its)[0][0] == "django" for its in converters.values())
         for route in _listed(path, None, _ANGLES, converters):
-            yield route if is_certain else route._replace(group=path)
+            yield route._replace(may_pass=not is_certain)
 
 
 def _mounted(
@@ -206,7 +222,7 @@ _Reader = Callable[[Any], Iterator[ListedRoute]]
 #: How the routes of each framework's apps are read, and whether the first that matches runs.
 _READERS: Final[Mapping[tuple[str, str], tuple[_Reader, bool]]] = {
     ("django", "BaseHandler"): (_django, True),
-    ("falcon", "App"): (_falcon, False),
+    ("falcon", "App"): (_falcon, True),
     ("flask", "Flask"): (_werkzeug, True),
     ("litestar", "Litestar"): (_litestar, False),
     ("quart", "Quart"): (_werkzeug, True),

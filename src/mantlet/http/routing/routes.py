@@ -117,8 +117,9 @@ class Routes(Generic[T]):
                 if entries := ends.slash[method] or ends.empty_rest[method]:
                     yield _named(entries, parts, None)
                     break
+        is_slashes = len(path) > 1
         path = path.lstrip("/")
-        if "//" in path:
+        if "//" in path or (is_slashes and not path):
             parts = path.removesuffix("/").split("/", self._depth)
             for ends in self._ends_of(parts, empty=True):
                 if entries := ends.here[method]:
