@@ -15,6 +15,8 @@ from django.urls import re_path, register_converter
 from flask import Flask, request
 from hypothesis import assume, given
 from hypothesis import strategies as st
+from litestar import Litestar
+from litestar.handlers import route as litestar_route
 from starlette.applications import Starlette
 from starlette.convertors import Convertor, register_url_convertor
 from starlette.responses import PlainTextResponse
@@ -368,6 +370,21 @@ def test_a_route_that_comes_first_needs_no_rule_of_a_later_one() -> None:
     site.add_route("/x/export", Resource())
     assert roles_needed(site, "/x/export") == {"very"}
     assert roles_needed(site, "/x/7") == {"one"}
+
+
+@pytest.mark.parametrize("end", ["", "/"])
+def test_litestar_takes_the_rest_of_a_path_before_a_parameter(end: str) -> None:
+    def endpoint(path: str) -> Any:
+        @litestar_route(path, http_method=["GET"], sync_to_thread=False)
+        def view() -> str:
+            return "shown"
+
+        return view
+
+    paths = ["/x/{id:str}", "/x/{rest:path}", "/x/export"]
+    site = Litestar([endpoint(path) for path in paths], logging_config=None)
+    assert roles_needed(site, f"/x/7{end}") == {"any", "one"}
+    assert roles_needed(site, f"/x/export{end}") == {"very"}
 
 
 def test_django_tries_later_routes_if_a_converter_refuses_a_value() -> None:

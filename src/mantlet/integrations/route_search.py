@@ -38,7 +38,9 @@ _WITH_SLASH: Final = re.compile(r"[/.\[]|\\[DWS]")
 _NO_CONVERTERS: Final[Mapping[str, Any]] = {}
 #: A parameter of Falcon, which may be empty if it is a whole segment.
 _FALCON_SEGMENT: Final = SimpleNamespace(regex="[^/]*")
-_FALCON_PART: Final = SimpleNamespace(regex="[^/]+")
+_PART: Final = SimpleNamespace(regex="[^/]+")
+#: The parameters of Litestar that are no paths; it reads their values after the search.
+_NOT_PATHS: Final = re.compile(r"\{([^{}:]+):(?!path\})")
 #: The most levels of mounted apps, and of routes.
 _MAX_DEPTH: Final = 8
 _MAX_ROUTES: Final = 5000
@@ -110,13 +112,25 @@ def _starlette(
 
 
 def _litestar(app: Any) -> Iterator[ListedRoute]:
-    for route in app.routes:
+    for route in sorted(app.routes, key=_litestar_order):
         methods = safe_getattr(route, "methods") or ("GET",)
         path = route.path
         if safe_getattr(safe_getattr(route, "route_handler"), "is_mount"):
-            yield from _mounted(path, _BRACES)
-        else:
-            yield from _listed(path, methods, _BRACES)
+            for one in _mounted(path, _BRACES):
+                yield one._replace(may_pass=True)
+            continue
+        converters = dict.fromkeys(_NOT_PATHS.findall(path), _PART)
+        for one in _listed(path, methods, _BRACES, converters):
+            expression = one.expression and re.compile(f"{one.expression.pattern}/*")
+            yield one._replace(expression=expression)
+
+
+def _litestar_order(route: Any) -> list[int]:
+    """Return the key of Litestar's search: literals, then paths, which precede parameters."""
+    return [
+        (1 if segment.endswith(":path}") else 2) if "{" in segment else 0
+        for segment in route.path.split("/")
+    ]
 
 
 def _falcon(app: Any) -> Iterator[ListedRoute]:
@@ -128,7 +142,7 @@ def _falcon_nodes(
 ) -> Iterator[ListedRoute]:
     # Literals, then several parts in a segment in the order in which they were added.
     for node in sorted(nodes, key=lambda one: one.is_var + (one.is_var and not one.is_complex)):
-        parts = _FALCON_PART if node.is_complex else _FALCON_SEGMENT
+        parts = _PART if node.is_complex else _FALCON_SEGMENT
         own = {name: parts for name, kind, _ in node.var_converter_map if kind != "path"}
         if node.var_name is not None and not node.var_converter_map:
             own[node.var_name] = parts
@@ -224,7 +238,7 @@ _READERS: Final[Mapping[tuple[str, str], tuple[_Reader, bool]]] = {
     ("django", "BaseHandler"): (_django, True),
     ("falcon", "App"): (_falcon, True),
     ("flask", "Flask"): (_werkzeug, True),
-    ("litestar", "Litestar"): (_litestar, False),
+    ("litestar", "Litestar"): (_litestar, True),
     ("quart", "Quart"): (_werkzeug, True),
     ("starlette", "Router"): (_starlette, True),
     ("starlette", "Starlette"): (_starlette, True),
