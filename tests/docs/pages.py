@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import asyncio
 import inspect
+from contextvars import copy_context
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,9 @@ def run(page: str, *text: str, **names: Any) -> dict[str, Any]:
         # Not with the annotations of this module, which are text.
         flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
         code = compile(block, f"docs/{page}", "exec", flags=flags, dont_inherit=True)
-        result = eval(code, names)
+        # In a copy of the context: examples do not close the responses of test clients, whose
+        # requests then stay the current ones.
+        result = copy_context().run(eval, code, names)
         if inspect.iscoroutine(result):
             asyncio.run(result)
     return names

@@ -68,7 +68,7 @@ def test_api_keys(adapter: Adapter) -> None:
 
 
 def test_sessions_of_flask() -> None:
-    """Logged in by Flask itself."""
+    """Logged in by Flask itself. Buffered responses are closed, which ends their exchanges."""
     flask_app = flask.Flask(__name__)
     flask_app.secret_key = secrets.token_hex()
 
@@ -93,9 +93,7 @@ def test_sessions_of_flask() -> None:
     assert cookie is not None
     client.set_cookie("session", f"{cookie.value}x")
     assert client.get("/who", buffered=True).status_code == 401
-    assert (
-        client.post("/login", buffered=True).status_code == 200
-    )  # with a cookie that is not valid
+    assert client.post("/login", buffered=True).status_code == 200  # with a cookie that is not valid
     flask_app.permanent_session_lifetime = timedelta(seconds=-1)
     assert client.get("/who", buffered=True).status_code == 401
 
