@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Final
 
 from mantlet._internal.extras import import_extra
-from mantlet.authentication.jwt.algorithms import ASYMMETRIC, HMAC
+from mantlet.authentication.jwt.algorithms import ASYMMETRIC, HMAC, algorithm_model
 from mantlet.authentication.jwt.claims import RFC_9068
 from mantlet.authentication.jwt.compact import media_types
 from mantlet.authentication.jwt.key_set import MAX_CANDIDATES, KeySet
@@ -84,6 +84,7 @@ def check_algorithms(
         key_set: the keys, if they never change.
 
     Raises:
+        ImportError: joserfc is not installed; the message names the extra.
         TypeError: they are not a list of texts.
         ValueError: one is unknown, ``none``, there twice or not needed, or does not fit the keys.
     """
@@ -96,6 +97,7 @@ def check_algorithms(
             raise ValueError("algorithms must not have none: such a token is not signed")
         if name not in known:
             raise ValueError(f"algorithms must be among {', '.join(known)}, not {name!r}")
+        algorithm_model(name)  # here, and not first when keys have been fetched
     hashed = names.intersection(HMAC)
     if hashed and hashed != names:
         raise ValueError(

@@ -72,6 +72,7 @@ class Jwt(KnowsOptions, Scheme):
         max_size: the most characters of a token.
 
     Raises:
+        ImportError: the extra ``identity`` is not installed.
         TypeError: an option is of the wrong type.
         ValueError: an option has an invalid value, or contradicts another one.
     """

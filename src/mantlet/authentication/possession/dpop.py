@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from mantlet._internal.options import KnowsOptions, check_int, check_number
 from mantlet.authentication.errors import InvalidCredential
-from mantlet.authentication.jwt.algorithms import ASYMMETRIC
+from mantlet.authentication.jwt.algorithms import ASYMMETRIC, algorithm_model
 from mantlet.authentication.possession.nonces import Nonces
 from mantlet.authentication.possession.proof import ERROR, Proof, base64url_digest
 from mantlet.authentication.possession.replays import Replays
@@ -212,6 +212,7 @@ def _checked_algorithms(algorithms: Iterable[str]) -> tuple[str, ...]:
                 f"algorithms must be of signatures with a key pair, such as "
                 f"{', '.join(ASYMMETRIC)}, not {one!r}"
             )
+        algorithm_model(one)  # raises an ImportError that names the extra
     if not checked:
         raise ValueError("algorithms must name at least one algorithm")
     return checked
