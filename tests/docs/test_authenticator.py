@@ -93,7 +93,9 @@ def test_sessions_of_flask() -> None:
     assert cookie is not None
     client.set_cookie("session", f"{cookie.value}x")
     assert client.get("/who", buffered=True).status_code == 401
-    assert client.post("/login", buffered=True).status_code == 200  # with a cookie that is not valid
+    assert (
+        client.post("/login", buffered=True).status_code == 200
+    )  # with a cookie that is not valid
     flask_app.permanent_session_lifetime = timedelta(seconds=-1)
     assert client.get("/who", buffered=True).status_code == 401
 

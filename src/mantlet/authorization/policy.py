@@ -135,6 +135,8 @@ class Authorizer(Policy):
             raise TypeError(f"engine must have a method decide(), such as a Cedar, not {engine!r}")
         if isinstance(engine, type):
             raise TypeError(f"engine must be an object; did you mean {engine.__name__}()?")
+        if isinstance(rules, Allow):
+            raise TypeError('rules must be a list, such as rules=[Allow("GET /orders")]')
         own = list(rules)
         for rule in own:
             if not isinstance(rule, Allow):
