@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from base64 import b64encode
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from pydantic import SecretStr
 
 import mantlet
 from mantlet import (
@@ -29,9 +31,11 @@ from mantlet import (
     Jwt,
     RateLimiter,
     SchemaGuard,
+    Secret,
     Session,
     keys,
 )
+from mantlet.authentication.client_credentials import client_authorization
 from mantlet.authentication.jwt.algorithms import algorithm_model
 from tests.drive import Adapter, Said, both_adapters
 
@@ -193,6 +197,15 @@ def test_a_missing_extra_is_named_where_it_is_needed(
     monkeypatch.setitem(sys.modules, "cryptography.hazmat.primitives.serialization", None)
     with pytest.raises(ImportError, match=r'pip install "mantlet\[identity\]"'):
         make()
+
+
+@pytest.mark.parametrize("hidden", [str, SecretStr, Secret], ids=["plain", "pydantic", "own"])
+def test_every_option_takes_a_secret_in_any_form(hidden: Callable[[str], Any]) -> None:
+    secret = hidden("a-secret-of-a-test-with-32-bytes")
+    Jwt(issuer="shop", audience="shop", algorithms=["HS256"], secret=secret)
+    Dpop(origin="https://api.example", nonce=secret)
+    header = client_authorization(("orders-api", secret))
+    assert header == f"Basic {b64encode(b'orders-api:a-secret-of-a-test-with-32-bytes').decode()}"
 
 
 def test_an_error_shows_how_to_write_it() -> None:

@@ -6,6 +6,7 @@ from typing import Any, Protocol
 from urllib.parse import quote_plus
 
 from mantlet.authentication.http import ProviderError
+from mantlet.authentication.secret_values import revealed
 
 __all__ = [
     "Client",
@@ -97,8 +98,7 @@ def _read(client: Client) -> _Pair:
 
 
 def _reveal(value: Any) -> str:
-    reveal = getattr(value, "reveal", None)
-    text = value if reveal is None else reveal()
+    text = revealed(value)
     if not isinstance(text, str) or not text:
         raise TypeError
     return text

@@ -578,7 +578,7 @@ def test_the_log_says_why_and_has_nothing_of_token_and_proof(
         ({"max_age": "60"}, TypeError, "max_age"),
         ({"leeway": -1}, ValueError, "leeway"),
         ({"nonce": "short"}, ValueError, "32 bytes"),
-        ({"nonce": 5}, TypeError, "secret"),
+        ({"nonce": 5}, TypeError, "nonce must be bytes, text or a Secret"),
         ({"nonce": []}, ValueError, "at least one"),
         ({"nonce": "n" * 32, "nonce_period": 0}, ValueError, "nonce_period"),
         ({"store": "sqlite://x"}, ValueError, "store"),

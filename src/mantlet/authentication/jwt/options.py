@@ -8,6 +8,7 @@ from mantlet.authentication.jwt.algorithms import ASYMMETRIC, HMAC, algorithm_mo
 from mantlet.authentication.jwt.claims import RFC_9068
 from mantlet.authentication.jwt.compact import media_types
 from mantlet.authentication.jwt.key_set import MAX_CANDIDATES, KeySet
+from mantlet.authentication.secret_values import secret_bytes
 from mantlet.http.json_pointer import has_bad_escape, split_pointer
 
 __all__ = [
@@ -135,7 +136,7 @@ def check_secrets(secret: Any, algorithms: Iterable[str]) -> tuple[bytes, ...]:
             f"secret must be one, or a list of at most {MAX_CANDIDATES}, not {len(given)}"
         )
     least, name = max((HMAC.get(name, 0), name) for name in algorithms)
-    secrets = tuple(_secret_bytes(one) for one in given)
+    secrets = tuple(secret_bytes("secret", one) for one in given)
     for one in secrets:
         if one.lstrip().startswith(_PUBLIC) or _is_public_key(one):
             raise ValueError(
@@ -148,19 +149,6 @@ def check_secrets(secret: Any, algorithms: Iterable[str]) -> tuple[bytes, ...]:
                 f"{len(one)}; make one with secrets.token_bytes({least})"
             )
     return secrets
-
-
-# Any: see `check_secrets()`.
-def _secret_bytes(secret: Any) -> bytes:
-    for name in ("reveal", "get_secret_value"):
-        reveal = getattr(secret, name, None)
-        if callable(reveal):
-            secret = reveal()
-    if isinstance(secret, str):
-        secret = secret.encode()
-    if not isinstance(secret, bytes):
-        raise TypeError(f"secret must be bytes, text or a Secret, not {type(secret).__name__}")
-    return secret
 
 
 def _is_public_key(secret: bytes) -> bool:

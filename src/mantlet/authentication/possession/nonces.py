@@ -6,6 +6,8 @@ from hashlib import sha256
 from hmac import compare_digest, digest
 from typing import Any, Final
 
+from mantlet.authentication.secret_values import secret_bytes
+
 __all__ = ["Nonces"]
 
 #: RFC 9449, 8: a nonce must not be predictable. As long as the output of SHA-256.
@@ -81,15 +83,7 @@ class Nonces:
 
 
 def _checked(secret: Any) -> bytes:
-    reveal = getattr(secret, "reveal", None)
-    value = reveal() if callable(reveal) else secret
-    if isinstance(value, str):
-        value = value.encode()
-    if not isinstance(value, bytes):
-        raise TypeError(
-            f"nonce must be a secret, as bytes, text or a Secret, or a list of these, not "
-            f"{type(value).__name__}"
-        )
+    value = secret_bytes("nonce", secret)
     if len(value) < _MIN_SECRET:
         raise ValueError(
             f"a secret for nonces must have {_MIN_SECRET} bytes or more, such as those of "
