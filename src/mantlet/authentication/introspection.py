@@ -314,7 +314,7 @@ class Introspection(KnowsOptions, Scheme):
             retry_after = max(1.0, self._retry_at - now)
         suppressed = self._throttle.suppressed(error.reason)
         if suppressed is not None:
-            more = f" ({suppressed} more of these were suppressed)" if suppressed else ""
+            more = f" (and {suppressed} more like it)" if suppressed else ""
             _log.warning("Introspection: the provider %s%s", error.reason, more)
         return partial(
             AuthenticationUnavailable, f"the provider {error.reason}", retry_after=retry_after

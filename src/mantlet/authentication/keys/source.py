@@ -207,7 +207,7 @@ class RenewedKeys:
         suppressed = self._throttle.suppressed(self._failure)
         if suppressed is not None:
             state = "no keys have been loaded" if self.key_set is None else "the last keys are used"
-            more = f" ({suppressed} more of these were suppressed)" if suppressed else ""
+            more = f" (and {suppressed} more like it)" if suppressed else ""
             level = logging.ERROR if self.key_set is None else logging.WARNING
             _log.log(level, "%s: %s; %s%s", self._name, self._failure, state, more)
 
