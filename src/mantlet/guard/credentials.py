@@ -17,7 +17,7 @@ from typing import Final, Literal, Protocol, cast
 from mantlet.core.identity import Authentication, Identity
 from mantlet.core.request import Request
 from mantlet.guard.errors import ErrorItem, Place, ValidationFailed, pointer
-from mantlet.guard.operation import Operation, Requirement, Scheme
+from mantlet.guard.operation import Operation, Requirement, SecurityScheme
 from mantlet.guard.parameters.group import joined_cookies
 from mantlet.http.percent_encoding import decode_escapes
 
@@ -358,7 +358,7 @@ class SecurityRequirements:
         return True
 
 
-def _read_credential(request: Request, scheme: Scheme) -> str | None:
+def _read_credential(request: Request, scheme: SecurityScheme) -> str | None:
     """Return the request's credential for a scheme, or None if it is missing or malformed."""
     if scheme.kind == "mutualTLS":
         return ""
@@ -387,7 +387,7 @@ def _basic(value: str) -> str | None:
     return text if ":" in text and text.isprintable() else None
 
 
-def _values(request: Request, scheme: Scheme) -> list[str]:
+def _values(request: Request, scheme: SecurityScheme) -> list[str]:
     if scheme.place == "header":
         value = _single_header(request, scheme.field)
         return [] if value is None else [value]
@@ -419,18 +419,18 @@ def _single_header(request: Request, name: str) -> str | None:
     return lines[0] if len(lines) == 1 else None
 
 
-def _missing(scheme: Scheme) -> ErrorItem:
+def _missing(scheme: SecurityScheme) -> ErrorItem:
     return _error(scheme, "missing_credential", "A valid credential is required")
 
 
-def _error(scheme: Scheme, code: str, detail: str) -> ErrorItem:
+def _error(scheme: SecurityScheme, code: str, detail: str) -> ErrorItem:
     place: Place = "header"
     if scheme.place in ("query", "cookie"):
         place = "query" if scheme.place == "query" else "cookie"
     return ErrorItem(place, pointer([scheme.field or "Authorization"]), code, detail)
 
 
-def _challenge(scheme: Scheme) -> str:
+def _challenge(scheme: SecurityScheme) -> str:
     """Return the challenge of a scheme, which a 401 must have (RFC 9110, 15.5.2)."""
     if scheme.kind == "http":
         return 'Basic realm="api"' if scheme.scheme == "basic" else scheme.scheme.capitalize()

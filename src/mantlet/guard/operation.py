@@ -12,7 +12,7 @@ __all__ = [
     "Operation",
     "PendingOperation",
     "Requirement",
-    "Scheme",
+    "SecurityScheme",
 ]
 
 
@@ -51,7 +51,7 @@ class DeclaredResponse:
 
 
 @dataclass(frozen=True, slots=True)
-class Scheme:
+class SecurityScheme:
     """A security scheme: the place and form of its credential.
 
     Args:
@@ -70,7 +70,7 @@ class Scheme:
 
 
 #: Schemes that must all be satisfied, each with the required scopes.
-Requirement = tuple[tuple[Scheme, tuple[str, ...]], ...]
+Requirement = tuple[tuple[SecurityScheme, tuple[str, ...]], ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,7 +22,7 @@ from mantlet.guard.coverage import Coverage, checked_parts
 from mantlet.guard.errors import Place
 from mantlet.guard.limits import BodyLimits
 from mantlet.guard.models.schema import ModelSchema
-from mantlet.guard.operation import DeclaredBody, Operation, Requirement, Scheme
+from mantlet.guard.operation import DeclaredBody, Operation, Requirement, SecurityScheme
 from mantlet.guard.options import WEBSOCKET_METHOD, DocumentOptions, OperationSettings
 
 if TYPE_CHECKING:
@@ -354,11 +354,11 @@ def _place_of(call: Any) -> str:
     return getattr(place, "value", place) or ""
 
 
-def _scheme(call: Any) -> Scheme:
+def _scheme(call: Any) -> SecurityScheme:
     """Return the scheme of one of FastAPI's security classes."""
     model = call.model
     kind = model.type_
-    return Scheme(
+    return SecurityScheme(
         call.scheme_name,
         getattr(kind, "value", kind),
         place=_place_of(call),

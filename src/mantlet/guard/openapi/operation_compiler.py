@@ -25,7 +25,7 @@ from mantlet.guard.openapi.model import (
 )
 from mantlet.guard.openapi.responses import compile_responses
 from mantlet.guard.openapi.schema_registry import SchemaRegistry, as_style
-from mantlet.guard.operation import DeclaredBody, Operation, Requirement, Scheme
+from mantlet.guard.operation import DeclaredBody, Operation, Requirement, SecurityScheme
 from mantlet.guard.options import OperationSettings
 from mantlet.guard.parameters import TEXT, Coercer, Parameter, ParameterGroup
 from mantlet.guard.readers import BodyReader, MediaRangeReader, Schema, raw_body_reader
@@ -92,8 +92,8 @@ def _compile_requirement(
     return tuple((_compile_scheme(schemes[name]), scopes) for name, scopes in requirement)
 
 
-def _compile_scheme(described: SchemeDescription) -> Scheme:
-    return Scheme(
+def _compile_scheme(described: SchemeDescription) -> SecurityScheme:
+    return SecurityScheme(
         described.name,
         described.kind,
         described.place or "",
