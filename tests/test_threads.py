@@ -13,13 +13,21 @@ from time import sleep
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from joserfc import jwt
+from joserfc.jwk import OctKey
 from pydantic import BaseModel
 
 import mantlet
 from mantlet import (
+    Allow,
+    Authenticator,
+    Authorizer,
     Concurrency,
     Contract,
+    Cors,
+    CrossOrigin,
     ErrorEnvelope,
+    Jwt,
     OutputSanitizer,
     Policy,
     RateLimiter,
@@ -29,6 +37,7 @@ from mantlet import (
 )
 from mantlet.secrets import Secret, SecretLoader, SecretModel
 from mantlet.secrets.sources.source import SecretSource, select_values
+from tests.authentication.jwt.tokens import AUDIENCE, ISSUER, claims
 from tests.drive import Adapter, WsgiAdapter, both_adapters, hello
 
 if TYPE_CHECKING:
@@ -42,6 +51,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.slow
 
 THREADS = 8
+ALLOWED = "access-control-allow-origin"
 
 
 @pytest.fixture(autouse=True)
@@ -311,6 +321,53 @@ def test_no_response_has_anything_of_another_thread(adapter: Adapter) -> None:
     in_threads(work)
     expected = {str(number): 48 for number in range(THREADS)}
     assert Counter(numbered.began) == Counter(numbered.ended) == expected
+
+
+@both_adapters
+def test_no_request_has_the_identity_or_the_origin_of_another_thread(adapter: Adapter) -> None:
+    """Though tokens and origins are remembered."""
+    secret = "a-secret-of-a-test-with-32-bytes"
+    key, header = OctKey.import_key(secret), {"alg": "HS256", "typ": "JWT"}
+    tokens = [jwt.encode(header, claims(sub=str(number)), key) for number in range(THREADS)]
+
+    def handler(carrier: MutableMapping[str, Any]) -> Said:
+        number = int((carrier.get("path") or carrier["PATH_INFO"]).rpartition("/")[2])
+        mantlet.authorize(carrier, "read", number)
+        who = mantlet.state(carrier).identity
+        assert who is not None
+        return 200, [("content-type", "text/plain")], who.subject.encode()
+
+    app = adapter.wrap(
+        handler,
+        ErrorEnvelope(),
+        Cors(origins=["https://*.example.com"], headers=["Authorization"]),
+        Authenticator(
+            Jwt(issuer=ISSUER, audience=AUDIENCE, algorithms=["HS256"], secret=secret, typ="JWT")
+        ),
+        Authorizer(
+            rules=[
+                Allow(
+                    "GET /orders/{id}",
+                    check=lambda who, _, order: who is not None and who.subject == str(order),
+                )
+            ]
+        ),
+        CrossOrigin(),
+        RateLimiter("50/hour", key=keys.identity(), clock=lambda: 0),
+    )
+
+    def work(number: int) -> None:
+        origin = f"https://{number}.example.com"
+        headers = [("Origin", origin), ("Authorization", f"Bearer {tokens[number]}")]
+        for _ in range(25):
+            own = adapter.drive(app, path=f"/orders/{number}", headers=headers)
+            assert (own.status, own.body) == (200, str(number).encode())
+            other = adapter.drive(app, path=f"/orders/{(number + 1) % THREADS}", headers=headers)
+            assert other.status == 403
+            assert own.get(ALLOWED) == other.get(ALLOWED) == origin
+        assert adapter.drive(app, path=f"/orders/{number}", headers=headers).status == 429
+
+    in_threads(work)
 
 
 def test_a_lazy_policy_starts_once() -> None:
