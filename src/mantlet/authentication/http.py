@@ -12,14 +12,14 @@ import socket
 import ssl
 from collections.abc import Mapping, Sequence
 from contextlib import closing, suppress
-from functools import cache
+from functools import cache, partial
 from http.client import HTTPConnection, HTTPException, HTTPResponse
-from io import BufferedReader, RawIOBase
 from ipaddress import ip_address
 from time import monotonic
 from typing import Any, Final, NamedTuple
 from urllib.parse import SplitResult, urlsplit
 
+from mantlet._internal.limited_socket import LimitedSocket
 from mantlet.authentication.jwt.strict_json import NotStrictJson, parse_object
 
 __all__ = ["ProviderError", "ProviderResponse", "check_tls", "check_url", "parse_document", "send"]
@@ -291,7 +291,12 @@ class _Connection(HTTPConnection):
         except BaseException:
             sock.close()
             raise
-        limited: Any = _LimitedSocket(sock, self._deadline, self._max_size)
+        limited: Any = LimitedSocket(
+            sock,
+            partial(_remaining, self._deadline),
+            max_size=self._max_size,
+            too_large=partial(_too_large, self._max_size - _MAX_OVERHEAD),
+        )
         self.sock = limited  # all that http.client needs of a socket
 
     def _open(self) -> socket.socket:
@@ -309,47 +314,3 @@ class _Connection(HTTPConnection):
             else:
                 return sock
         raise failure
-
-
-class _LimitedSocket:
-    """The part of a socket that `http.client` uses."""
-
-    def __init__(self, sock: socket.socket, deadline: float, max_size: int) -> None:
-        self._sock = sock
-        self._deadline = deadline
-        self._max_size = max_size
-
-    def sendall(self, data: bytes) -> None:
-        self._sock.settimeout(_remaining(self._deadline))
-        self._sock.sendall(data)
-
-    def makefile(self, _mode: str) -> BufferedReader:
-        return BufferedReader(_LimitedStream(self._sock, self._deadline, self._max_size))
-
-    def close(self) -> None:
-        self._sock.close()
-
-
-class _LimitedStream(RawIOBase):
-    """The received bytes, with a deadline for all: each single byte may be in time."""
-
-    def __init__(self, sock: socket.socket, deadline: float, max_size: int) -> None:
-        self._sock = sock
-        self._raw = sock.makefile("rb", buffering=0)
-        self._deadline = deadline
-        self._remaining = self._max_size = max_size
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int | None:
-        self._sock.settimeout(_remaining(self._deadline))
-        count = self._raw.readinto(buffer)
-        self._remaining -= count or 0
-        if self._remaining < 0:
-            raise _too_large(self._max_size - _MAX_OVERHEAD)
-        return count
-
-    def close(self) -> None:
-        self._raw.close()
-        super().close()

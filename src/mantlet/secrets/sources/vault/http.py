@@ -4,12 +4,11 @@ It needs requests and urllib3, which hvac requires, so it is only imported by a 
 """
 
 import json
-import socket
 import ssl
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from http.client import HTTPResponse
-from io import BufferedReader, BytesIO, RawIOBase
+from io import BytesIO
 from time import monotonic
 from typing import Any, Final
 
@@ -20,6 +19,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import HTTPError
 
 from mantlet._internal.exception_chain import walk_chain
+from mantlet._internal.limited_socket import LimitedSocket
 from mantlet.secrets.sources.remote import (
     TIMED_OUT,
     SourceUnavailable,
@@ -206,41 +206,10 @@ class _LimitedResponse(HTTPResponse):
     """The standard library's response, which reads from one stream only."""
 
     def __init__(self, sock: Any, *args: Any, deadline: float, **kwargs: Any) -> None:
-        limited: Any = _LimitedSocket(sock, deadline)  # all that a response needs of a socket
+        limited: Any = LimitedSocket(
+            sock,
+            partial(remaining_seconds, deadline),
+            max_size=_MAX_BODY + _MAX_OVERHEAD,
+            too_large=partial(SourceError, _TOO_LARGE),
+        )
         super().__init__(limited, *args, **kwargs)
-
-
-class _LimitedSocket:
-    """The part of a socket that a response uses."""
-
-    def __init__(self, sock: socket.socket, deadline: float) -> None:
-        self._sock = sock
-        self._deadline = deadline
-
-    def makefile(self, _mode: str) -> BufferedReader:
-        return BufferedReader(_LimitedStream(self._sock, self._deadline))
-
-
-class _LimitedStream(RawIOBase):
-    """The received bytes, with a deadline for all: each single byte may be in time."""
-
-    def __init__(self, sock: socket.socket, deadline: float) -> None:
-        self._sock = sock
-        self._raw = sock.makefile("rb", buffering=0)
-        self._deadline = deadline
-        self._remaining = _MAX_BODY + _MAX_OVERHEAD
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int | None:
-        self._sock.settimeout(remaining_seconds(self._deadline))
-        count = self._raw.readinto(buffer)
-        self._remaining -= count or 0
-        if self._remaining < 0:
-            raise SourceError(_TOO_LARGE)
-        return count
-
-    def close(self) -> None:
-        self._raw.close()
-        super().close()
