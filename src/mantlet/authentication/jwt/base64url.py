@@ -1,13 +1,19 @@
-"""Decode Base64url as JOSE uses it (RFC 7515, 2): one text for each value, and no other."""
+"""Base64url as JOSE uses it (RFC 7515, 2): one text for each value, and no other."""
 
+from base64 import urlsafe_b64encode
 from binascii import Error, a2b_base64, b2a_base64
 from typing import Final
 
-__all__ = ["decode_base64url"]
+__all__ = ["decode_base64url", "encode_base64url"]
 
 # The characters of other alphabets, and padding, become one that no Base64 has.
 _TO_BASE64: Final = bytes.maketrans(b"-_+/=", b"+/!!!")
 _PADDING: Final = (b"", b"", b"==", b"=")
+
+
+def encode_base64url(value: bytes) -> str:
+    """Return a value in Base64url, without padding."""
+    return urlsafe_b64encode(value).rstrip(b"=").decode()
 
 
 def decode_base64url(text: bytes) -> bytes:

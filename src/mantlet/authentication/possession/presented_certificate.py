@@ -4,7 +4,7 @@ A proxy has made the TLS handshake: it has verified the chain, and that the clie
 """
 
 import re
-from base64 import b64decode, urlsafe_b64encode
+from base64 import b64decode
 from binascii import Error as Base64Error
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,6 +14,7 @@ from urllib.parse import unquote_to_bytes
 
 from mantlet._internal.extras import import_extra
 from mantlet.authentication.errors import InvalidCredential
+from mantlet.authentication.jwt.base64url import encode_base64url
 
 if TYPE_CHECKING:
     from cryptography.x509 import Certificate
@@ -151,7 +152,7 @@ def _from_xfcc(value: str) -> PresentedCertificate:
     if not re.fullmatch("[0-9A-Fa-f]{64}", digest):
         raise InvalidCredential("the proxy passes on neither a certificate nor its hash")
     return PresentedCertificate(
-        thumbprint=_base64url(bytes.fromhex(digest)),
+        thumbprint=encode_base64url(bytes.fromhex(digest)),
         distinguished_name=element.get("subject", [""])[0],
         uris=tuple(one for one in element.get("uri", ()) if one),
         dns_names=tuple(one for one in element.get("dns", ()) if one),
@@ -170,7 +171,7 @@ def _from_der(der: bytes) -> PresentedCertificate:
         except x509.ExtensionNotFound:
             uris, dns_names = [], []
         return PresentedCertificate(
-            thumbprint=_base64url(sha256(der).digest()),
+            thumbprint=encode_base64url(sha256(der).digest()),
             distinguished_name=certificate.subject.rfc4514_string(),
             uris=tuple(uris),
             dns_names=tuple(dns_names),
@@ -185,7 +186,3 @@ def _from_der(der: bytes) -> PresentedCertificate:
         x509.UnsupportedGeneralNameType,
     ):
         raise InvalidCredential(_MALFORMED) from None
-
-
-def _base64url(digest: bytes) -> str:
-    return urlsafe_b64encode(digest).rstrip(b"=").decode()

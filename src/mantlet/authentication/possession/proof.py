@@ -1,6 +1,5 @@
 """`Proof`: a DPoP proof, read and verified but for what is known of the request (RFC 9449, 4.2)."""
 
-from base64 import urlsafe_b64encode
 from collections.abc import Collection
 from dataclasses import dataclass
 from functools import lru_cache
@@ -10,6 +9,7 @@ from math import isfinite
 from typing import Any, Final
 
 from mantlet.authentication.errors import InvalidCredential
+from mantlet.authentication.jwt.base64url import encode_base64url
 from mantlet.authentication.jwt.compact import (
     CompactJws,
     check_header,
@@ -118,8 +118,8 @@ def _parse_key(text: str) -> tuple[VerificationKey, str]:
 
 
 def base64url_digest(data: bytes) -> str:
-    """Return a SHA-256 digest in Base64url without padding."""
-    return urlsafe_b64encode(sha256(data).digest())[:43].decode()
+    """Return a SHA-256 digest in Base64url."""
+    return encode_base64url(sha256(data).digest())
 
 
 # Any: values of JSON.
