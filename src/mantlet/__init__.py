@@ -8,6 +8,7 @@ TYPE_CHECKING = False  # as type checkers know it, without the import of typing
 if TYPE_CHECKING:
     from mantlet import (
         asgi,
+        authentication,
         authorization,
         core,
         errors,
@@ -141,6 +142,7 @@ __all__ = [
     "StoreError",
     "StoreOutage",
     "asgi",
+    "authentication",
     "authorization",
     "authorize",
     "check_mode",
@@ -217,7 +219,17 @@ _ORIGINS = {
 _MODULES = {"html": "mantlet.http.html", "keys": "mantlet.ratelimit.keys"} | {
     name: f"mantlet.{name}"
     for name in (
-        *("asgi", "authorization", "core", "errors", "exceptions", "guard", "health", "http"),
+        *(
+            "asgi",
+            "authentication",
+            "authorization",
+            "core",
+            "errors",
+            "exceptions",
+            "guard",
+            "health",
+            "http",
+        ),
         *("origins", "ratelimit", "redact", "sanitize", "secrets", "testing", "wsgi"),
     )
 }

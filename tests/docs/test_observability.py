@@ -70,6 +70,25 @@ shipped, lost = exporter.get_finished_spans()
 assert (shipped.status.status_code.name, len(shipped.events)) == ("UNSET", 0)
 assert lost.status.status_code.name == "ERROR"
 """,
+    "def note_user": """
+from hashlib import sha256
+
+from mantlet import ApiKeys, Authenticator
+from tests.drive import drive_wsgi
+
+users = []
+
+def shop(environ, start_response):
+    note_user(environ)
+    users.append(sentry_sdk.get_isolation_scope()._user)
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [b""]
+
+keys = ApiKeys({sha256(b"a-key-of-a-test").hexdigest(): "billing"})
+app = mantlet.wrap(shop, Authenticator(keys))
+assert drive_wsgi(app, headers=[("X-API-Key", "a-key-of-a-test")]).status == 200
+assert users == [{"id": "billing"}]
+""",
     "starlette_exporter": """
 assert ask("/orders/shipped") == 409
 assert ask("/orders/lost") == 500
