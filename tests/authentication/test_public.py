@@ -108,6 +108,30 @@ def test_a_path_without_the_root_path_opens_no_other_view_of_quart(
 
 
 @both_adapters
+@pytest.mark.parametrize(
+    ("sent", "path", "is_public"),
+    [
+        ("/static/a%20b.css", "/static/a b.css", True),
+        ("/static/a%40b.css", "/static/a@b.css", True),
+        ("/static/%C3%A4.css", "/static/ä.css", True),
+        ("/static/%61.css", "/static/a.css", False),  # apps that route by the path as sent
+        ("/static/a%2Fb", "/static/a/b", False),
+        ("/static/%2e/b", "/static/./b", False),
+    ],
+)
+def test_escapes_open_a_route_only_where_a_path_needs_them(
+    adapter: Adapter, sent: str, path: str, is_public: bool
+) -> None:
+    app = adapter.wrap(whoami, Authenticator(ApiKeys(KEYS), public=["GET /static/*"]))
+    raw: dict[str, Any] = (
+        {"scope": {"raw_path": sent.encode()}}
+        if adapter.name == "asgi"
+        else {"environ": {"RAW_URI": sent}}
+    )
+    assert adapter.drive(app, path=path, **raw).status == (200 if is_public else 401)
+
+
+@both_adapters
 @pytest.mark.parametrize("name", ["X-HTTP-Method-Override", "X-Method-Override", "X-HTTP-Method"])
 def test_a_header_that_replaces_the_method_opens_nothing(adapter: Adapter, name: str) -> None:
     app = adapter.wrap(

@@ -43,9 +43,9 @@ from mantlet.authentication.errors import InvalidCredential
 from mantlet.authentication.possession.binding import check_binding
 from mantlet.authentication.possession.client_certificate import ClientCertificate
 from mantlet.authentication.possession.dpop import Dpop
-from mantlet.authentication.public_routes import PublicRoutes
 from mantlet.authentication.scheme import Scheme
 from mantlet.core.error_log import logged_method
+from mantlet.core.exact_routes import ExactRoutes
 from mantlet.core.identity import Identity
 from mantlet.core.modes import ModeOption, check_mode
 from mantlet.core.policy import Close, HealthState, Policy
@@ -121,7 +121,7 @@ class Authenticator(Policy):
         certificates = [one for one in schemes if isinstance(one, ClientCertificate)]
         self._certificate = certificates[0] if certificates else None
         self.trusted_headers = frozenset().union(*(one.trusted_headers for one in schemes))
-        self._public = PublicRoutes(public)
+        self._public = ExactRoutes("public", public)
         self._user = None if user is None else check_callback("user", user)
         self._finder = finder = CredentialFinder(schemes, takes_dpop=dpop is not None)
         self.request_headers = finder.names
@@ -176,7 +176,7 @@ class Authenticator(Policy):
 
     def _decide(self, request: Request, error: CredentialError | None) -> Reply | None:
         """Decide about a request without a valid credential: public routes take it as anonymous."""
-        if not self._public.includes(request):
+        if not self._public.include(request):
             return self._problem(request, error).reply(request)
         if error is not None:
             self._report(request, "took for anonymous", error.reason)
@@ -317,7 +317,7 @@ class Authenticator(Policy):
 
     def needs_startup(self, request: Request) -> bool:
         """Return whether the request is not on a public route."""
-        return not self._public.includes(request)
+        return not self._public.include(request)
 
     async def shutdown(self) -> None:
         """Stop every scheme."""

@@ -15,6 +15,7 @@ sent, browsers from before 2020.
 from collections.abc import Iterable, Mapping
 from typing import Final
 
+from mantlet.core.exact_routes import ExactRoutes
 from mantlet.core.modes import ModeOption, check_mode
 from mantlet.core.policy import Policy
 from mantlet.core.preflight import METHOD_OVERRIDES
@@ -22,7 +23,6 @@ from mantlet.core.problem import FixedProblem
 from mantlet.core.request import Request
 from mantlet.core.response import Reply
 from mantlet.http.headers import HeaderNames
-from mantlet.origins.exemptions import Exemptions
 from mantlet.origins.matching import AnyOf, OriginMatcher
 from mantlet.origins.origin import DEFAULT_PORTS, parse_origin
 
@@ -101,7 +101,7 @@ class CrossOrigin(Policy):
                 f'without_credentials must be "pass" or "refuse", not {without_credentials!r}'
             )
         self._trusted = OriginMatcher("trusted", trusted, may_be_empty=True)
-        self._exempt = Exemptions("exempt", exempt)
+        self._exempt = ExactRoutes("exempt", exempt)
         self._needs_credentials = without_credentials == "pass"
 
     def on_request(self, request: Request) -> Reply | None:
@@ -132,7 +132,7 @@ class CrossOrigin(Policy):
             and not _has_ambient_credentials(request, found)
         ):
             return None
-        return None if self._exempt.covers(request) else _REFUSED.reply(request)
+        return None if self._exempt.include(request) else _REFUSED.reply(request)
 
 
 def _is_same_host(origin: str, host: str) -> bool:

@@ -17,6 +17,7 @@ from typing import Final
 from urllib.parse import quote
 
 from mantlet.core.client_scheme import ClientScheme
+from mantlet.core.exact_routes import ExactRoutes
 from mantlet.core.modes import ModeOption, check_mode
 from mantlet.core.policy import Policy
 from mantlet.core.problem import FixedProblem
@@ -24,7 +25,6 @@ from mantlet.core.request import Request
 from mantlet.core.response import Reply
 from mantlet.http.headers import HeaderNames
 from mantlet.http.trusted_proxies import TrustedNetworks, forwarded_parameters
-from mantlet.origins.exemptions import Exemptions
 from mantlet.origins.matching import check_wildcard, list_of
 from mantlet.origins.origin import parse_host, split_port
 
@@ -124,8 +124,8 @@ class Hosts(Policy):
         #: Values of ``Host`` that need no closer look.
         self._usual = frozenset(map(_spell, exact))
         self._https = https
-        self._allow_http = Exemptions("allow_http", allow_http)
-        if self._allow_http.any and not https:
+        self._allow_http = ExactRoutes("allow_http", allow_http)
+        if self._allow_http and not https:
             raise ValueError("allow_http has no effect without https=True")
         self._networks = TrustedNetworks(trusted_proxies)
         self._client_scheme = ClientScheme(self._networks.texts)
@@ -214,7 +214,7 @@ class Hosts(Policy):
 
     def _answer_http(self, request: Request, host: str) -> Reply | None:
         """Redirect a request over http to https, or refuse it."""
-        if self._allow_http.covers(request):
+        if self._allow_http.include(request):
             return None
         if (
             request.protocol != "http"
