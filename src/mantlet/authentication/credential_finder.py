@@ -23,14 +23,16 @@ class CredentialSource:
     Attributes:
         name: the auth-scheme of its challenge.
         place: see `Authentication.source()`.
-        schemes: the first that accepts a credential verifies it.
+        earlier: the schemes of which the first that accepts a credential verifies it.
+        last: the one that verifies it if none does, and refuses by itself what it does not accept.
         is_private: whether caches don't know that it holds a credential.
         is_ambient: whether the browser or the connection adds the credential; see `Scheme`.
     """
 
     name: str
     place: str
-    schemes: tuple[Scheme, ...]
+    earlier: tuple[Scheme, ...]
+    last: Scheme
     is_private: bool
     is_ambient: bool = False
 
@@ -145,7 +147,8 @@ def _authorization_sources(
     sources: dict[str, CredentialSource] = {}
     for name, readers in by_name.items():
         place = (BEARER if name == DPOP else name).lower()
-        source = CredentialSource(name, place, tuple(readers), is_private=False)
+        *earlier, last = readers
+        source = CredentialSource(name, place, tuple(earlier), last, is_private=False)
         sources[name] = sources[name.lower()] = source
     return sources
 
@@ -154,4 +157,4 @@ def _own_source(scheme: Scheme) -> CredentialSource:
     """Return the source of a scheme that does not read ``Authorization``."""
     name = scheme.challenge.partition(" ")[0]
     place = "mutual tls" if scheme.name == "client_certificate" else scheme.source.lower()
-    return CredentialSource(name, place, (scheme,), True, scheme.is_ambient)
+    return CredentialSource(name, place, (), scheme, True, scheme.is_ambient)

@@ -130,6 +130,8 @@ class Authenticator(Policy):
         if not isinstance(close_expired, bool):
             raise TypeError(f"close_expired must be True or False, not {close_expired!r}")
         self._close_expired = close_expired
+        #: Whether there is more to do with an identity than to tell who it is.
+        self._remembers = close_expired or finder.has_private
         self._challenges = Challenges(_challenges(schemes, dpop), realm)
         self._throttle = LogThrottle(_log)
         self.disabled_hooks = _disabled_hooks(
@@ -166,7 +168,7 @@ class Authenticator(Policy):
         state = request.state
         state.identity = identity
         state._authentication = self
-        if identity is None:
+        if identity is None or not self._remembers:
             return
         if state._credential.is_private:
             # For `on_response`: an inner policy of this kind may find another identity, or none.
@@ -194,9 +196,10 @@ class Authenticator(Policy):
             return None
         source, credential = found
         request.state._credential = source
-        last = source.schemes[-1]  # it refuses by itself what it does not accept
-        for scheme in source.schemes:
-            if scheme is last or scheme.accepts(credential):
+        scheme = source.last
+        for earlier in source.earlier:
+            if earlier.accepts(credential):
+                scheme = earlier
                 break
         identity = scheme.verify(request, credential)
         if not isinstance(identity, Identity):
