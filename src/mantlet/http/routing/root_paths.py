@@ -134,8 +134,13 @@ def _below_mounts(path: str, root: str, apps: RootPaths) -> Iterator[str]:
             mount = "/".join(first.split("/", inner.segments + 1)[: inner.segments + 1])
             yield f"{mount}/{path.removeprefix(inner.root_path)}"
     for prefix in apps.prefixes:
-        if path.startswith(prefix) and path[len(prefix) : len(prefix) + 1] not in ("", "/"):
+        if not path.startswith(prefix):
+            continue
+        if path[len(prefix) : len(prefix) + 1] not in ("", "/"):
             yield f"{prefix}/{path.removeprefix(prefix)}"
+        elif root and not path.startswith(f"{root.rstrip('/')}{prefix}"):
+            # The mount adds itself to the root path, which the path then does not begin with.
+            yield f"{prefix}{path}"
 
 
 def _rooted(path: str) -> str:
