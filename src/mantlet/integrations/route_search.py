@@ -32,7 +32,7 @@ _CONVERTERS: Final = {
     "slug": "[-a-zA-Z0-9_]+",
 }
 #: Classes in an expression without a slash, and escaped characters; and what else may match one.
-_WITHOUT_SLASH: Final = re.compile(r"\[\^[^\]]*/[^\]]*\]|\[[^\]^][^\]/]*\]|\\[^DWS]")
+_WITHOUT_SLASH: Final = re.compile(r"\[\^[^\[\]/]*+/[^\[\]]*+\]|\[[^\[\]^/][^\[\]/]*+\]|\\[^DWS]")
 _WITH_SLASH: Final = re.compile(r"[/.\[]|\\[DWS]")
 # Any: converters of frameworks.
 _NO_CONVERTERS: Final[Mapping[str, Any]] = {}
