@@ -25,12 +25,12 @@ from typing import Final, Literal, NamedTuple
 
 from mantlet._internal.coroutines import start_eagerly
 from mantlet._internal.log_throttle import LogThrottle
+from mantlet.authorization.access_rules import AccessRules, MatchedRules
 from mantlet.authorization.documents import DocumentOption, document_rules
 from mantlet.authorization.engine import Engine
 from mantlet.authorization.hidden import restore_path, unroutable_path
 from mantlet.authorization.redirects import is_slash_redirect
 from mantlet.authorization.route_coverage import routes_without_rules
-from mantlet.authorization.rule_table import MatchedRules, RuleTable
 from mantlet.authorization.rules import AccessRule, Allow, Missing
 from mantlet.core.error_log import logged_method
 from mantlet.core.identity import Identity
@@ -150,7 +150,7 @@ class Authorizer(Policy):
         if openapi is not None:
             tables.append(document_rules(openapi))
         self._throttle = LogThrottle(_log)
-        self._table = RuleTable(tables, engine, self._throttle)
+        self._table = AccessRules(tables, engine, self._throttle)
         self._recent = self._table.recent
         if not self._table.rules:
             raise ValueError('an Authorizer needs rules such as Allow("GET /orders"), or openapi')

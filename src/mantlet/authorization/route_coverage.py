@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from mantlet.authorization.rule_table import RuleTable
+from mantlet.authorization.access_rules import AccessRules
 from mantlet.core.listed_routes import ListedRoute
 from mantlet.http.routing import parse_pattern
 
@@ -13,7 +13,7 @@ __all__ = ["routes_without_rules"]
 _USUAL_METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 
-def routes_without_rules(routes: Sequence[ListedRoute], table: RuleTable) -> Iterator[str]:
+def routes_without_rules(routes: Sequence[ListedRoute], table: AccessRules) -> Iterator[str]:
     """Iterate over the routes that no rule matches, without the methods that have one."""
     for route in routes:
         methods, path = parse_pattern(route.pattern)[1:]

@@ -1,4 +1,4 @@
-"""`RuleTable`: the rules of a request, whichever way the app may read its method and path."""
+"""`AccessRules`: the rules of a request, whichever way the app may read its method and path."""
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -12,7 +12,7 @@ from mantlet.authorization.rules import AccessRule, HiddenPath
 from mantlet.core.listed_routes import ListedRoute
 from mantlet.http.routing import Routes, parse_pattern
 
-__all__ = ["MatchedRules", "RuleTable"]
+__all__ = ["AccessRules", "MatchedRules"]
 
 #: Requests whose rules are remembered, and the most characters of their methods and paths.
 _MAX_CACHED: Final = 1024
@@ -70,7 +70,7 @@ class _OrderedRoute(NamedTuple):
     may_pass: bool
 
 
-class RuleTable:
+class AccessRules:
     """Finds the rules of a request.
 
     The rules of an app's own, and those of a document, are tables of their own: of each, the most
