@@ -59,7 +59,8 @@ class TestAuthentication(Policy):
 
     def source(self, request: Request) -> str:
         """Return where credentials are."""
-        return "bearer"
+        identity = self._identity(request)
+        return "x-api-key" if identity is not None and identity.scheme == "api_key" else "bearer"
 
     def unauthorized(self) -> Problem:
         """Return a 401 with two challenges."""

@@ -10,7 +10,7 @@ from urllib.parse import quote
 import pytest
 
 import mantlet
-from mantlet import Allow, Authorizer, Identity
+from mantlet import Allow, Authorizer, Identity, Policy, Request
 from mantlet.core.order import insert_in_order
 from tests.authorization.identities import TestAuthentication, user
 from tests.drive import Adapter, both_adapters, hello
@@ -417,11 +417,16 @@ def test_a_malformed_pattern_is_an_error() -> None:
         ({"a": "x"}, {}, False),
     ],
 )
+@both_adapters
 def test_claims_are_compared_by_type_and_value(
-    claims: dict[str, Any], has: dict[str, Any], allowed: bool
+    adapter: Adapter, claims: dict[str, Any], has: dict[str, Any], allowed: bool
 ) -> None:
-    identity = Identity("me", "jwt", claims=has)
-    assert (Allow("GET /a", claims=claims).missing(identity) is None) is allowed
+    class Known(Policy):
+        def on_request(self, request: Request) -> None:
+            request.state.identity = Identity("me", "jwt", claims=has)
+
+    app = adapter.wrap(hello, Known(), Authorizer(rules=[Allow("GET /a", claims=claims)]))
+    assert adapter.drive(app, path="/a").status == (200 if allowed else 403)
 
 
 def test_the_table_says_who_may_do_what() -> None:

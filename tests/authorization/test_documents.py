@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mantlet import Allow, Authorizer, DocumentError
+from mantlet import (
+    Allow,
+    ApiKeys,
+    Authenticator,
+    Authorizer,
+    DocumentError,
+    Identity,
+    Policy,
+    Request,
+)
 from tests.authorization.identities import TestAuthentication, user
 from tests.drive import Adapter, both_adapters, hello
 
@@ -38,6 +47,8 @@ def document(**paths: Any) -> dict[str, Any]:
                     },
                 },
                 "key": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+                "admin": {"type": "apiKey", "in": "header", "name": "X-Admin-Key"},
+                "cookie": {"type": "apiKey", "in": "cookie", "name": "key"},
                 "certificate": {"type": "mutualTLS"},
                 "own": {"type": "http", "scheme": "hoba"},
             }
@@ -53,6 +64,9 @@ DOCUMENT = document(
     public=[],
     optional=[{}, {"oauth": ["orders:write"]}],
     key=[{"key": []}],
+    admin=[{"admin": []}],
+    keys=[{"admin": []}, {"key": []}],
+    cookie=[{"cookie": []}],
     impossible=[{"oauth": [], "key": []}],
     certificate=[{"certificate": []}],
     silent=None,
@@ -79,6 +93,9 @@ DOCUMENT = document(
         ("/optional", "reader", 200),
         ("/key", "key", 200),
         ("/key", "writer", 403),
+        ("/admin", "key", 403),  # its key is in another header
+        ("/keys", "key", 200),
+        ("/cookie", "key", 403),
         ("/impossible", "writer", 403),
         ("/certificate", "key", 403),
         ("/silent", "writer", 403),
@@ -186,3 +203,14 @@ def test_a_faulty_security_is_an_error(security: Any) -> None:
 def test_another_source_is_a_type_error() -> None:
     with pytest.raises(TypeError):
         Authorizer(openapi=3)  # type: ignore[arg-type]
+
+
+@both_adapters
+def test_an_identity_of_another_policy_has_no_key_in_a_header(adapter: Adapter) -> None:
+    class Known(Policy):
+        def on_request(self, request: Request) -> None:
+            request.state.identity = Identity("me", "api_key")
+
+    authenticator = Authenticator(ApiKeys({}), public=["GET /key"])
+    app = adapter.wrap(hello, authenticator, Known(), Authorizer(openapi=DOCUMENT))
+    assert adapter.drive(app, path="/key").status == 403

@@ -273,8 +273,8 @@ class Authenticator(Policy):
 
     def source(self, request: Request) -> str:
         """Return where the credential of an identified request was; see `Authentication`."""
-        place: str = request.state._credential.place
-        return place
+        credential = request.state._credential
+        return "" if credential is None else credential.place
 
     def unauthorized(self) -> Problem:
         """Return the response to a request without a credential; see `Authentication`."""

@@ -17,6 +17,7 @@ from urllib.parse import unquote
 
 from mantlet.authorization.rules import AccessRule, Missing
 from mantlet.core.identity import Identity
+from mantlet.core.request import Request
 from mantlet.http.routing import METHODS
 
 if TYPE_CHECKING:
@@ -30,8 +31,9 @@ DocumentOption = str | os.PathLike[str] | Mapping[str, Any]
 _log: Final = logging.getLogger("mantlet.authorization")
 _PARAMETER: Final = re.compile(r"\{([^{}]*)\}")
 _PARAMETER_NAME: Final = re.compile(r"\{[^{}:]*")
-#: For each alternative, the kinds of credentials that it takes, and the scopes.
-_Alternatives = tuple[tuple[frozenset[str], frozenset[str]], ...]
+#: For each alternative, the kinds of credentials that it takes; the scopes; and for an API key
+#: where it has to be, as `Authentication.source()` names it, else "".
+_Alternatives = tuple[tuple[frozenset[str], frozenset[str], str], ...]
 #: The kinds of identities that a kind of security scheme stands for (`Identity.scheme`).
 _TOKENS: Final = frozenset({"jwt", "introspection"})
 _KINDS: Final[Mapping[str, frozenset[str]]] = {
@@ -51,7 +53,8 @@ class DocumentRule(AccessRule):
 
     Args:
         pattern: its route pattern.
-        alternatives: for each alternative, the kinds of credentials that it takes, and the scopes.
+        alternatives: for each alternative, the kinds of credentials that it takes, the scopes, and
+            where an API key has to be; None if anyone may pass.
     """
 
     source = "openapi"
@@ -61,11 +64,17 @@ class DocumentRule(AccessRule):
         self.public = alternatives is None
         self._alternatives = alternatives or ()
 
-    def missing(self, identity: Identity) -> Missing | None:
+    def missing(self, identity: Identity, request: Request) -> Missing | None:
         """Return what an identity lacks, None if it may pass."""
         if self.public:
             return None
-        own = [scopes for kinds, scopes in self._alternatives if identity.scheme in kinds]
+        authentication = request.state._authentication
+        own = [
+            scopes
+            for kinds, scopes, place in self._alternatives
+            if identity.scheme in kinds
+            and (not place or authentication is None or authentication.source(request) == place)
+        ]
         if any(scopes <= identity.scopes for scopes in own):
             return None
         if not own:
@@ -79,9 +88,10 @@ class DocumentRule(AccessRule):
         if self.public:
             return "anyone"
         alternatives = []
-        for kinds, scopes in self._alternatives:
+        for kinds, scopes, place in self._alternatives:
             scope = f" with scope {' and '.join(sorted(scopes))}" if scopes else ""
-            alternatives.append(f"{'/'.join(sorted(kinds))}{scope}")
+            where = f" in {place}" if place else ""
+            alternatives.append(f"{'/'.join(sorted(kinds))}{where}{scope}")
         return " or ".join(alternatives) or "nobody"
 
 
@@ -125,10 +135,10 @@ def _both(first: _Alternatives | None, second: _Alternatives | None) -> _Alterna
     if first is None or second is None:
         return second if first is None else first
     return tuple(
-        (kinds & others, scopes | more)
-        for kinds, scopes in first
-        for others, more in second
-        if kinds & others
+        (kinds & others, scopes | more, place or other_place)
+        for kinds, scopes, place in first
+        for others, more, other_place in second
+        if kinds & others and len({place, other_place} - {""}) < 2
     )
 
 
@@ -140,8 +150,9 @@ def _alternatives(operation: "SecuredOperation") -> _Alternatives | None:
             return None
         kinds = frozenset.intersection(*(_kinds(scheme) for scheme, _ in requirement))
         scopes = frozenset(scope for _, scopes in requirement for scope in scopes)
-        if kinds:
-            found.append((kinds, scopes))
+        places = {_place(scheme) for scheme, _ in requirement} - {""}
+        if kinds and len(places) < 2:
+            found.append((kinds, scopes, "".join(places)))
         else:
             _log.warning(
                 "%s: nobody can satisfy an alternative of several schemes, %s, since a request "
@@ -160,6 +171,14 @@ def _kinds(scheme: "SchemeDescription") -> frozenset[str]:
     elif kind == "apiKey" and scheme.place == "cookie":
         kind = "cookie"
     return _KINDS.get(kind, frozenset()) | {scheme.name}
+
+
+def _place(scheme: "SchemeDescription") -> str:
+    """Return where an API key has to be; "" for another credential."""
+    if scheme.kind != "apiKey" or scheme.parameter is None:
+        return ""
+    name = scheme.parameter.lower()
+    return f"cookie {name}" if scheme.place == "cookie" else name
 
 
 def _pattern_path(template: str) -> str:

@@ -182,7 +182,7 @@ class Authorizer(Policy):
             if identity is None:
                 if not rule.public:
                     return start_eagerly(self._identify(request, matched))
-            elif (missing := rule.missing(identity)) is not None:
+            elif (missing := rule.missing(identity, request)) is not None:
                 return self._refuse(request, matched, rule, identity, missing)
         if matched is self._table.too_many:
             return self._refuse_unmatched(request, matched)
@@ -223,7 +223,7 @@ class Authorizer(Policy):
                     reason = "no policy authenticates: put an Authenticator outside the Authorizer"
                     return self._forbid(request, rule.pattern, reason)
                 raise authentication.unauthorized()
-            if (missing := rule.missing(identity)) is not None:
+            if (missing := rule.missing(identity, request)) is not None:
                 return self._refuse(request, matched, rule, identity, missing)
         if identity is not None:
             request.state.identity = identity
@@ -264,7 +264,7 @@ class Authorizer(Policy):
         other = self._table.find(request.method, (path,))
         if any(
             one.is_object
-            or (not one.public if identity is None else one.missing(identity) is not None)
+            or (not one.public if identity is None else one.missing(identity, request) is not None)
             for one in other.rules
         ):
             return _NOT_FOUND.reply(request)  # the app has a route for every path

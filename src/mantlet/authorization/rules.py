@@ -6,6 +6,7 @@ from typing import Any, Final, Literal, NamedTuple
 
 from mantlet._internal.options import KnowsOptions
 from mantlet.core.identity import Identity
+from mantlet.core.request import Request
 from mantlet.http.routing import parse_pattern
 
 __all__ = ["AccessRule", "Allow", "Check", "HiddenPath", "Missing"]
@@ -53,8 +54,13 @@ class AccessRule:
     acr: tuple[str, ...] = ()
     source: str = "rules"
 
-    def missing(self, identity: Identity) -> Missing | None:
-        """Return what an identity lacks, None if it may pass."""
+    def missing(self, identity: Identity, request: Request) -> Missing | None:
+        """Return what an identity lacks, None if it may pass.
+
+        Args:
+            identity: who is asking.
+            request: the request that it makes.
+        """
         raise NotImplementedError
 
     def needs(self) -> str:
@@ -125,7 +131,7 @@ class Allow(AccessRule, KnowsOptions):
                 f"role, acr and claims"
             )
 
-    def missing(self, identity: Identity) -> Missing | None:
+    def missing(self, identity: Identity, request: Request) -> Missing | None:
         """Return what an identity lacks, None if it may pass."""
         if not self._scopes <= identity.scopes:
             return Missing("scope", self._scope_names)
@@ -170,9 +176,9 @@ class HiddenPath(AccessRule):
         self.public = rule.public
         self._rule = rule
 
-    def missing(self, identity: Identity) -> Missing | None:
+    def missing(self, identity: Identity, request: Request) -> Missing | None:
         """Return what an identity lacks, None if it may know of the path."""
-        return self._rule.missing(identity)
+        return self._rule.missing(identity, request)
 
 
 def _texts(option: str, value: object) -> list[str]:

@@ -62,7 +62,7 @@ class Authentication(Protocol):
         ...
 
     def source(self, request: "Request") -> str:
-        """Return where the credential of an identified request was.
+        """Return where the credential of an identified request was; "" if there was none.
 
         That is the auth-scheme of ``Authorization``, such as ``"bearer"`` (also for DPoP); the name
         of the header; ``"cookie "`` and the name of the cookie; or ``"mutual tls"``. All in lower
