@@ -164,8 +164,8 @@ def test_a_refusal_is_logged_without_anything_of_the_client(
     records = [one for one in caplog.records if one.name == "mantlet.authorization"]
     assert [one.levelno for one in records] == [logging.WARNING] * 2
     messages = [one.getMessage() for one in records]
-    assert messages[0].startswith("Refused GET for GET /orders/{id}: a role is missing")
-    assert messages[1].startswith("Refused DELETE for no rule: no rule matches")
+    assert messages[0].startswith("Authorizer refused GET for GET /orders/{id}: a role is missing")
+    assert messages[1].startswith("Authorizer refused DELETE for no rule: no rule matches")
     assert "secret" not in caplog.text.lower()
     assert "reader" not in caplog.text
 

@@ -76,7 +76,7 @@ class RouteAuthorization:
         if suppressed is not None:
             _log.warning(
                 "%s an object of %s: the engine or the check does not allow it (request %s)%s",
-                "Would have refused" if self._reports else "Refused",
+                "Authorizer would have refused" if self._reports else "Authorizer refused",
                 self._name,
                 state._request_id or "-",
                 f" (and {suppressed} more like it)" if suppressed else "",

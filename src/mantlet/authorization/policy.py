@@ -322,30 +322,36 @@ class Authorizer(Policy):
 
     def _log_refusal(self, request: Request, route: str, reason: str) -> None:
         """Log a refusal, throttled; without anything that the client has sent."""
-        self._log(logging.WARNING, request, route, "Refused %s for %s: %s (request %s)%s", reason)
+        self._log(logging.WARNING, request, route, "refused", reason)
 
     def _log_unasked(self, request: Request, route: str) -> None:
-        message = "Stopped the response to %s for %s: %s (request %s)%s"
         reason = (
             'the view has not called mantlet.authorize(), though the rule has check="object" '
             "(OWASP API1:2023, broken object level authorization)"
         )
-        self._log(logging.ERROR, request, route, message, reason)
+        self._log(logging.ERROR, request, route, "stopped the response to", reason)
 
-    def _log(self, level: int, request: Request, route: str, message: str, reason: str) -> None:
+    def _log(self, level: int, request: Request, route: str, action: str, reason: str) -> None:
         suppressed = self._throttle.suppressed(f"{route} {reason}")
         if suppressed is None:
             return
         method, request_id = logged_method(request), request.state._request_id or "-"
         _log.log(
             level,
-            message,
+            "Authorizer %s%s %s for %s: %s (request %s)%s",
+            "would have " if isinstance(request, RequestView) else "",
+            action,
             method,
             route,
             reason,
             request_id,
             f" (and {suppressed} more like it)" if suppressed else "",
-            extra={"method": method, "route": route, "request_id": request_id},
+            extra={
+                "policy": "Authorizer",
+                "method": method,
+                "route": route,
+                "request_id": request_id,
+            },
         )
 
 
