@@ -8,7 +8,8 @@ _TEXT = """Access tokens (RFC 9068), with a local key document. "Cached" is one 
 again; "not cached" is another token with each request. The peers verify every token.
 "cryptography alone" is only the signature's verification, parsed beforehand, before the same app:
 what no library can do without. fastapi-users and flask-jwt-extended get the public key as text, as
-their documentation shows, and read it again with each token."""
+their documentation shows, and read it again with each token. `python -m benchmarks --identity`
+measures this section and the instructions anew, apart from the rest of the page."""
 
 _AUTHORIZED = """Authorization is over the same app with authentication alone: Mantlet's behind
 `Authenticator` with a cached token, the peers' behind a backend that verifies nothing. casbin and
