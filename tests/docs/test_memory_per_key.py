@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import re
 import tracemalloc
 from itertools import islice
@@ -71,6 +72,7 @@ def traced(use: Callable[[str], object], count: int = KEYS) -> float:
     try:
         for address in islice(addresses(), count):
             use(f"a1b2c3d4e5f6:{address}")
+        gc.collect()
         taken, _ = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
