@@ -479,3 +479,22 @@ def test_a_view_that_never_asks_is_found_in_every_framework(name: str) -> None:
         # A redirect to the path without its slash runs no view.
         slash = drive(stack, path="/orders/7/", headers=user("reader"))
         assert slash.status != 200
+
+
+def test_a_newline_is_a_part_of_a_parameter() -> None:
+    """Patterns ignore it at the end of a path, as Starlette does; Flask runs the other view."""
+    app = Flask(__name__)
+    app.add_url_rule("/orders/mine", "mine", lambda: "mine")
+    app.add_url_rule("/orders/<id>", "one", lambda id: f"one: {id}")
+    rules = [Allow("GET /orders/mine", role="customer"), Allow("GET /orders/{id}", role="clerk")]
+    mantlet.install(app, HasRole(), Authorizer(rules=rules))
+    client = app.test_client()
+    assert client.get("/orders/mine", buffered=True).get_data() == b"mine"
+    assert client.get("/orders/mine%0A", buffered=True).status_code == 403
+
+
+class HasRole(Policy):
+    """Says that a client is a customer."""
+
+    def on_request(self, request: Request) -> None:
+        request.state.identity = Identity("me", "jwt", roles=frozenset({"customer"}))

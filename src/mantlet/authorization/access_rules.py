@@ -236,10 +236,13 @@ class AccessRules:
 
     def _first_routes(self, method: str, path: str) -> Iterator[str]:
         """Iterate over the patterns of the routes that the app may run, if its routes are known."""
-        method, path = method.upper(), path.removesuffix("\n")  # as Starlette does
-        paths = [path]
+        method, paths = method.upper(), [path]
+        if path.endswith("\n"):  # which Starlette ignores, and others take for a part of a name
+            paths.append(path[:-1])
         if "//" in path:
-            paths += (_SLASHES.sub("/", path), f"/{path.lstrip('/')}")
+            paths += [
+                form for one in paths for form in (_SLASHES.sub("/", one), f"/{one.lstrip('/')}")
+            ]
         for one, group in product(paths, self._ordered.values()):
             for methods, expression, pattern, may_pass in group:
                 if (method in methods or "*" in methods) and expression.fullmatch(one):
