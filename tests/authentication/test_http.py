@@ -337,7 +337,7 @@ def test_a_context_that_checks_nothing_is_refused() -> None:
     with pytest.raises(ValueError, match="tls must check certificates"):
         check_tls(context)
     with pytest.raises(ValueError, match="tls must check certificates"):
-        check_tls(ssl._create_unverified_context())  # noqa: S323
+        check_tls(ssl._create_unverified_context())  # noqa: S323  # what must be refused
     with pytest.raises(TypeError, match=r"tls must be an ssl\.SSLContext"):
         check_tls(True)  # type: ignore[arg-type]
 

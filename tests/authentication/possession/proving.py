@@ -34,7 +34,7 @@ def _wsgi(environ: dict[str, Any], start_response: StartResponse) -> Iterable[by
 async def _asgi(scope: Scope, receive: Receive, send: Send) -> None:
     if scope["type"] != "http":
         raise NotImplementedError(scope["type"])
-    time.sleep(BUSY)  # noqa: ASYNC251
+    time.sleep(BUSY)  # noqa: ASYNC251  # it blocks the loop on purpose
     head = [(b"content-type", b"text/plain")]
     await send({"type": "http.response.start", "status": 200, "headers": head})
     await send({"type": "http.response.body", "body": b"%d" % os.getpid()})

@@ -49,4 +49,4 @@ class SecretKeys(FixedKeys):
 
     def startup(self) -> None:
         """Read the secrets, so that a weak one stops the server."""
-        self.generation  # noqa: B018
+        self.generation  # noqa: B018  # to read it is to check the secrets
