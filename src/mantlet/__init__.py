@@ -11,17 +11,22 @@ if TYPE_CHECKING:
         authentication,
         authorization,
         core,
+        database,
         errors,
+        events,
         exceptions,
         guard,
         health,
         http,
+        idempotency,
         origins,
         ratelimit,
         redact,
         sanitize,
         secrets,
+        stores,
         testing,
+        versions,
         wsgi,
     )
     from mantlet._wrap import install, wrap
@@ -47,6 +52,7 @@ if TYPE_CHECKING:
     from mantlet.core.request import Request
     from mantlet.core.response import Reply, Response
     from mantlet.core.state import State, state
+    from mantlet.core.statuses import below
     from mantlet.errors.policy import ErrorEnvelope
     from mantlet.exceptions import (
         ClientDisconnected,
@@ -145,16 +151,20 @@ __all__ = [
     "authentication",
     "authorization",
     "authorize",
+    "below",
     "check_mode",
     "core",
     "csp_nonce",
     "csp_nonce_context",
+    "database",
     "errors",
+    "events",
     "exceptions",
     "guard",
     "health",
     "html",
     "http",
+    "idempotency",
     "install",
     "keys",
     "on_status",
@@ -165,7 +175,9 @@ __all__ = [
     "secret_field",
     "secrets",
     "state",
+    "stores",
     "testing",
+    "versions",
     "wrap",
     "wsgi",
 ]
@@ -191,6 +203,7 @@ _ORIGINS = {
         "mantlet.core.request": ["Request"],
         "mantlet.core.response": ["Reply", "Response"],
         "mantlet.core.state": ["State", "state"],
+        "mantlet.core.statuses": ["below"],
         "mantlet.errors.policy": ["ErrorEnvelope"],
         "mantlet.exceptions": [
             *("ClientDisconnected", "DocumentError", "MantletError", "NoResponse"),
@@ -224,13 +237,17 @@ _MODULES = {"html": "mantlet.http.html", "keys": "mantlet.ratelimit.keys"} | {
             "authentication",
             "authorization",
             "core",
+            "database",
             "errors",
+            "events",
             "exceptions",
             "guard",
             "health",
             "http",
+            "idempotency",
         ),
-        *("origins", "ratelimit", "redact", "sanitize", "secrets", "testing", "wsgi"),
+        *("origins", "ratelimit", "redact", "sanitize", "secrets", "stores", "testing"),
+        *("versions", "wsgi"),
     )
 }
 

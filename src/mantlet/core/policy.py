@@ -111,8 +111,8 @@ class Policy(KnowsOptions):
 
     #: Where the policy belongs in a stack: outside those with a higher number, inside those with a
     #: lower one; None if it works anywhere. In the canonical order OutputSanitizer has 10,
-    #: ErrorEnvelope 20, Health 25, Cors 30, Hosts 40, Authenticator 60, Authorizer 70, CrossOrigin
-    #: 80, RateLimiter 90 and SchemaGuard 100.
+    #: ErrorEnvelope 20, Health 25, Cors 30, Hosts 40, Versions 50, Authenticator 60, Authorizer 70,
+    #: CrossOrigin 80, RateLimiter 90, SchemaGuard 100, Idempotency 110 and UnitOfWork 120.
     position: int | None = None
 
     #: The consequence of having a policy outside this one that belongs inside: the middle of the

@@ -5,7 +5,7 @@ replaced, so that a middleware that copies the scope, as the ASGI specification 
 on the same one; an environ or a scope that an adapter makes gets the same one too (`context`).
 """
 
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 from mantlet.core.context import KEY, carried_state
@@ -128,6 +128,7 @@ class State:
         validated: the request's values; set by `SchemaGuard`.
         secrets: the secrets as they were when the exchange began; set by `SecretLoader`.
         csp_nonce: the nonce of the response's Content-Security-Policy; set by `OutputSanitizer`.
+        version: the version of the API that the request is for; set by `Versions`.
         identity: who is asking; None where nobody has to say so, and where no policy asks.
         problem: the problem that the exchange is answered with, else None.
         extra: entries of your own policies: a dict, made at its first use.
@@ -137,9 +138,11 @@ class State:
         # Any: an instance of the app's own SecretModel.
         secrets: Any
         validated: ValidatedState
+        version: str
     else:
         secrets = _SetBy("SecretLoader")
         validated = _SetBy("SchemaGuard")
+        version = _SetBy("Versions")
     identity: "Identity | None" = None
     problem: ProblemState | None = None
 
@@ -188,6 +191,12 @@ class State:
     # Any: a `redact.Masker` each.
     #: The maskers of the app's secrets.
     _maskers: tuple[Any, ...] = ()
+    # Any: a `Work` of the database package.
+    #: The unit of work of the exchange, not yet begun.
+    _work: Any = None
+    #: Called by the unit of work with its session and the response, before it commits; see
+    #: `mantlet.database`.
+    _before_commit: tuple[Callable[[Any, Any], Any], ...] = ()
     #: Whether the head that an inner stack sends comes with a chunk of the body.
     _body_follows: bool = False
     #: Whether a policy has answered in the app's place.

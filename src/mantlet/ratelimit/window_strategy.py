@@ -29,8 +29,8 @@ from mantlet.exceptions import StoreError, StoreOutage
 from mantlet.ratelimit.decision import SECOND, Decision, seconds
 from mantlet.ratelimit.quota import Quota
 from mantlet.ratelimit.stores.base import TokenRequest, redact_uri
-from mantlet.ratelimit.stores.redis.circuit_breaker import CircuitBreaker
 from mantlet.ratelimit.stores.window_storage import MemoryWindowStorage
+from mantlet.stores.redis.circuit_breaker import CircuitBreaker
 
 __all__ = ["WindowDecision", "WindowLimiter", "WindowResult"]
 

@@ -12,7 +12,7 @@ import pytest
 
 from mantlet.exceptions import StoreOutage
 from mantlet.ratelimit.stores.base import SlotRequest
-from mantlet.ratelimit.stores.lmdb import environment
+from mantlet.stores.lmdb import environment
 from tests.ratelimit.stores.lmdb.processes import workers
 from tests.ratelimit.stores.lmdb.worker import BURST, YEARLY, admitted
 from tests.ratelimit.stores.model import MINUTE

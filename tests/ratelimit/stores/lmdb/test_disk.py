@@ -11,7 +11,8 @@ import pytest
 
 from mantlet import RateLimiter
 from mantlet.exceptions import StoreOutage
-from mantlet.ratelimit.stores.lmdb import LmdbStore, environment
+from mantlet.ratelimit.stores.lmdb import LmdbStore
+from mantlet.stores.lmdb import environment
 from tests.disks import fill, small_disk
 from tests.drive import Adapter, both_adapters, hello
 from tests.ratelimit.processes import ROOT
@@ -48,7 +49,8 @@ def _small_files(monkeypatch: pytest.MonkeyPatch) -> None:
 
 OPENED = """
 import sys
-from mantlet.ratelimit.stores.lmdb import LmdbStore, environment
+from mantlet.ratelimit.stores.lmdb import LmdbStore
+from mantlet.stores.lmdb import environment
 environment.MIN_SIZE = 1 << 20
 LmdbStore(sys.argv[1])
 """

@@ -18,8 +18,9 @@ import pytest
 from mantlet import RateLimiter
 from mantlet.core.lifecycle import Lifecycle
 from mantlet.exceptions import StoreError, StoreOutage
-from mantlet.ratelimit.stores.lmdb import LmdbStore, environment
-from mantlet.ratelimit.stores.lmdb import environment as directory
+from mantlet.ratelimit.stores.lmdb import LmdbStore
+from mantlet.stores.lmdb import environment
+from mantlet.stores.lmdb import environment as directory
 from tests.ratelimit.stores.lmdb.processes import together, workers
 from tests.ratelimit.stores.lmdb.worker import BURST, YEARLY, admitted
 from tests.ratelimit.stores.model import SECOND

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mantlet.ratelimit.stores.lmdb import environment
+from mantlet.stores.lmdb import environment
 from tests.ratelimit.stores.lmdb.processes import together, workers
 from tests.ratelimit.stores.lmdb.worker import BURST, YEARLY, admitted, in_child, result_of
 

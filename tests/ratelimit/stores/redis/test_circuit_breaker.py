@@ -6,7 +6,7 @@ from threading import Barrier, Thread
 
 import pytest
 
-from mantlet.ratelimit.stores.redis.circuit_breaker import CircuitBreaker
+from mantlet.stores.redis.circuit_breaker import CircuitBreaker
 
 #: Seconds between two checks of a test.
 STEP = 1 / 1024

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from mantlet.exceptions import StoreError, StoreOutage
-from mantlet.ratelimit.stores.redis.client import RedisBackend
-from mantlet.ratelimit.stores.redis.client import resp as wire
-from mantlet.ratelimit.stores.redis.client.resp import (
+from mantlet.stores.redis import RedisBackend
+from mantlet.stores.redis import resp as wire
+from mantlet.stores.redis.resp import (
     CommandError,
     ConnectionLost,
     ServerUnavailable,

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mantlet.ratelimit.stores.redis.client import RedisBackend
-from mantlet.ratelimit.stores.redis.client.clients import hash_slot
-from mantlet.ratelimit.stores.redis.client.resp import CommandError, ServerUnavailable
+from mantlet.stores.redis import RedisBackend
+from mantlet.stores.redis.clients import hash_slot
+from mantlet.stores.redis.resp import CommandError, ServerUnavailable
 from tests.ratelimit.stores.redis.conftest import AMPLE, timed
 from tests.ratelimit.stores.redis.servers import SLOTS, Cluster, Valkey, listen, quiet_port
 from tests.servers.server import HOST

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from mantlet import Quota
 from mantlet.exceptions import StoreOutage
 from mantlet.ratelimit.stores.base import SlotRequest, TokenRequest
-from mantlet.ratelimit.stores.redis.client.clients import hash_slot
 from mantlet.ratelimit.stores.redis.script_client import server_key
+from mantlet.stores.redis.clients import hash_slot
 from tests.ratelimit.stores.redis.conftest import Way
 from tests.ratelimit.stores.redis.store_driver import StoreDriver, drive_store
 from tests.servers.server import poll

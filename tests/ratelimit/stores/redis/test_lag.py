@@ -11,9 +11,9 @@ import pytest
 import uvloop
 
 from mantlet import RateLimiter
-from mantlet.ratelimit.stores.redis.client import RedisBackend
-from mantlet.ratelimit.stores.redis.client.patience import patient_timeout
-from mantlet.ratelimit.stores.redis.client.resp import ServerUnavailable
+from mantlet.stores.redis import RedisBackend
+from mantlet.stores.redis.patience import patient_timeout
+from mantlet.stores.redis.resp import ServerUnavailable
 from tests.ratelimit.stores.redis.conftest import AMPLE
 from tests.ratelimit.stores.redis.servers import Proxy, listen
 

@@ -15,8 +15,8 @@ import pytest
 import uvloop
 
 from mantlet._internal import coroutines as steps
-from mantlet.ratelimit.stores.redis.client import RedisBackend
-from mantlet.ratelimit.stores.redis.client.resp import CommandError, ServerUnavailable
+from mantlet.stores.redis import RedisBackend
+from mantlet.stores.redis.resp import CommandError, ServerUnavailable
 from tests.ratelimit.stores.redis.conftest import AMPLE
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mantlet.ratelimit.stores.redis.client import RedisBackend, async_connection
-from mantlet.ratelimit.stores.redis.client.resp import ServerUnavailable
+from mantlet.stores.redis import RedisBackend, async_connection
+from mantlet.stores.redis.resp import ServerUnavailable
 from tests.ratelimit.stores.redis.conftest import AMPLE, timed
 from tests.ratelimit.stores.redis.servers import Valkey, listen, quiet_port, tls_front
 from tests.servers.server import HOST

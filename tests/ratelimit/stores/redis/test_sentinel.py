@@ -10,8 +10,8 @@ import hiredis
 import pytest
 import uvloop
 
-from mantlet.ratelimit.stores.redis.client import RedisBackend
-from mantlet.ratelimit.stores.redis.client.resp import CommandError, ServerUnavailable
+from mantlet.stores.redis import RedisBackend
+from mantlet.stores.redis.resp import CommandError, ServerUnavailable
 from tests.ratelimit.stores.redis.conftest import AMPLE, Way, timed
 from tests.ratelimit.stores.redis.servers import Valkey, listen, quiet_port
 from tests.servers.server import HOST, poll

@@ -13,9 +13,9 @@ from mantlet import Quota
 from mantlet._internal import coroutines as steps
 from mantlet.exceptions import StoreOutage
 from mantlet.ratelimit.stores.base import SlotRequest, TokenRequest
-from mantlet.ratelimit.stores.redis.client.clients import hash_slot
 from mantlet.ratelimit.stores.redis.script_client import server_key
 from mantlet.ratelimit.stores.redis.store import RedisStore
+from mantlet.stores.redis.clients import hash_slot
 from tests.ratelimit.stores.model import MINUTE
 from tests.ratelimit.stores.redis.conftest import AMPLE, Way, timed
 from tests.ratelimit.stores.redis.servers import SLOTS

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mantlet._internal import coroutines as steps
-from mantlet.ratelimit.stores.redis.client import RedisBackend
+from mantlet.stores.redis import RedisBackend
 from tests.ratelimit.stores.redis.conftest import AMPLE
 
 if TYPE_CHECKING:
@@ -125,7 +125,7 @@ def test_a_closed_client_can_be_used_again(backend: RedisBackend, valkey: Valkey
 FORK = """
 import asyncio, os, sys, time, uvloop
 from mantlet._internal.coroutines import run_sync
-from mantlet.ratelimit.stores.redis.client import RedisBackend
+from mantlet.stores.redis import RedisBackend
 
 uri, parent, child, end = sys.argv[1:]
 backend = RedisBackend(uri)
@@ -186,7 +186,7 @@ def test_after_a_fork_the_child_has_connections_of_its_own(
 QUIET = """
 import asyncio, sys, time, uvloop
 from mantlet._internal.coroutines import run_sync
-from mantlet.ratelimit.stores.redis.client import RedisBackend
+from mantlet.stores.redis import RedisBackend
 
 backend = RedisBackend(sys.argv[1])
 def call(is_async):

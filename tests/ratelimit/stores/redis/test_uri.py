@@ -11,8 +11,8 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from mantlet.ratelimit.stores.redis.client import RedisBackend
-from mantlet.ratelimit.stores.redis.client.uri import (
+from mantlet.stores.redis import RedisBackend
+from mantlet.stores.redis.uri import (
     RedisCredentials,
     ServerAddress,
     parse_redis_uri,

@@ -39,8 +39,8 @@ Keys are stored as hashes, and other users of the host cannot read or write the 
 from collections.abc import Callable
 
 try:
-    from mantlet.ratelimit.stores.lmdb.environment import parse_path
     from mantlet.ratelimit.stores.lmdb.store import LmdbStore
+    from mantlet.stores.lmdb.environment import parse_path
 except ModuleNotFoundError as error:
     if error.name == "lmdb":
         raise ImportError('lmdb:// needs a library: pip install "mantlet[lmdb]"') from error

@@ -22,12 +22,6 @@ from mantlet.ratelimit.stores.base import (
     Strikes,
     TokenRequest,
 )
-from mantlet.ratelimit.stores.lmdb.environment import (
-    LOCK,
-    LmdbEnvironment,
-    StoreDirectory,
-    Transaction,
-)
 from mantlet.ratelimit.stores.lmdb.records import (
     DIGEST_SIZE,
     MAX_WAIT,
@@ -45,6 +39,12 @@ from mantlet.ratelimit.stores.lmdb.records import (
 )
 from mantlet.ratelimit.stores.memory import FallbackStore
 from mantlet.ratelimit.stores.outages import OutageLog
+from mantlet.stores.lmdb.environment import (
+    LOCK,
+    LmdbEnvironment,
+    StoreDirectory,
+    Transaction,
+)
 
 __all__ = ["LmdbStore"]
 

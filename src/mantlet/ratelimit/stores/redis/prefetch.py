@@ -8,8 +8,8 @@ from typing import Final
 
 from mantlet.ratelimit.quota import Quota
 from mantlet.ratelimit.stores.base import Remaining, StoreRequest, TokenRequest, granted
-from mantlet.ratelimit.stores.redis.client.patience import TOO_LATE, patient_timeout
 from mantlet.ratelimit.stores.redis.script_client import ScriptClient, ScriptReply
+from mantlet.stores.redis.patience import TOO_LATE, patient_timeout
 
 __all__ = ["PrefetchCache"]
 

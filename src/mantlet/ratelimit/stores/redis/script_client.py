@@ -14,11 +14,11 @@ from mantlet.ratelimit.quota import Quota
 from mantlet.ratelimit.stores.base import SlotRequest, StoreRequest, Strikes, TokenRequest
 from mantlet.ratelimit.stores.memory import FallbackStore
 from mantlet.ratelimit.stores.outages import OutageLog
-from mantlet.ratelimit.stores.redis.circuit_breaker import CircuitBreakers
-from mantlet.ratelimit.stores.redis.client import RedisClient
-from mantlet.ratelimit.stores.redis.client.resp import CommandError
-from mantlet.ratelimit.stores.redis.client.uri import ServerAddress
 from mantlet.ratelimit.stores.redis.script import SCRIPT
+from mantlet.stores.redis import RedisClient
+from mantlet.stores.redis.circuit_breaker import CircuitBreakers
+from mantlet.stores.redis.resp import CommandError
+from mantlet.stores.redis.uri import ServerAddress
 
 __all__ = ["ScriptClient", "ScriptQuota", "ScriptReply", "script_quota", "server_key"]
 

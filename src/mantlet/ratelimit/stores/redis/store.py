@@ -37,12 +37,12 @@ from mantlet.ratelimit.stores.base import (
 )
 from mantlet.ratelimit.stores.memory import FallbackStore
 from mantlet.ratelimit.stores.outages import OutageLog
-from mantlet.ratelimit.stores.redis.circuit_breaker import CircuitBreakers
-from mantlet.ratelimit.stores.redis.client import RedisBackend
-from mantlet.ratelimit.stores.redis.client.clients import hash_slot
 from mantlet.ratelimit.stores.redis.denial_cache import DenialCache
 from mantlet.ratelimit.stores.redis.prefetch import PrefetchCache
 from mantlet.ratelimit.stores.redis.script_client import ScriptClient, server_key
+from mantlet.stores.redis import RedisBackend
+from mantlet.stores.redis.circuit_breaker import CircuitBreakers
+from mantlet.stores.redis.clients import hash_slot
 
 __all__ = ["RedisStore"]
 

@@ -6,8 +6,8 @@ from math import inf
 from time import monotonic
 from typing import Any
 
-from mantlet.ratelimit.stores.redis.client.patience import MIN_DELAY, TOO_LATE
-from mantlet.ratelimit.stores.redis.client.resp import (
+from mantlet.stores.redis.patience import MIN_DELAY, TOO_LATE
+from mantlet.stores.redis.resp import (
     INCOMPLETE,
     PROTOCOL_ERRORS,
     ConnectionLost,
@@ -15,8 +15,8 @@ from mantlet.ratelimit.stores.redis.client.resp import (
     ServerUnavailable,
     make_reader,
 )
-from mantlet.ratelimit.stores.redis.client.transport import CommandChannel
-from mantlet.ratelimit.stores.redis.client.uri import ServerAddress
+from mantlet.stores.redis.transport import CommandChannel
+from mantlet.stores.redis.uri import ServerAddress
 
 __all__ = ["AsyncConnection"]
 

@@ -9,7 +9,7 @@ from time import monotonic
 from typing import Any, TypeVar
 from weakref import finalize
 
-from mantlet.ratelimit.stores.redis.client.resp import (
+from mantlet.stores.redis.resp import (
     INCOMPLETE,
     PROTOCOL_ERRORS,
     ConnectionLost,
@@ -17,12 +17,12 @@ from mantlet.ratelimit.stores.redis.client.resp import (
     ServerUnavailable,
     make_reader,
 )
-from mantlet.ratelimit.stores.redis.client.transport import (
+from mantlet.stores.redis.transport import (
     CommandChannel,
     HandshakeFunction,
     time_left,
 )
-from mantlet.ratelimit.stores.redis.client.uri import ServerAddress
+from mantlet.stores.redis.uri import ServerAddress
 
 __all__ = ["BlockingTransport"]
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 
 from mantlet.exceptions import StoreError, StoreOutage
-from mantlet.ratelimit.stores.redis.client.uri import ServerAddress
+from mantlet.stores.redis.uri import ServerAddress
 
 try:
     from hiredis import ProtocolError, PushNotification, Reader, ReplyError, pack_command

@@ -7,7 +7,7 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # importing it needs a library
-    from mantlet.ratelimit.stores.redis.client.uri import ServerAddress
+    from mantlet.stores.redis.uri import ServerAddress
 
 __all__ = ["CircuitBreaker", "CircuitBreakers"]
 

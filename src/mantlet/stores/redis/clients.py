@@ -7,17 +7,17 @@ from time import monotonic
 from typing import Any, Final, TypeVar
 
 from mantlet._internal.options import check_number
-from mantlet.ratelimit.stores.redis.client.async_transport import AsyncTransport
-from mantlet.ratelimit.stores.redis.client.blocking_transport import BlockingTransport
-from mantlet.ratelimit.stores.redis.client.resp import (
+from mantlet.stores.redis.async_transport import AsyncTransport
+from mantlet.stores.redis.blocking_transport import BlockingTransport
+from mantlet.stores.redis.resp import (
     ReplyError,
     ServerUnavailable,
     encode_command,
     error_code,
     error_from_reply,
 )
-from mantlet.ratelimit.stores.redis.client.transport import Handshake, RedisTransport, time_left
-from mantlet.ratelimit.stores.redis.client.uri import (
+from mantlet.stores.redis.transport import Handshake, RedisTransport, time_left
+from mantlet.stores.redis.uri import (
     RedisCredentials,
     ServerAddress,
     make_address,
@@ -405,7 +405,7 @@ class RedisBackend:
     a host name can't be stopped. An IP address needs no look-up.
 
     Args:
-        uri: see `mantlet.ratelimit.stores.redis.client.uri.parse_redis_uri()`.
+        uri: see `mantlet.stores.redis.uri.parse_redis_uri()`.
         timeout: of a typical call, in seconds. The deadline of a call is given with the call.
 
     Attributes:

@@ -1,5 +1,5 @@
 """A client for Redis and Valkey: from a URI to replies, with an event loop and without one."""
 
-from mantlet.ratelimit.stores.redis.client.clients import RedisBackend, RedisClient
+from mantlet.stores.redis.clients import RedisBackend, RedisClient
 
 __all__ = ["RedisBackend", "RedisClient"]

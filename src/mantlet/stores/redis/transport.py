@@ -9,14 +9,14 @@ from collections.abc import Awaitable, Callable
 from time import monotonic
 from typing import Any, Protocol, TypeVar
 
-from mantlet.ratelimit.stores.redis.client.resp import (
+from mantlet.stores.redis.resp import (
     ReplyError,
     ServerUnavailable,
     encode_command,
     error_code,
     error_from_reply,
 )
-from mantlet.ratelimit.stores.redis.client.uri import RedisCredentials, ServerAddress
+from mantlet.stores.redis.uri import RedisCredentials, ServerAddress
 
 __all__ = ["CommandChannel", "Handshake", "HandshakeFunction", "RedisTransport", "time_left"]
 

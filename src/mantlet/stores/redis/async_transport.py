@@ -12,15 +12,15 @@ from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
 from mantlet.exceptions import StoreError
-from mantlet.ratelimit.stores.redis.client.async_connection import AsyncConnection
-from mantlet.ratelimit.stores.redis.client.patience import MIN_DELAY, patient_timeout
-from mantlet.ratelimit.stores.redis.client.resp import ConnectionLost, ServerUnavailable
-from mantlet.ratelimit.stores.redis.client.transport import (
+from mantlet.stores.redis.async_connection import AsyncConnection
+from mantlet.stores.redis.patience import MIN_DELAY, patient_timeout
+from mantlet.stores.redis.resp import ConnectionLost, ServerUnavailable
+from mantlet.stores.redis.transport import (
     CommandChannel,
     HandshakeFunction,
     time_left,
 )
-from mantlet.ratelimit.stores.redis.client.uri import ServerAddress
+from mantlet.stores.redis.uri import ServerAddress
 
 __all__ = ["AsyncChannel", "AsyncTransport", "SingleFlight"]
 

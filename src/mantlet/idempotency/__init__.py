@@ -1,0 +1,1 @@
+"""`Idempotency`: requests that are safe to repeat."""

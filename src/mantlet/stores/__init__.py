@@ -1,0 +1,1 @@
+"""Places that all workers share, and the connections to them."""

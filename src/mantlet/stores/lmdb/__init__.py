@@ -1,0 +1,1 @@
+"""An LMDB file that the processes of one host share."""

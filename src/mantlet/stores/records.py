@@ -1,0 +1,95 @@
+"""The protocol of stores of records, which remember what all workers have to know.
+
+A record has a key, a value and a time after which the store forgets it. Whoever changes one names
+the value that it has read, so that of several workers exactly one succeeds. A store on the network
+returns an awaitable wherever a local store returns the result itself.
+"""
+
+from abc import abstractmethod
+from collections.abc import Awaitable
+from typing import NamedTuple
+
+__all__ = ["Record", "RecordStore"]
+
+
+class Record(NamedTuple):
+    """A record that a store has.
+
+    Attributes:
+        value: its value.
+        age: in seconds since the value was stored, by the clock of the store, so that workers whose
+            clocks differ agree.
+    """
+
+    value: bytes
+    age: float
+
+
+class RecordStore:
+    """A place where records are kept."""
+
+    @abstractmethod
+    def create(
+        self, key: bytes, value: bytes, seconds: float
+    ) -> Record | Awaitable[Record | None] | None:
+        """Store a record, unless there is one.
+
+        Args:
+            key: 1 to 64 bytes.
+            value: its value.
+            seconds: how long to keep it.
+
+        Returns:
+            The record that is there, or None if the new one has been stored.
+
+        Raises:
+            StoreOutage: the store is unavailable, or full.
+        """
+        raise NotImplementedError
+
+    @abstractmethod
+    def replace(
+        self, key: bytes, old: bytes, value: bytes, seconds: float
+    ) -> bool | Awaitable[bool]:
+        """Replace a record's value if it is still the old one.
+
+        Args:
+            key: as in `create()`.
+            old: the value that it must have.
+            value: the new value.
+            seconds: how long to keep it, from now on.
+
+        Returns:
+            Whether it has been replaced.
+
+        Raises:
+            StoreOutage: the store is unavailable, or full.
+        """
+        raise NotImplementedError
+
+    @abstractmethod
+    def delete(self, key: bytes, old: bytes) -> bool | Awaitable[bool]:
+        """Delete a record if its value is still the old one; return whether it was.
+
+        Raises:
+            StoreOutage: the store is unavailable.
+        """
+        raise NotImplementedError
+
+    def bind(self, is_async: bool) -> "RecordStore":
+        """Return the store as a protocol adapter uses it.
+
+        Args:
+            is_async: whether it is called on an event loop, as under ASGI.
+        """
+        return self
+
+    def open(self) -> Awaitable[None] | None:
+        """Prepare the store before the first request.
+
+        Raises:
+            StoreError: it can't be used, and retrying would not help.
+        """
+
+    def close(self) -> Awaitable[None] | None:
+        """Release the resources that the store holds."""

@@ -1,0 +1,1 @@
+"""`Versions`: several versions of an API, each until its sunset."""
