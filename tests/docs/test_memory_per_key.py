@@ -17,7 +17,7 @@ from mantlet.ratelimit.stores.memory import FallbackStore, MemoryStore
 from mantlet.ratelimit.stores.redis.denial_cache import DenialCache
 from mantlet.ratelimit.stores.redis.prefetch import PrefetchCache
 from tests.docs.pages import DOCS
-from tests.ratelimit.stores.redis.servers import Valkey
+from tests.stores.redis.servers import Valkey
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

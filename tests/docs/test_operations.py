@@ -13,7 +13,7 @@ from mantlet import StartupError
 from mantlet.testing import PolicyClient
 from tests.docs.pages import DOCS, block_with, run
 from tests.drive import drive_asgi, drive_wsgi
-from tests.ratelimit.stores.redis.servers import Valkey
+from tests.stores.redis.servers import Valkey
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -17,8 +17,8 @@ from mantlet.ratelimit.stores.window_storage import MemoryWindowStorage
 from mantlet.ratelimit.window_fallback import FallbackWindows
 from mantlet.ratelimit.window_strategy import WindowLimiter, WindowResult
 from tests.drive import CLIENT, Adapter, both_adapters, hello
-from tests.ratelimit.stores.redis.servers import Valkey, listen
 from tests.ratelimit.structured import limits_of
+from tests.stores.redis.servers import Valkey, listen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.authentication.possession.dpop_client import Client
-from tests.ratelimit.stores.redis.servers import Valkey
 from tests.servers.server import HOST, Server, serve
+from tests.stores.redis.servers import Valkey
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

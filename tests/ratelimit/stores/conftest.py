@@ -18,8 +18,8 @@ from mantlet.ratelimit.stores.redis import script_client
 from mantlet.ratelimit.stores.redis.script import SCRIPT
 from mantlet.ratelimit.stores.redis.store import RedisStore
 from tests.ratelimit.stores.model import SECOND, Clock
-from tests.ratelimit.stores.redis.servers import Valkey
 from tests.ratelimit.stores.subject import Subject
+from tests.stores.redis.servers import Valkey
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Sequence

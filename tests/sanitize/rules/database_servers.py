@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from tests.ratelimit.stores.redis.servers import quiet_port
 from tests.servers.server import HOST, poll
+from tests.stores.redis.servers import quiet_port
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -13,11 +13,11 @@ import pymysql
 import pytest
 import redis
 
-from tests.ratelimit.stores.redis.servers import Valkey
 from tests.sanitize.rules.database_servers import mariadb, postgresql
 from tests.sanitize.rules.test_error_messages import FORMS
 from tests.sanitize.rules.test_rules import scanned
 from tests.servers.server import HOST
+from tests.stores.redis.servers import Valkey
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.ratelimit.processes import Workers
+from tests.stores.processes import Workers
 
 _workers = Workers("tests.ratelimit.stores.lmdb.worker")
 workers, together = _workers.ready, _workers.together

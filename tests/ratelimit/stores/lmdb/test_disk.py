@@ -15,10 +15,10 @@ from mantlet.ratelimit.stores.lmdb import LmdbStore
 from mantlet.stores.lmdb import environment
 from tests.disks import fill, small_disk
 from tests.drive import Adapter, both_adapters, hello
-from tests.ratelimit.processes import ROOT
 from tests.ratelimit.stores.lmdb.processes import workers
 from tests.ratelimit.stores.lmdb.worker import YEARLY, admitted
 from tests.ratelimit.stores.model import MINUTE, SECOND, Clock
+from tests.stores.processes import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -18,8 +18,8 @@ from mantlet.ratelimit.stores.base import SlotRequest, Strikes, TokenRequest
 from mantlet.ratelimit.stores.lmdb import LmdbStore
 from mantlet.ratelimit.stores.lmdb.records import bucket_key, encode_bucket
 from mantlet.stores.lmdb import environment
-from tests.ratelimit.processes import say, wait
 from tests.ratelimit.stores.model import MINUTE, SECOND, Clock
+from tests.stores.processes import say, wait
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,13 +7,13 @@ from inspect import isawaitable
 from typing import TYPE_CHECKING, TypeVar
 
 from mantlet.ratelimit.stores.redis.store import RedisStore
-from tests.ratelimit.stores.redis.conftest import AMPLE
+from tests.stores.redis.conftest import AMPLE
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
 
     from mantlet.ratelimit.stores.base import Remaining, SlotRequest, Strikes, TokenRequest
-    from tests.ratelimit.stores.redis.conftest import Way
+    from tests.stores.redis.conftest import Way
 
 T = TypeVar("T")
 

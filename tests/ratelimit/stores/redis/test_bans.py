@@ -10,15 +10,15 @@ from mantlet import Quota
 from mantlet.exceptions import StoreOutage
 from mantlet.ratelimit.stores.base import SlotRequest, Strikes, TokenRequest
 from tests.ratelimit.stores.model import HOUR, MINUTE, SECOND
-from tests.ratelimit.stores.redis.servers import quiet_port
 from tests.ratelimit.stores.redis.store_driver import StoreDriver, drive_store
 from tests.servers.server import HOST
+from tests.stores.redis.servers import quiet_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.ratelimit.stores.redis.conftest import Way
-    from tests.ratelimit.stores.redis.servers import Cluster, Valkey
+    from tests.stores.redis.conftest import Way
+    from tests.stores.redis.servers import Cluster, Valkey
 
 YEARLY = Quota("1/year", burst=3)
 ALICE = TokenRequest("api:alice", YEARLY)

@@ -10,7 +10,7 @@ from mantlet import RateLimiter
 from tests.drive import Answer, AsgiAdapter, ask_asgi, hello, make_scope
 
 if TYPE_CHECKING:
-    from tests.ratelimit.stores.redis.servers import Valkey
+    from tests.stores.redis.servers import Valkey
 
 
 def test_requests_wait_for_tokens_of_the_server(valkey: Valkey) -> None:

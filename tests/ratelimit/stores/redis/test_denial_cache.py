@@ -20,8 +20,8 @@ from tests.ratelimit.stores.redis.store_driver import StoreDriver, drive_store
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.ratelimit.stores.redis.conftest import Way
-    from tests.ratelimit.stores.redis.servers import Valkey
+    from tests.stores.redis.conftest import Way
+    from tests.stores.redis.servers import Valkey
 
 NOW = 1_000_000 * SECOND
 YEARLY = Quota("1/year", burst=3)

@@ -10,14 +10,14 @@ import pytest
 
 from mantlet import Concurrency, ErrorEnvelope, RateLimiter
 from tests.drive import Adapter, WsgiAdapter, both_adapters, hello
-from tests.ratelimit.stores.redis.conftest import AMPLE
 from tests.ratelimit.stores.redis.load import HOT, Load
 from tests.servers.server import poll
+from tests.stores.redis.conftest import AMPLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from tests.ratelimit.stores.redis.servers import Valkey
+    from tests.stores.redis.servers import Valkey
 
 DEADLINE = 0.25
 BURST = 60

@@ -17,14 +17,14 @@ from mantlet.exceptions import StoreOutage
 from mantlet.ratelimit.stores.base import SlotRequest, TokenRequest
 from mantlet.ratelimit.stores.redis.script_client import server_key
 from mantlet.stores.redis.clients import hash_slot
-from tests.ratelimit.stores.redis.conftest import Way
 from tests.ratelimit.stores.redis.store_driver import StoreDriver, drive_store
 from tests.servers.server import poll
+from tests.stores.redis.conftest import Way
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.ratelimit.stores.redis.servers import Valkey
+    from tests.stores.redis.servers import Valkey
 
 SECOND = 1_000_000_000
 NAME = re.compile(rb"mantlet:[\w-]+:\{[\w-]{22}\}(:slots)?")

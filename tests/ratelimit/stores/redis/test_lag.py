@@ -14,13 +14,13 @@ from mantlet import RateLimiter
 from mantlet.stores.redis import RedisBackend
 from mantlet.stores.redis.patience import patient_timeout
 from mantlet.stores.redis.resp import ServerUnavailable
-from tests.ratelimit.stores.redis.conftest import AMPLE
-from tests.ratelimit.stores.redis.servers import Proxy, listen
+from tests.stores.redis.conftest import AMPLE
+from tests.stores.redis.servers import Proxy, listen
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
-    from tests.ratelimit.stores.redis.servers import Valkey
+    from tests.stores.redis.servers import Valkey
 
 pytestmark = pytest.mark.slow
 

@@ -14,13 +14,13 @@ from mantlet.ratelimit.stores.base import SlotRequest, TokenRequest
 from mantlet.ratelimit.stores.redis.prefetch import PrefetchCache
 from mantlet.ratelimit.stores.redis.store import RedisStore
 from tests.ratelimit.stores.model import DAY, MINUTE, SECOND, Clock
-from tests.ratelimit.stores.redis.conftest import AMPLE, Way
 from tests.ratelimit.stores.redis.store_driver import StoreDriver, drive_store
+from tests.stores.redis.conftest import AMPLE, Way
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.ratelimit.stores.redis.servers import Valkey
+    from tests.stores.redis.servers import Valkey
 
 PREFETCH = 40
 BIG = Quota("1/year", burst=3000)

@@ -13,12 +13,12 @@ from mantlet import Quota
 from mantlet.exceptions import StoreOutage
 from mantlet.ratelimit.stores.base import Remaining, TokenRequest
 from mantlet.ratelimit.stores.redis.store import RedisStore
-from tests.ratelimit.stores.redis.conftest import AMPLE, timed
+from tests.stores.redis.conftest import AMPLE, timed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.ratelimit.stores.redis.servers import Valkey
+    from tests.stores.redis.servers import Valkey
 
 HOT = TokenRequest("api:192.0.2.1", Quota("1/year", burst=3000))
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.ratelimit.stores.redis.servers import Cluster, Valkey
+    from tests.stores.redis.servers import Cluster, Valkey
 
 BURST = 2000
 KEYS = 10_000

@@ -13,15 +13,15 @@ from mantlet import Quota
 from mantlet.exceptions import StoreError, StoreOutage
 from mantlet.ratelimit.stores.base import SlotRequest, Strikes, TokenRequest
 from mantlet.ratelimit.stores.redis import store as page
-from tests.ratelimit.stores.redis.servers import quiet_port
 from tests.ratelimit.stores.redis.store_driver import drive_store
 from tests.servers.server import HOST
+from tests.stores.redis.servers import quiet_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.ratelimit.stores.redis.conftest import Way
-    from tests.ratelimit.stores.redis.servers import Cluster, Valkey
+    from tests.stores.redis.conftest import Way
+    from tests.stores.redis.servers import Cluster, Valkey
 
 PASSWORD = "correct-horse"
 CLAIM = TokenRequest("api:192.0.2.1", Quota("1/year", burst=2))

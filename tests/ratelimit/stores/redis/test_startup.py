@@ -9,8 +9,8 @@ import pytest
 import mantlet
 from mantlet import Health, RateLimiter, StartupError
 from mantlet.testing import PROTOCOLS, PolicyClient, Protocol
-from tests.ratelimit.stores.redis.servers import Valkey
 from tests.servers.server import poll
+from tests.stores.redis.servers import Valkey
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -17,15 +17,15 @@ from mantlet.ratelimit.stores.redis.script_client import server_key
 from mantlet.ratelimit.stores.redis.store import RedisStore
 from mantlet.stores.redis.clients import hash_slot
 from tests.ratelimit.stores.model import MINUTE
-from tests.ratelimit.stores.redis.conftest import AMPLE, Way, timed
-from tests.ratelimit.stores.redis.servers import SLOTS
 from tests.ratelimit.stores.redis.store_driver import StoreDriver, drive_store
+from tests.stores.redis.conftest import AMPLE, Way, timed
+from tests.stores.redis.servers import SLOTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from mantlet.ratelimit.stores.base import Remaining
-    from tests.ratelimit.stores.redis.servers import Cluster, Valkey
+    from tests.stores.redis.servers import Cluster, Valkey
 
 YEARLY = Quota("1/year", burst=3)
 ALICE, BOB = TokenRequest("api:192.0.2.1", YEARLY), TokenRequest("api:192.0.2.2", YEARLY)

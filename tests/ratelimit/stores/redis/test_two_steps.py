@@ -9,7 +9,7 @@ from tests.drive import ADAPTERS, CLIENT, hello
 from tests.ratelimit.test_stalled_bodies import log_in
 
 if TYPE_CHECKING:
-    from tests.ratelimit.stores.redis.servers import Valkey
+    from tests.stores.redis.servers import Valkey
 
 _, WSGI = ADAPTERS
 

@@ -11,14 +11,14 @@ import pytest
 
 from mantlet import Quota, RateLimiter
 from tests.drive import Adapter, WsgiAdapter, both_adapters, hello
-from tests.ratelimit.stores.redis.conftest import AMPLE
-from tests.ratelimit.stores.redis.servers import Proxy
 from tests.servers.server import poll
+from tests.stores.redis.conftest import AMPLE
+from tests.stores.redis.servers import Proxy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.ratelimit.stores.redis.servers import Valkey
+    from tests.stores.redis.servers import Valkey
 
 pytestmark = pytest.mark.slow
 

@@ -15,7 +15,7 @@ from mantlet import Quota
 from mantlet._internal import coroutines as steps
 from mantlet.ratelimit.stores.base import Remaining, SlotRequest, Strikes, TokenRequest
 from mantlet.ratelimit.stores.redis.store import RedisStore
-from tests.ratelimit.processes import say, wait
+from tests.stores.processes import say, wait
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -14,12 +14,12 @@ import pytest
 
 from mantlet._internal import coroutines as steps
 from mantlet.stores.redis import RedisBackend
-from tests.ratelimit.stores.redis.conftest import AMPLE
+from tests.stores.redis.conftest import AMPLE
 
 if TYPE_CHECKING:
     from typing import Any
 
-    from tests.ratelimit.stores.redis.servers import Valkey
+    from tests.stores.redis.servers import Valkey
 
 
 def ask(backend: RedisBackend, *parts: str | int) -> Any:

@@ -18,7 +18,7 @@ from mantlet.stores.redis.uri import (
     parse_redis_uri,
     redact_redis_uri,
 )
-from tests.ratelimit.stores.redis.servers import openssl
+from tests.stores.redis.servers import openssl
 
 if TYPE_CHECKING:
     from pathlib import Path

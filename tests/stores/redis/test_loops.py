@@ -17,10 +17,10 @@ import uvloop
 from mantlet._internal import coroutines as steps
 from mantlet.stores.redis import RedisBackend
 from mantlet.stores.redis.resp import CommandError, ServerUnavailable
-from tests.ratelimit.stores.redis.conftest import AMPLE
+from tests.stores.redis.conftest import AMPLE
 
 if TYPE_CHECKING:
-    from tests.ratelimit.stores.redis.servers import Valkey
+    from tests.stores.redis.servers import Valkey
 
 Factory = Callable[[], asyncio.AbstractEventLoop]
 FACTORIES = {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}

@@ -12,9 +12,9 @@ import uvloop
 
 from mantlet.stores.redis import RedisBackend
 from mantlet.stores.redis.resp import CommandError, ServerUnavailable
-from tests.ratelimit.stores.redis.conftest import AMPLE, Way, timed
-from tests.ratelimit.stores.redis.servers import Valkey, listen, quiet_port
 from tests.servers.server import HOST, poll
+from tests.stores.redis.conftest import AMPLE, Way, timed
+from tests.stores.redis.servers import Valkey, listen, quiet_port
 
 if TYPE_CHECKING:
     import socket

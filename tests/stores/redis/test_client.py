@@ -20,13 +20,13 @@ from mantlet.stores.redis.resp import (
     ConnectionLost,
     ServerUnavailable,
 )
-from tests.ratelimit.stores.redis.servers import Valkey, tls_front
 from tests.servers.server import poll
+from tests.stores.redis.servers import Valkey, tls_front
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.ratelimit.stores.redis.conftest import Way
+    from tests.stores.redis.conftest import Way
 
 PASSWORD = "pa@ss wörd/1"
 ENCODED = "pa%40ss%20w%C3%B6rd%2F1"

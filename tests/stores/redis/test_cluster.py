@@ -14,15 +14,15 @@ from hypothesis import strategies as st
 from mantlet.stores.redis import RedisBackend
 from mantlet.stores.redis.clients import hash_slot
 from mantlet.stores.redis.resp import CommandError, ServerUnavailable
-from tests.ratelimit.stores.redis.conftest import AMPLE, timed
-from tests.ratelimit.stores.redis.servers import SLOTS, Cluster, Valkey, listen, quiet_port
 from tests.servers.server import HOST
+from tests.stores.redis.conftest import AMPLE, timed
+from tests.stores.redis.servers import SLOTS, Cluster, Valkey, listen, quiet_port
 
 if TYPE_CHECKING:
     import socket
     from collections.abc import Callable, Iterator, Sequence
 
-    from tests.ratelimit.stores.redis.conftest import Way
+    from tests.stores.redis.conftest import Way
 
 
 @pytest.fixture

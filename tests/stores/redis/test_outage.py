@@ -13,16 +13,16 @@ import pytest
 
 from mantlet.stores.redis import RedisBackend, async_connection
 from mantlet.stores.redis.resp import ServerUnavailable
-from tests.ratelimit.stores.redis.conftest import AMPLE, timed
-from tests.ratelimit.stores.redis.servers import Valkey, listen, quiet_port, tls_front
 from tests.servers.server import HOST
+from tests.stores.redis.conftest import AMPLE, timed
+from tests.stores.redis.servers import Valkey, listen, quiet_port, tls_front
 
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from tests.ratelimit.stores.redis.conftest import Way
+    from tests.stores.redis.conftest import Way
 
 #: In seconds; and the most that a call may take on a busy machine.
 DEADLINE = 0.05
