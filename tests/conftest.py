@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
+import psycopg
 import pytest
 from flask.logging import default_handler
 from hypothesis import settings
@@ -12,9 +14,11 @@ from hypothesis import settings
 from mantlet._internal.log_throttle import LogThrottle
 from mantlet.core import error_log
 from tests.conformance import checkers
+from tests.database_servers import postgresql
+from tests.servers.server import HOST
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Iterator
 
 # Shared machines make the time of an example meaningless.
 settings.register_profile("mantlet", deadline=None)
@@ -58,3 +62,30 @@ def _root_logger() -> Generator[None]:
         handler.filters[:] = before
     root.setLevel(level)
     root.handlers[:] = handlers
+
+
+@pytest.fixture(scope="session")
+def postgresql_server() -> Iterator[int]:
+    """The port of a PostgreSQL server with the user ``app``; the test is skipped without one."""
+
+    def connect(port: int) -> psycopg.Connection[tuple[object, ...]]:
+        return psycopg.connect(host=HOST, port=port, user="app", dbname="postgres")
+
+    with postgresql(connect) as port:
+        yield port
+
+
+@pytest.fixture
+def postgresql_dsn(postgresql_server: int) -> Iterator[str]:
+    """The address of a new database of PostgreSQL, dropped in the end: ``app@host:port/name``."""
+    name = f"test_{uuid4().hex}"
+    options: dict[str, Any] = {
+        "host": HOST,
+        "port": postgresql_server,
+        "user": "app",
+        "dbname": "postgres",
+    }
+    with psycopg.connect(**options, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}".encode())
+        yield f"app@{HOST}:{postgresql_server}/{name}"
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())

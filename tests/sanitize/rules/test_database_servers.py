@@ -13,7 +13,7 @@ import pymysql
 import pytest
 import redis
 
-from tests.sanitize.rules.database_servers import mariadb, postgresql
+from tests.database_servers import mariadb, postgresql
 from tests.sanitize.rules.test_error_messages import FORMS
 from tests.sanitize.rules.test_rules import scanned
 from tests.servers.server import HOST
