@@ -1,47 +1,27 @@
-"""Test a policy under both protocols, without a server or a framework.
-
-`PolicyClient` puts policies around a small app and sends requests to it, as a server would. The
-same test runs under WSGI and under ASGI::
-
-    @pytest.mark.parametrize("protocol", PROTOCOLS)
-    def test_a_long_target_is_refused(protocol: Protocol) -> None:
-        client = PolicyClient(MaxUriLength(limit=10), protocol=protocol)
-        assert client.get("/").status == 200
-        assert client.get("/much-too-long").status == 414
-
-The app is a function from an `AppRequest` to a response: a `mantlet.Reply`, text, bytes, or an
-iterable of bytes for a streamed body. It may raise. Without one, the app responds ``200 OK``.
-
-An exception that reaches the server is raised to the test. Requests are sent one at a time; for
-load, time-outs and the behaviour of a real server, use one.
-"""
+"""`PolicyClient`: send requests through policies to a small app, under both protocols."""
 
 import asyncio
 import io
-import json
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Final, Literal, Self, TypeVar, get_args
 
 from mantlet import asgi, wsgi
-from mantlet._internal.asgi_types import AsgiMessage, Receive, Scope, Send
+from mantlet._internal.asgi_types import Receive, Scope, Send
 from mantlet._internal.coroutines import run_sync
 from mantlet.core.lifecycle import without_startup
 from mantlet.core.policy import Policy
 from mantlet.core.response import Reply
-from mantlet.core.state import State, state
-from mantlet.http.headers import Headers
+from mantlet.core.state import state
+from mantlet.testing.received import (
+    AppRequest,
+    ReceivedHeaders,
+    ReceivedResponse,
+    WebSocketSession,
+)
+from mantlet.testing.server import connect, request_asgi, request_wsgi
 
-__all__ = [
-    "PROTOCOLS",
-    "AppRequest",
-    "PolicyClient",
-    "Protocol",
-    "ReceivedHeaders",
-    "ReceivedResponse",
-    "WebSocketSession",
-]
+__all__ = ["PROTOCOLS", "PolicyClient", "Protocol"]
 
 Protocol = Literal["wsgi", "asgi"]
 #: Both protocols, to parametrize a test with.
@@ -51,101 +31,9 @@ PROTOCOLS: Final[tuple[Protocol, ...]] = get_args(Protocol)
 HeaderOption = Mapping[str, str] | Iterable[tuple[str, str]]
 T = TypeVar("T")
 
-
-class ReceivedHeaders(Headers):
-    """Headers as they were received.
-
-    Args:
-        pairs: names and values, in order.
-    """
-
-    __slots__ = ("_pairs",)
-
-    def __init__(self, pairs: Iterable[tuple[str, str]]) -> None:
-        self._pairs = tuple(pairs)
-
-    def __iter__(self) -> Iterator[tuple[str, str]]:
-        return iter(self._pairs)
-
-    def getall(self, name: str) -> list[str]:
-        """Return all values of a header."""
-        return [value for other, value in self._pairs if other.lower() == name.lower()]
-
-
-@dataclass(frozen=True)
-class AppRequest:
-    """A request as the app received it, with the changes that policies made.
-
-    Attributes:
-        method: the request method.
-        path: the path, decoded, within the app.
-        query: the query string, as it was sent.
-        headers: the headers, by name without regard to case.
-        body: the whole body.
-        state: the exchange's `mantlet.State`.
-    """
-
-    method: str
-    path: str
-    query: str
-    headers: ReceivedHeaders
-    body: bytes
-    state: State
-
-
 #: A response of the app: whole, or the chunks of a body with the status 200.
 AppResponse = Reply | str | bytes | Iterable[bytes]
 App = Callable[[AppRequest], AppResponse]
-
-
-@dataclass(frozen=True)
-class ReceivedResponse:
-    """A response as the client received it.
-
-    Attributes:
-        status: the status code.
-        headers: the headers, by name without regard to case.
-        chunks: the chunks of the body, in the order they were sent.
-    """
-
-    status: int
-    headers: ReceivedHeaders
-    chunks: tuple[bytes, ...] = ()
-
-    @property
-    def body(self) -> bytes:
-        """The whole body."""
-        return b"".join(self.chunks)
-
-    @property
-    def text(self) -> str:
-        """The body as UTF-8; bytes that are not become U+FFFD."""
-        return self.body.decode("utf-8", "replace")
-
-    def json(self) -> Any:
-        """Return the body parsed as JSON.
-
-        Raises:
-            ValueError: the body is not JSON.
-        """
-        return json.loads(self.body)
-
-
-@dataclass
-class WebSocketSession:
-    """The outcome of a WebSocket connection.
-
-    Attributes:
-        accepted: whether the handshake was accepted.
-        messages: the messages that the client received.
-        close_code: the code that the server closed the connection with; None if it did not.
-        response: the response in place of an accepted handshake, where the server sent one.
-    """
-
-    accepted: bool = False
-    messages: list[str | bytes] = field(default_factory=list)
-    close_code: int | None = None
-    response: ReceivedResponse | None = None
 
 
 class PolicyClient:
@@ -217,8 +105,8 @@ class PolicyClient:
             pairs.append(("Content-Length", str(len(sent))))
         if isinstance(self._stack, asgi.Stack):
             scope = self._scope("http", path, query, pairs) | {"method": method}
-            return self._run(_request_asgi(self._stack, scope, sent))
-        return _request_wsgi(self._stack, self._environ(method, path, query, pairs, sent))
+            return self._run(request_asgi(self._stack, scope, sent))
+        return request_wsgi(self._stack, self._environ(method, path, query, pairs, sent))
 
     def get(self, target: str, *, headers: HeaderOption = ()) -> ReceivedResponse:
         """Send a GET request."""
@@ -250,7 +138,7 @@ class PolicyClient:
         pairs = list(headers.items() if isinstance(headers, Mapping) else headers)
         scope = self._scope("websocket", path, query, [("Host", "testserver"), *pairs])
         scope |= {"scheme": "ws", "subprotocols": []}
-        return self._run(_connect(self._stack, scope, messages))
+        return self._run(connect(self._stack, scope, messages))
 
     # -- startup and shutdown ---------------------------------------------------------------------
 
@@ -383,91 +271,3 @@ class PolicyClient:
             separator = "; " if key == "HTTP_COOKIE" else ", "
             environ[key] = f"{environ[key]}{separator}{value}" if key in environ else value
         return environ
-
-
-def _request_wsgi(stack: wsgi.Stack, environ: dict[str, Any]) -> ReceivedResponse:
-    head: list[Any] = []
-
-    def start_response(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
-        if head and exc_info is None:
-            raise AssertionError("start_response() was called twice without exc_info")
-        head[:] = [int(status[:3]), headers]
-        return chunks.append
-
-    chunks: list[bytes] = []
-    result = stack(environ, start_response)
-    try:
-        chunks.extend(result)
-    finally:
-        close = getattr(result, "close", None)
-        if close is not None:
-            close()
-    return ReceivedResponse(head[0], ReceivedHeaders(head[1]), tuple(filter(None, chunks)))
-
-
-async def _request_asgi(stack: asgi.Stack, scope: Scope, body: bytes) -> ReceivedResponse:
-    events: list[AsgiMessage] = [{"type": "http.request", "body": body, "more_body": False}]
-    sent: list[AsgiMessage] = []
-    complete = asyncio.Event()
-
-    async def receive() -> AsgiMessage:
-        if events:
-            return events.pop()
-        await complete.wait()
-        return {"type": "http.disconnect"}
-
-    async def send(message: AsgiMessage) -> None:
-        sent.append(message)
-        if message["type"] == "http.response.body" and not message.get("more_body", False):
-            complete.set()
-
-    await stack(scope, receive, send)
-    return _received("http.response", sent)
-
-
-def _received(prefix: str, sent: list[AsgiMessage]) -> ReceivedResponse:
-    starts = [message for message in sent if message["type"] == f"{prefix}.start"]
-    bodies = [message for message in sent if message["type"] == f"{prefix}.body"]
-    if len(starts) != 1:
-        raise AssertionError(f"expected one {prefix}.start message, not {len(starts)}")
-    pairs = _decoded(starts[0].get("headers", ()))
-    chunks = tuple(bytes(message["body"]) for message in bodies if message.get("body"))
-    return ReceivedResponse(starts[0]["status"], ReceivedHeaders(pairs), chunks)
-
-
-def _decoded(raw: Iterable[tuple[bytes, bytes]]) -> list[tuple[str, str]]:
-    return [(name.decode("latin-1"), value.decode("latin-1")) for name, value in raw]
-
-
-async def _connect(
-    stack: asgi.Stack, scope: Scope, messages: Iterable[str | bytes]
-) -> WebSocketSession:
-    session = WebSocketSession()
-    events: list[AsgiMessage] = [{"type": "websocket.connect"}]
-    events += (
-        {"type": "websocket.receive", "text" if isinstance(message, str) else "bytes": message}
-        for message in messages
-    )
-    sent: list[AsgiMessage] = []
-    coming = iter(events)
-
-    async def receive() -> AsgiMessage:
-        code = 1000 if session.close_code is None else session.close_code
-        return next(coming, {"type": "websocket.disconnect", "code": code})
-
-    async def send(message: AsgiMessage) -> None:
-        kind = message["type"]
-        sent.append(message)
-        if kind == "websocket.accept":
-            session.accepted = True
-        elif kind == "websocket.close":
-            session.close_code = message.get("code", 1000)
-        elif kind == "websocket.send":
-            text = message.get("text")
-            session.messages.append(message["bytes"] if text is None else text)
-
-    scope["extensions"] = {"websocket.http.response": {}}
-    await stack(scope, receive, send)
-    if any(message["type"] == "websocket.http.response.start" for message in sent):
-        session.response = _received("websocket.http.response", sent)
-    return session

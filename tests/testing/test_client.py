@@ -238,7 +238,7 @@ def test_it_needs_no_test_framework() -> None:
 
 # -- the page -------------------------------------------------------------------------------------
 
-PAGE = Path(__file__).parents[1] / "docs" / "write-a-policy.md"
+PAGE = Path(__file__).parents[2] / "docs" / "write-a-policy.md"
 
 
 def blocks() -> list[str]:

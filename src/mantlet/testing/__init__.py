@@ -1,0 +1,35 @@
+"""Test a policy under both protocols, without a server or a framework.
+
+`PolicyClient` puts policies around a small app and sends requests to it, as a server would. The
+same test runs under WSGI and under ASGI::
+
+    @pytest.mark.parametrize("protocol", PROTOCOLS)
+    def test_a_long_target_is_refused(protocol: Protocol) -> None:
+        client = PolicyClient(MaxUriLength(limit=10), protocol=protocol)
+        assert client.get("/").status == 200
+        assert client.get("/much-too-long").status == 414
+
+The app is a function from an `AppRequest` to a response: a `mantlet.Reply`, text, bytes, or an
+iterable of bytes for a streamed body. It may raise. Without one, the app responds ``200 OK``.
+
+An exception that reaches the server is raised to the test. Requests are sent one at a time; for
+load, time-outs and the behaviour of a real server, use one.
+"""
+
+from mantlet.testing.client import PROTOCOLS, PolicyClient, Protocol
+from mantlet.testing.received import (
+    AppRequest,
+    ReceivedHeaders,
+    ReceivedResponse,
+    WebSocketSession,
+)
+
+__all__ = [
+    "PROTOCOLS",
+    "AppRequest",
+    "PolicyClient",
+    "Protocol",
+    "ReceivedHeaders",
+    "ReceivedResponse",
+    "WebSocketSession",
+]
