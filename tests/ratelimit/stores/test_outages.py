@@ -15,7 +15,8 @@ from mantlet import Concurrency, Quota, RateLimiter, Rule, StoreOutage, asgi, ws
 from mantlet.ratelimit import LimiterStats
 from mantlet.ratelimit.stores.base import TokenRequest
 from mantlet.ratelimit.stores.memory import FallbackStore, MemoryStore
-from mantlet.ratelimit.stores.outages import OutageLog, safe_reason
+from mantlet.ratelimit.stores.outages import OutageLog
+from mantlet.stores.store_log import safe_reason
 from tests.drive import (
     Adapter,
     Answer,
