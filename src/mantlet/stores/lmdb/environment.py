@@ -2,7 +2,6 @@
 
 import errno
 import fcntl
-import logging
 import os
 import re
 import sys
@@ -19,7 +18,6 @@ import lmdb
 from mantlet.exceptions import StoreOutage
 
 __all__ = [
-    "LOCK",
     "LmdbEnvironment",
     "StoreDirectory",
     "Transaction",
@@ -29,20 +27,15 @@ __all__ = [
     "parse_path",
 ]
 
-log = logging.getLogger("mantlet.ratelimit")
-
 T = TypeVar("T")
 Transaction: TypeAlias = "lmdb.Transaction[bytes]"
 
 _UUID = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
-_OWN_FILE = re.compile(rf"limits(-{_UUID})?\.mdb")
-_EXAMPLE = '"lmdb:///var/lib/app/limits"'
 
-#: Held by every user of any environment in this process, so that no transaction is open while a
-#: file is remapped or closed, or while the process forks.
-LOCK = Lock()
-#: One environment per directory: LMDB forbids a process to open a file twice.
-_environments: WeakValueDictionary[Path, "LmdbEnvironment"] = WeakValueDictionary()
+#: Held while `_environments` changes.
+_LOCK = Lock()
+#: One environment for each file: LMDB forbids a process to open a file twice.
+_environments: WeakValueDictionary[tuple[Path, str], "LmdbEnvironment"] = WeakValueDictionary()
 
 MIN_SIZE = 16 << 20
 #: How many processes may have a file open at once.
@@ -63,22 +56,26 @@ _DAMAGE = (
 )
 
 
-def parse_path(uri: str) -> str:
+def parse_path(uri: str, example: str = "lmdb:///var/lib/app/limits") -> str:
     """Return the path that a URI such as ``lmdb:///var/lib/app/limits`` names.
+
+    Args:
+        uri: the URI.
+        example: a correct one, for the message of an error.
 
     Raises:
         TypeError: the URI is not a string.
         ValueError: it is not an absolute path, or has other parts. The message hides a password.
     """
     if not isinstance(uri, str):
-        raise TypeError(f"a store's URI must be a string such as {_EXAMPLE}, not {uri!r}")
+        raise TypeError(f'a store\'s URI must be a string such as "{example}", not {uri!r}')
     match = re.fullmatch(r"lmdb://(/[^?#]*)", uri, re.DOTALL)
     path = "" if match is None else unquote(match[1])
     if not path.strip("/") or not path.isprintable():
         shown = re.sub(r"//[^/]*@", "//***@", uri)
         raise ValueError(
             "store must be lmdb:// and the absolute path of a directory, with no host and no "
-            f"options, such as {_EXAMPLE}, not {shown!r}"
+            f'options, such as "{example}", not {shown!r}'
         )
     return path
 
@@ -121,13 +118,30 @@ class StoreDirectory:
 
     Args:
         path: created with mode 0700 if it is missing; its parent must exist.
+        stem: the name of the store's file, without ``.mdb``.
+        on_reset: called with the directory and the reason when the contents of the file are lost.
+        is_durable: whether what was committed survives the end of the system, so that one file
+            serves all boots; else each boot has a file of its own, which it may lose.
 
     Attributes:
         path: the path with all symbolic links resolved, once.
+        stem: as given.
+        on_reset: as given.
+        is_durable: as given.
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        stem: str,
+        on_reset: Callable[[Path, str], None],
+        *,
+        is_durable: bool = False,
+    ) -> None:
         self.path = Path(os.path.realpath(path))
+        self.stem = stem
+        self.on_reset = on_reset
+        self.is_durable = is_durable
 
     @contextmanager
     def exclusive(self) -> Iterator[None]:
@@ -156,14 +170,18 @@ class StoreDirectory:
     def current_file(self) -> tuple[Path, str]:
         """Return the file to use, and why an outdated one was removed. Only inside `exclusive()`.
 
-        Times are those of a clock that starts at boot, so each boot of the system has a file of its
-        own. Where boots can't be told apart, a file is valid for as long as a process uses it.
+        If it is not durable, its times are those of a clock that starts at boot, so each boot of
+        the system has a file of its own. Where boots can't be told apart, a file is valid for as
+        long as a process uses it.
         """
+        if self.is_durable:
+            return self.path / f"{self.stem}.mdb", ""
         boot = boot_id()
         removed = ""
-        file = self.path / ("limits.mdb" if boot is None else f"limits-{boot}.mdb")
-        for old in self.path.glob("limits*.mdb"):
-            if not _OWN_FILE.fullmatch(old.name) or old.is_symlink() or not old.is_file():
+        file = self.path / (f"{self.stem}.mdb" if boot is None else f"{self.stem}-{boot}.mdb")
+        own_file = re.compile(rf"{re.escape(self.stem)}(-{_UUID})?\.mdb")
+        for old in self.path.glob("*.mdb"):
+            if not own_file.fullmatch(old.name) or old.is_symlink() or not old.is_file():
                 continue
             if (old != file or boot is None) and not _is_in_use(old):
                 lock_path(old).unlink(missing_ok=True)
@@ -171,13 +189,21 @@ class StoreDirectory:
                 removed = "no process used their file" if boot is None else "the host has restarted"
         return file, removed
 
+    def sync(self) -> None:
+        """Make the names of its files survive the end of the system."""
+        fd = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+
     def set_aside(self, file: Path) -> Path:
         """Move a damaged file away, replacing an earlier one. Only inside `exclusive()`.
 
         Returns:
             The file's new path.
         """
-        moved = self.path / "limits.broken"
+        moved = self.path / f"{self.stem}.broken"
         file.replace(moved)
         lock_path(file).unlink(missing_ok=True)
         return moved
@@ -187,11 +213,14 @@ class LmdbEnvironment:
     """The LMDB file of a directory, opened on first use and reopened when necessary.
 
     Attributes:
-        opened: the open environment, or None. Only to be used while `LOCK` is held.
+        lock: held by every user of the environment in this process, so that no transaction is open
+            while the file is remapped or closed, or while the process forks.
+        opened: the open environment, or None. Only to be used while `lock` is held.
         is_full: whether the file could not grow the last time. Some keys can be added all the same.
     """
 
     def __init__(self, directory: StoreDirectory) -> None:
+        self.lock = Lock()
         self.opened: lmdb.Environment | None = None
         self.is_full = False
         self._max_size = MIN_SIZE
@@ -200,7 +229,7 @@ class LmdbEnvironment:
         #: A second descriptor of the file, for operations that LMDB does not offer.
         self._fd = -1
         self._close_fd: Callable[[], object] = bool
-        #: Why limits were reset, until it is logged.
+        #: Why the contents were lost, until it is reported.
         self._resets: list[str] = []
 
     @property
@@ -211,8 +240,8 @@ class LmdbEnvironment:
     @classmethod
     def of(cls, directory: StoreDirectory) -> "LmdbEnvironment":
         """Return this process's environment for a directory."""
-        with LOCK:
-            return _environments.setdefault(directory.path, cls(directory))
+        with _LOCK:
+            return _environments.setdefault((directory.path, directory.stem), cls(directory))
 
     def verify(self, max_size: int) -> None:
         """Check that the file can be used, and allow it to grow to a size in bytes.
@@ -223,35 +252,39 @@ class LmdbEnvironment:
             OSError: the file can't be used.
             lmdb.Error: the file can't be used.
         """
-        with LOCK:
+        with self.lock:
             self._max_size = max(self._max_size, max_size)
             if self.opened is None:
                 self._open()
                 self.close()
-        self._log_resets()
+        self._report_resets()
 
-    def run(self, work: Callable[[Transaction], T]) -> T:
-        """Run ``work`` in a write transaction, which it commits itself; return its result.
+    def run(self, work: Callable[[Transaction], T], *, write: bool = True) -> T:
+        """Run ``work`` in a transaction, and return its result.
+
+        Args:
+            work: called again if a fault was repaired. It commits a write transaction itself.
+            write: whether it writes.
 
         Raises:
             StoreOutage: the file can't be used.
         """
         try:
-            with LOCK:
-                return self._run(work)
+            with self.lock:
+                return self._run(work, write)
         except (lmdb.Error, OSError) as error:
             raise StoreOutage(f"{self._path} can't be used: {error}") from error
         finally:
-            self._log_resets()
+            self._report_resets()
 
-    def _run(self, work: Callable[[Transaction], T]) -> T:
+    def _run(self, work: Callable[[Transaction], T], write: bool) -> T:
         fault: lmdb.Error | None = None
         for _ in range(_TRIES):
             if fault is not None:
                 self._repair(fault)
             transaction = None
             try:
-                transaction = lmdb.Transaction(self.opened or self._open(), write=True)
+                transaction = lmdb.Transaction(self.opened or self._open(), write=write)
                 return work(transaction)
             except lmdb.Error as error:
                 fault = error
@@ -263,13 +296,13 @@ class LmdbEnvironment:
 
     def close_if_replaced(self) -> None:
         """Close a file that was removed or replaced: other processes already use another one."""
-        with LOCK:
+        with self.lock:
             if self.opened is not None and not self._is_in_place():
                 self.close()
                 self._resets.append(f"their file {self._path} was removed or replaced")
 
     def close(self) -> None:
-        """Close the file until it is used again. Only while `LOCK` is held."""
+        """Close the file until it is used again. Only while `lock` is held."""
         opened, self.opened = self.opened, None
         if opened is not None:
             opened.close()
@@ -299,14 +332,15 @@ class LmdbEnvironment:
             if not is_shared:
                 _allocate_locks(locks)
             # LMDB truncates the file to the given size, even while others have mapped more of it.
+            is_durable = self._directory.is_durable
             opened = lmdb.open(
                 str(path),
                 map_size=max(size, MIN_SIZE),
                 subdir=False,
                 mode=0o600,
-                sync=False,
-                metasync=False,
-                writemap=True,
+                sync=is_durable,
+                metasync=is_durable,
+                writemap=not is_durable,
                 max_readers=_MAX_PROCESSES,
             )
             used = (opened.info()["last_pgno"] + 1) * opened.stat()["psize"]
@@ -315,6 +349,8 @@ class LmdbEnvironment:
             opened.reader_check()
             # All of it, since a file that was copied, or whose process was killed, may have holes.
             _allocate(self._fd, size if is_shared else 0, max(size, MIN_SIZE))
+            if is_durable and size == 0:
+                self._directory.sync()
         except Exception:
             if opened is not None:
                 opened.close()
@@ -371,16 +407,9 @@ class LmdbEnvironment:
         moved = self._directory.set_aside(path)
         self._resets.append(f"their file was damaged and is now {moved}")
 
-    def _log_resets(self) -> None:
+    def _report_resets(self) -> None:
         while self._resets:
-            reason = self._resets.pop(0)
-            extra = {
-                "policy": "RateLimiter",
-                "event": "reset",
-                "store": f"lmdb://{self._directory.path}",
-                "reason": reason,
-            }
-            log.warning("Rate limits were reset: %s", reason, extra=extra)
+            self._directory.on_reset(self._directory.path, self._resets.pop(0))
 
 
 def _allocate(fd: int, start: int, end: int) -> None:
@@ -406,11 +435,23 @@ def _allocate_locks(path: Path) -> None:
         os.close(fd)
 
 
+#: The environments that are locked while this process forks.
+_forking: list[LmdbEnvironment] = []
+
+
 def _before_fork() -> None:
     # An open environment must not be used in another process, nor even be closed there.
-    LOCK.acquire()
+    _LOCK.acquire()
     for environment in list(_environments.values()):
+        environment.lock.acquire()
+        _forking.append(environment)
         environment.close()
 
 
-os.register_at_fork(before=_before_fork, after_in_parent=LOCK.release, after_in_child=LOCK.release)
+def _after_fork() -> None:
+    while _forking:
+        _forking.pop().lock.release()
+    _LOCK.release()
+
+
+os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork)

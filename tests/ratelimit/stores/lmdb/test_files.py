@@ -397,7 +397,7 @@ def test_what_can_not_be_opened_later_is_an_outage(path: Path, open_store: OpenS
 def test_the_file_is_closed_when_the_limiter_stops(path: Path) -> None:
     """As a server stops its app; a later request opens it again."""
     limiter = RateLimiter("100/minute", store=f"lmdb://{path}")
-    shared = environment.LmdbEnvironment.of(directory.StoreDirectory(path))
+    shared = limiter._engine.store._environment  # type: ignore[attr-defined]  # an LmdbStore
     for _ in range(2):
         assert limiter.check("key").allowed
         assert shared.opened is not None

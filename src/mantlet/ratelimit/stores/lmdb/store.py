@@ -1,5 +1,6 @@
 """Buckets and slots as records of an LMDB file shared by all processes of a host."""
 
+import logging
 from collections.abc import Callable, Sequence
 from copy import copy
 from functools import partial
@@ -40,7 +41,6 @@ from mantlet.ratelimit.stores.lmdb.records import (
 from mantlet.ratelimit.stores.memory import FallbackStore
 from mantlet.ratelimit.stores.outages import OutageLog
 from mantlet.stores.lmdb.environment import (
-    LOCK,
     LmdbEnvironment,
     StoreDirectory,
     Transaction,
@@ -49,6 +49,7 @@ from mantlet.stores.lmdb.environment import (
 __all__ = ["LmdbStore"]
 
 T = TypeVar("T")
+log = logging.getLogger("mantlet.ratelimit")
 
 _SECOND = 1_000_000_000
 _from_bytes = int.from_bytes
@@ -118,7 +119,7 @@ class LmdbStore(LocalStore):
         #: How many calls took longer than `_LONG`.
         self._slow = 0
         try:
-            self._environment = LmdbEnvironment.of(StoreDirectory(path))
+            self._environment = LmdbEnvironment.of(StoreDirectory(path, "limits", _on_reset))
             self._environment.verify(max_keys * _BYTES_PER_KEY)
         except (lmdb.Error, OSError) as error:
             raise StoreError(f"lmdb://{fspath(path)} can't be used: {error}") from error
@@ -140,7 +141,7 @@ class LmdbStore(LocalStore):
         """Take from one bucket; return the remaining ticks, see `gcra.consume()`."""
         began = self._clock()
         name = bucket_key(key)
-        with LOCK:
+        with self._environment.lock:
             opened = self._environment.opened
             if opened is not None:
                 try:
@@ -295,7 +296,7 @@ class LmdbStore(LocalStore):
 
     def close(self) -> None:
         """Close the file until it is used again."""
-        with LOCK:
+        with self._environment.lock:
             self._environment.close()
 
     def _run(self, work: Callable[[Transaction], T]) -> T:
@@ -375,6 +376,16 @@ class LmdbStore(LocalStore):
 
     def __len__(self) -> int:
         return self._run(lambda transaction: transaction.stat()["entries"])
+
+
+def _on_reset(path: Path, reason: str) -> None:
+    extra = {
+        "policy": "RateLimiter",
+        "event": "reset",
+        "store": f"lmdb://{path}",
+        "reason": reason,
+    }
+    log.warning("Rate limits were reset: %s", reason, extra=extra)
 
 
 def _evict(cursor: "lmdb.Cursor[bytes]", now: int) -> None:
