@@ -77,6 +77,7 @@ if TYPE_CHECKING:
     from mantlet.health import Health
     from mantlet.http import html
     from mantlet.http.headers import Headers, MutableHeaders
+    from mantlet.idempotency import Idempotency
     from mantlet.origins import Cors, CrossOrigin, Hosts
     from mantlet.ratelimit import Ban, Concurrency, Quota, RateLimiter, Rule, keys, on_status
     from mantlet.sanitize import OutputSanitizer, csp_nonce, csp_nonce_context
@@ -112,6 +113,7 @@ __all__ = [
     "Health",
     "HealthState",
     "Hosts",
+    "Idempotency",
     "Identity",
     "Introspection",
     "JsonRpc",
@@ -215,6 +217,7 @@ _ORIGINS = {
         ],
         "mantlet.health": ["Health"],
         "mantlet.http.headers": ["Headers", "MutableHeaders"],
+        "mantlet.idempotency": ["Idempotency"],
         "mantlet.origins": ["Cors", "CrossOrigin", "Hosts"],
         "mantlet.ratelimit": ["Ban", "Concurrency", "Quota", "RateLimiter", "Rule", "on_status"],
         "mantlet.sanitize": ["OutputSanitizer", "csp_nonce", "csp_nonce_context"],

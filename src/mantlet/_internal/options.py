@@ -1,13 +1,17 @@
-"""Check options: their names, and numbers."""
+"""Check options: their names, numbers and durations."""
 
+import re
 from typing import TYPE_CHECKING, Any, Final, Self
 
-__all__ = ["KnowsOptions", "check_int", "check_number"]
+__all__ = ["KnowsOptions", "check_duration", "check_int", "check_number"]
 
 #: `inspect.CO_VARKEYWORDS`: a function takes any keyword.
 _TAKES_ANY: Final = 0x08
 #: `inspect.CO_VARARGS`: a function takes any arguments by position.
 _TAKES_MORE: Final = 0x04
+#: Durations as text: a number and its unit, each in seconds.
+_DURATION: Final = re.compile(r"([0-9]{1,9})(s|m|h|d)")
+_UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 class KnowsOptions:
@@ -110,6 +114,33 @@ def check_number(
     if not in_range or (most is not None and value > most):
         raise ValueError(f"{option} must be {_range(least, most, unit)}, not {value}")
     return value
+
+
+def check_duration(
+    option: str, value: object, *, least: float | None = None, most: float | None = None
+) -> float:
+    """Return an option that is a duration, in seconds.
+
+    Args:
+        option: its name.
+        value: a number of seconds, or text such as ``"90s"``, ``"15m"``, ``"24h"`` or ``"7d"``.
+        least: the shortest that is allowed, in seconds; None: it must be more than 0.
+        most: the longest that is allowed, if there is one.
+
+    Raises:
+        TypeError: the value is neither a number nor text.
+        ValueError: it is no duration, or out of range.
+    """
+    if isinstance(value, str):
+        match = _DURATION.fullmatch(value)
+        if match is None:
+            raise ValueError(f'{option} must be a duration such as "90s" or "24h", not {value!r}')
+        value = int(match[1]) * _UNITS[match[2]]
+    elif isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError(
+            f'{option} must be a duration such as "24h" or a number of seconds, not {value!r}'
+        )
+    return check_number(option, value, least=least, most=most)
 
 
 def _range(least: float | None, most: float | None, unit: str = "") -> str:

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from typing import Any, Protocol
 from urllib.parse import quote_plus
 
+from mantlet._internal.secret_values import revealed
 from mantlet.authentication.http import ProviderError
-from mantlet.authentication.secret_values import revealed
 
 __all__ = [
     "Client",

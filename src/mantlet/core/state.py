@@ -13,7 +13,15 @@ from mantlet.core.context import KEY, carried_state
 if TYPE_CHECKING:
     from mantlet.core.identity import Authentication, Identity
 
-__all__ = ["KEY", "RateLimitState", "State", "ValidatedState", "state", "state_of"]
+__all__ = [
+    "KEY",
+    "IdempotencyState",
+    "RateLimitState",
+    "State",
+    "ValidatedState",
+    "state",
+    "state_of",
+]
 
 
 class RateLimitState(Protocol):
@@ -85,6 +93,20 @@ class ValidatedState(Protocol):
         ...
 
 
+class IdempotencyState(Protocol):
+    """The key that makes the request safe to repeat."""
+
+    @property
+    def key(self) -> str:
+        """The client's ``Idempotency-Key``; unique among those of one client only."""
+        ...
+
+    @property
+    def previous_outcome_unknown(self) -> bool:
+        """Whether the request may have run before: its worker has never said how it ended."""
+        ...
+
+
 class ProblemState(Protocol):
     """The problem that the exchange is answered with (RFC 9457)."""
 
@@ -130,6 +152,7 @@ class State:
         csp_nonce: the nonce of the response's Content-Security-Policy; set by `OutputSanitizer`.
         version: the version of the API that the request is for; set by `Versions`.
         identity: who is asking; None where nobody has to say so, and where no policy asks.
+        idempotency: the request's idempotency key; None where `Idempotency` handles none.
         problem: the problem that the exchange is answered with, else None.
         extra: entries of your own policies: a dict, made at its first use.
     """
@@ -144,6 +167,7 @@ class State:
         validated = _SetBy("SchemaGuard")
         version = _SetBy("Versions")
     identity: "Identity | None" = None
+    idempotency: IdempotencyState | None = None
     problem: ProblemState | None = None
 
     _request_id: str | None = None

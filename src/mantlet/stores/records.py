@@ -7,7 +7,7 @@ returns an awaitable wherever a local store returns the result itself.
 
 from abc import abstractmethod
 from collections.abc import Awaitable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 __all__ = ["Record", "RecordStore"]
 
@@ -26,7 +26,14 @@ class Record(NamedTuple):
 
 
 class RecordStore:
-    """A place where records are kept."""
+    """A place where records are kept.
+
+    Attributes:
+        is_transactional: whether a record can be replaced in a transaction of the app; see
+            `replace_in()`.
+    """
+
+    is_transactional: bool = False
 
     @abstractmethod
     def create(
@@ -64,6 +71,26 @@ class RecordStore:
 
         Raises:
             StoreOutage: the store is unavailable, or full.
+        """
+        raise NotImplementedError
+
+    # Any: a session of the store's own kind.
+    def replace_in(
+        self, session: Any, key: bytes, old: bytes, value: bytes, seconds: float
+    ) -> bool | Awaitable[bool]:
+        """Do the same as `replace()` in a transaction of the app, if the store `is_transactional`.
+
+        So the record is kept if, and only if, what the app has done in the transaction is.
+
+        Args:
+            session: the transaction.
+            key: as in `replace()`, and so are the others.
+            old: the value that it must have.
+            value: the new value.
+            seconds: how long to keep it, from now on.
+
+        Returns:
+            Whether it has been replaced; if not, the transaction must not be committed.
         """
         raise NotImplementedError
 

@@ -4,11 +4,11 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Final
 
 from mantlet._internal.extras import import_extra
+from mantlet._internal.secret_values import secret_bytes
 from mantlet.authentication.jwt.algorithms import ASYMMETRIC, HMAC, algorithm_model
 from mantlet.authentication.jwt.claims import RFC_9068
 from mantlet.authentication.jwt.compact import media_types
 from mantlet.authentication.jwt.key_set import MAX_CANDIDATES, KeySet
-from mantlet.authentication.secret_values import secret_bytes
 from mantlet.http.json_pointer import has_bad_escape, split_pointer
 
 __all__ = [

@@ -6,7 +6,7 @@ from hashlib import sha256
 from hmac import compare_digest, digest
 from typing import Any, Final
 
-from mantlet.authentication.secret_values import secret_bytes
+from mantlet._internal.secret_values import secret_bytes
 
 __all__ = ["Nonces"]
 

@@ -1,0 +1,126 @@
+"""Which record a request has: whose it is, under which key, and for which request."""
+
+import re
+from collections.abc import Iterable
+from functools import lru_cache
+from hashlib import blake2b
+from typing import Any, Final
+
+from mantlet.core.preflight import METHOD_OVERRIDES
+from mantlet.core.request import Request
+from mantlet.http.headers import HeaderNames
+from mantlet.redact.names import INNOCENT_NAMES, SECRET_NAMES, NameMatcher
+
+__all__ = ["fingerprint_of", "owner_of", "parse_key", "record_key"]
+
+#: A string of structured fields (RFC 9651, 3.3.3), or the same characters without quotes, but for
+#: blanks, quotes, backslashes, and the separators of values and parameters.
+_KEY: Final = re.compile(r'"((?:[ !#-\[\]-~]|\\["\\]){1,255})"|([!#-+\--:<-\[\]-~]{1,255})')
+_ESCAPE: Final = re.compile(r"\\(.)")
+
+#: Headers that name a user, as proxies that authenticate send them, beside those of credentials.
+_WHO: Final = NameMatcher(
+    [
+        *SECRET_NAMES,
+        *(
+            "auth_*",
+            "*_auth",
+            "*_auth_*",
+            "*_authenticated_*",
+            "*_assertion",
+            "*_client_principal*",
+        ),
+        *(
+            "*_account*",
+            "*_client_cert*",
+            "client_cert*",
+            "*_client_id",
+            "ssl_client_*",
+            "*_identity*",
+        ),
+        *("*_oidc_*", "*_iap_*", "*_org", "*_org_*", "*_organization*", "*_email", "*_login"),
+        *("*_tenant*", "tenant*", "user*", "*_user", "*_user_*", "*_userid", "*_username"),
+        *("*_subject", "x_apikey", "apikey", "*_key", "*_session*"),
+    ],
+    [*INNOCENT_NAMES, "idempotency_key", "user_agent", "sec_websocket_key"],
+)
+_CONTENT: Final = HeaderNames("Host", "Content-Type", "Content-Encoding", *METHOD_OVERRIDES)
+
+
+def parse_key(text: str) -> str | None:
+    r"""Return the key that an ``Idempotency-Key`` stands for; None if it is malformed.
+
+    A string such as ``"8e03978e"`` is what the draft asks for
+    (draft-ietf-httpapi-idempotency-key-header-07, 2.1); the same without quotes, as many clients
+    send it, is the same key. Repeated headers, which are joined by commas, are malformed.
+
+    Args:
+        text: the header's value.
+    """
+    match = _KEY.fullmatch(text)
+    if match is None:
+        return None
+    quoted, bare = match.groups()
+    if quoted is None:
+        return bare
+    return _ESCAPE.sub(r"\1", quoted) if "\\" in quoted else quoted
+
+
+def owner_of(request: Request) -> tuple[str, ...]:
+    """Return whose keys those of a request are.
+
+    That is the identity, by its subject and its issuer, or the scheme of its credential if it has
+    no issuer. Without one it is whatever the client sends that an app may tell users apart by.
+    """
+    identity = request.state.identity
+    if identity is not None:
+        issuer = identity.claims.get("iss")
+        named = ("iss", issuer) if isinstance(issuer, str) else ("scheme", identity.scheme)
+        return ("identity", *named, identity.subject)
+    found = sorted(pair for pair in request.headers if _names_someone(pair[0]))
+    raw = request.raw
+    # Any: values of the server's.
+    server: list[Any] = [raw.get("REMOTE_USER"), raw.get("SSL_CLIENT_CERT")]
+    extensions = raw.get("extensions") or {}
+    tls = extensions.get("tls") or {}
+    server.append(tls.get("client_cert_chain"))
+    return ("credentials", *(part for pair in found for part in pair), *map(repr, server))
+
+
+@lru_cache(maxsize=1024)
+def _names_someone(name: str) -> bool:
+    """Return whether the value of a header may tell users apart."""
+    return _WHO.matches(name)
+
+
+def record_key(owner: Iterable[str], key: str) -> bytes:
+    """Return the key of a record: nobody can choose one, or make it that of another client.
+
+    Args:
+        owner: the result of `owner_of()`, or of the ``by`` option.
+        key: the client's key.
+    """
+    return blake2b(_joined((*owner, key)), digest_size=32, person=b"mantlet-idem-key").digest()
+
+
+# Any: a hash of hashlib.
+def fingerprint_of(request: Request) -> Any:
+    """Return the hash that tells requests with one key apart; the body has to be added to it."""
+    found = request.get_headers(_CONTENT)
+    version = vars(request.state).get("version", "")
+    host = found.pop("Host", "").lower()
+    parts = (
+        request.method,
+        request.raw_path.decode("latin-1"),
+        request.query.decode("latin-1"),
+        host,
+        str(version),
+        *(part for pair in sorted(found.items()) for part in pair),
+    )
+    return blake2b(_joined(parts), digest_size=32, person=b"mantlet-idem-req")
+
+
+def _joined(parts: Iterable[str]) -> bytes:
+    """Return texts as bytes from which they could be told again, so that no two are alike."""
+    each = [part.encode("utf-8", "surrogatepass") for part in parts]
+    return b"%d %b" % (len(each), b"".join(b"%d:%b" % (len(one), one) for one in each))

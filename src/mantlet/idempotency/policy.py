@@ -1,0 +1,646 @@
+"""`Idempotency`: requests that are safe to repeat.
+
+A client that has got no response can't know whether its request was carried out. With a key of its
+own choice in ``Idempotency-Key`` (draft-ietf-httpapi-idempotency-key-header-07) it may send the
+request again: the first one runs, and repeats get its response, marked ``Idempotency-Replayed``.
+
+A record of each key is kept in a store that all workers share. It is bound to the client and to the
+request, so nobody gets the response of another client, and a key that is used for another request
+is refused. If the worker dies, its record says so after the lease: whether the request was carried
+out is unknown then, and the next repeat runs, or is refused.
+
+What it does not stop: an operation that takes longer than the lease, and is repeated meanwhile; a
+client that takes a new key for the same operation; and, unless the record is stored in the app's
+own transaction (`mantlet.database`), a worker that dies between the two.
+"""
+
+import logging
+import os
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Final, Literal
+
+from mantlet._internal.coroutines import is_plain_function, start_eagerly
+from mantlet._internal.disconnects import is_disconnect
+from mantlet._internal.event_loop import is_on_loop
+from mantlet._internal.log_throttle import LogThrottle
+from mantlet._internal.options import check_duration, check_int
+from mantlet._internal.printable import printable
+from mantlet.core.error_log import logged_method
+from mantlet.core.modes import ModeOption, check_mode
+from mantlet.core.policy import HealthState, Policy
+from mantlet.core.preflight import METHOD_OVERRIDES
+from mantlet.core.problem import FixedProblem
+from mantlet.core.request import Request
+from mantlet.core.response import Reply, Response
+from mantlet.core.statuses import StatusCondition
+from mantlet.exceptions import StoreError
+from mantlet.http.header_name import HeaderName
+from mantlet.http.headers import HeaderNames
+from mantlet.http.routing import METHODS, Routes, parse_pattern
+from mantlet.idempotency.identification import (
+    fingerprint_of,
+    owner_of,
+    parse_key,
+    record_key,
+)
+from mantlet.idempotency.records import (
+    COMPLETED,
+    IN_FLIGHT,
+    RESPONDED,
+    STREAMING,
+    IdempotencyRecord,
+    RecordFormat,
+    UnreadableRecord,
+    response_payload,
+)
+from mantlet.stores.factory import create_record_store
+from mantlet.stores.records import Record, RecordStore
+
+__all__ = ["Idempotency"]
+
+_log = logging.getLogger("mantlet.idempotency")
+
+_KEY: Final = "Idempotency-Key"
+_REPLAYED: Final = HeaderName("Idempotency-Replayed")
+_PREVIOUS_OUTCOME: Final = HeaderName("Idempotency-Previous-Outcome")
+#: Methods that change nothing, which need no key (RFC 9110, 9.2.1).
+_SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS", "QUERY", "TRACE"})
+#: Statuses whose responses ask the client to send the request again, if it is changed only in what
+#: it is not identified by: with other credentials, at another time, or over another connection.
+_TRY_AGAIN: Final = frozenset({401, 407, 408, 409, 421, 425, 429})
+#: The most bytes of a request's body that are kept in memory; the rest is in a temporary file.
+_MEMORY: Final = 1024 * 1024
+_DAY: Final = 86400
+#: Paths whose routes are remembered, and the longest of these.
+_MAX_KNOWN: Final = 1024
+_MAX_PATH: Final = 256
+#: The key of a record that there never is.
+_PROBE: Final = b"health"
+
+_DRAFT: Final = (
+    "https://datatracker.ietf.org/doc/html/draft-ietf-httpapi-idempotency-key-header-07#section-2.7"
+)
+_MISSING: Final = FixedProblem(
+    400,
+    type=_DRAFT,
+    title="Idempotency-Key is missing",
+    detail="This operation needs an Idempotency-Key header, by which it can be repeated safely.",
+)
+_MALFORMED: Final = FixedProblem(
+    400,
+    detail='The Idempotency-Key header must be one string such as "8e03978e-40d5", with 1 to 255 '
+    "printable characters of ASCII.",
+)
+_OUTSTANDING: Final = FixedProblem(
+    409,
+    type=_DRAFT,
+    title="A request is outstanding for this Idempotency-Key",
+    detail="A request with this key is being processed. Repeat it later.",
+    headers={"Retry-After": "1"},
+)
+_REUSED: Final = FixedProblem(
+    422,
+    type=_DRAFT,
+    title="Idempotency-Key is already used",
+    detail="This key was used for another request. Take a new key for each operation.",
+)
+_NO_RESPONSE: Final = FixedProblem(
+    409,
+    detail="The request with this key has been processed, and its response was not kept. It is not "
+    "processed again.",
+)
+_UNKNOWN: Final = FixedProblem(
+    409,
+    detail="Whether the request with this key has been processed is unknown. It is not processed "
+    "again.",
+)
+_UNAVAILABLE: Final = FixedProblem(
+    503,
+    detail="Requests with an Idempotency-Key can't be processed at the moment.",
+    headers={"Retry-After": "1"},
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _KeyState:
+    """What `mantlet.state(...).idempotency` is; see `mantlet.core.state.IdempotencyState`."""
+
+    key: str
+    previous_outcome_unknown: bool
+
+
+class _Run:
+    """A request that runs under its key.
+
+    Attributes:
+        key: of its record.
+        value: the value of its record, as this worker has stored it.
+        token: tells this worker's values apart from those of others.
+        fingerprint: of the request.
+        committed: the response that was stored in the app's transaction, or None.
+    """
+
+    __slots__ = ("committed", "fingerprint", "key", "token", "value")
+
+    def __init__(self, key: bytes, value: bytes, token: bytes, fingerprint: bytes) -> None:
+        self.key = key
+        self.value = value
+        self.token = token
+        self.fingerprint = fingerprint
+        self.committed: Response | None = None
+
+
+class Idempotency(Policy):
+    """Run each request with an ``Idempotency-Key`` once, and answer its repeats with its response.
+
+    A key belongs to a client: the identity that an `Authenticator` has found, or the result of
+    ``by``; else the credentials of the request, which includes every header whose name is that of a
+    credential or a user. Where these change between two requests of a client, as cookies and tokens
+    may, only the first two make repeats safe.
+
+    =========================================================  =====================================
+    a key is missing where it is required, or is malformed      400
+    the request with this key is still running                  409, with ``Retry-After``
+    the key was used for another request                        422
+    the request has run, but its response could not be kept     409
+    the body is larger than ``max_body``                        413
+    the store is unavailable                                    503, for requests with a key alone
+    =========================================================  =====================================
+
+    Another request is one with another method, path, query, host, version, content type, content
+    encoding or body.
+
+    The app finds the key, and whether the request may have run before, in
+    ``mantlet.state(...).idempotency``, which is None for requests without a key.
+
+    Args:
+        store: where records are kept: ``"memory://"``, for one process; ``"lmdb:///..."``, for the
+            workers of a host; ``"redis://..."``; or a `RecordStore`, such as that of a
+            `UnitOfWork`, which keeps the record in the app's own transaction.
+        methods: the methods of requests whose keys count.
+        required: patterns of routes that need a key, such as ``"POST /payments"``.
+        keep: how long the record of a key is kept: seconds, or text such as ``"24h"``.
+        max_body: the most bytes of a request's body, if the request has a key. What exceeds 1 MiB
+            is kept in a temporary file.
+        max_response: the most bytes of a response that are kept. Of a stream, as much is held in
+            memory until it ends; what is whole takes no more memory than it does without.
+        by: a function of the request that returns whose its key is, such as the id of a tenant with
+            that of a user; None for the client as it is found without this function.
+        stored: returns whether the response of a status is kept. If not, the key is free again, as
+            it is if the app raises. By default those below 500 are kept, except 401, 407, 408, 409,
+            421, 425 and 429.
+        lease: how long a request may run. If it has not ended by then, its worker is taken for
+            dead. Must exceed the time limit of the server.
+        unknown_outcome: what happens to a repeat of a request whose worker has died, so that
+            nobody knows whether it was carried out: ``"run"``, with a warning in the log, the
+            header ``Idempotency-Previous-Outcome: unknown``, and a word to the app in its state; or
+            ``"refuse"`` with 409, for as long as the record is kept.
+        encryption_keys: keys of 32 random bytes by which records are encrypted (AES-256-GCM): the
+            first one encrypts, all of them decrypt. Bytes, or text in hexadecimal or Base64, each
+            maybe in a `Secret`.
+        mode: ``"enforce"``; ``"report"``, which logs and changes nothing; ``"off"``; or a mapping
+            of route patterns to these.
+
+    Raises:
+        ImportError: an optional library is not installed; the message names the extra.
+        TypeError: an option has the wrong type.
+        ValueError: an option is out of range, or contradicts another one.
+    """
+
+    position = 110
+    position_reason = "a response may be stored before {} has decided about it"
+    request_headers = HeaderNames(_KEY, *METHOD_OVERRIDES)
+
+    def __init__(
+        self,
+        *,
+        store: str | RecordStore,
+        methods: Iterable[str] = ("POST", "PATCH"),
+        required: Iterable[str] = (),
+        keep: str | float = "24h",
+        max_body: int = 1024 * 1024,
+        max_response: int = 256 * 1024,
+        by: Callable[[Request], str | None] | None = None,
+        stored: StatusCondition | None = None,
+        lease: str | float = "60s",
+        unknown_outcome: Literal["run", "refuse"] = "run",
+        encryption_keys: Sequence[object] | None = None,
+        mode: ModeOption = "enforce",
+    ) -> None:
+        self.mode = check_mode(mode)
+        self._methods = _check_methods(methods)
+        self._ignored = (METHODS | _SAFE | {None}) - self._methods - {"POST"}
+        self._required = _check_required(required, self._methods)
+        self._lease = check_duration("lease", lease, least=1, most=_DAY)
+        self._keep = check_duration("keep", keep, least=1, most=366 * _DAY)
+        if self._keep <= self._lease:
+            raise ValueError(f"keep must be longer than lease, but is {keep!r} and {lease!r}")
+        self._max_body = check_int("max_body", max_body, unit="bytes")
+        self._max_response = check_int("max_response", max_response, unit="bytes")
+        for option, function in (("by", by), ("stored", stored)):
+            if function is not None and not is_plain_function(function):
+                raise TypeError(f"{option} must be a function (def), not {function!r}")
+        self._by = by
+        self._is_stored = stored or _is_final
+        if unknown_outcome not in ("run", "refuse"):
+            raise ValueError(f'unknown_outcome must be "run" or "refuse", not {unknown_outcome!r}')
+        self._refuses_unknown = unknown_outcome == "refuse"
+        self._format = RecordFormat(encryption_keys)
+        if isinstance(store, str):
+            store = create_record_store(store, name="idempotency")
+        elif not isinstance(store, RecordStore):
+            raise TypeError(f"store must be a URI or a RecordStore, not {type(store).__name__}")
+        #: The store as used outside of an event loop, and on one.
+        self._stores = store.bind(False), store.bind(True)
+        unused = ("open", "startup"), ("close", "shutdown")
+        self.disabled_hooks = frozenset(
+            hook
+            for name, hook in unused
+            if getattr(type(store), name) is getattr(RecordStore, name)
+        )
+        #: Whether a key is required, by the method and the path of recent requests.
+        self._known: dict[tuple[str, str], bool] = {}
+        self._throttle = LogThrottle(_log)
+
+    # -- on the way in -----------------------------------------------------------------------------
+
+    def on_request(self, request: Request) -> Reply | Awaitable[Reply | None] | None:
+        """Let a request run if it is the first with its key; else answer it."""
+        method = request.raw.get(request.method_key)
+        if method in self._ignored:
+            return None
+        found = request.declared_headers(self.request_headers)
+        replaced = [found[name] for name in METHOD_OVERRIDES if name in found]
+        if replaced or method not in self._methods:
+            readings = {request.method.upper(), *(one.strip().upper() for one in replaced)}
+            if self._methods.isdisjoint(readings):
+                return None
+        text = found.get(_KEY)
+        if text is not None:
+            return start_eagerly(self._begin(request, text))
+        if self._required is not None and self._requires_key(self._required, request, replaced):
+            return _MISSING.reply(request)
+        return None
+
+    def _requires_key(
+        self, required: Routes[bool], request: Request, replaced: Sequence[str]
+    ) -> bool:
+        """Return whether a request has to have a key, in any reading of its path and its method."""
+        path = request.literal_path
+        place = request.method, path or ""
+        if path is not None and not replaced:
+            known = self._known.get(place)
+            if known is not None:
+                return known
+        found = any(
+            entries
+            for method in (request.method, *replaced)
+            for entries in required.match_all(method, request.route_paths)
+        )
+        if path is not None and not replaced and len(path) <= _MAX_PATH:
+            if len(self._known) >= _MAX_KNOWN:
+                self._known.clear()
+            self._known[place] = found
+        return found
+
+    async def _begin(self, request: Request, text: str) -> Reply | None:
+        key = parse_key(text)
+        if key is None:
+            return _MALFORMED.reply(request)
+        owner = None if self._by is None else self._by(request)
+        if owner is None:
+            record = record_key(owner_of(request), key)
+        elif isinstance(owner, str):
+            record = record_key(("by", owner), key)
+        else:
+            raise TypeError(f"by must return text or None, not {type(owner).__name__}")
+        fingerprint = await self._fingerprint(request)
+        token = os.urandom(16)
+        value = self._format.write(record, IN_FLIGHT, token, fingerprint)
+        run = _Run(record, value, token, fingerprint)
+        store = self._stores[request.is_async]
+        try:
+            existing = store.create(record, value, self._keep)
+            if existing is not None and not isinstance(existing, Record):
+                existing = await existing
+            if existing is not None:
+                return await self._repeat(request, key, run, existing)
+        except (StoreError, UnreadableRecord) as error:
+            self._warn(request, run, f"refused with 503, since the record is unavailable: {error}")
+            return _UNAVAILABLE.reply(request)
+        self._start(request, key, run, is_unknown=False)
+        return None
+
+    async def _fingerprint(self, request: Request) -> bytes:
+        hashed = fingerprint_of(request)
+        if self._max_body <= _MEMORY:
+            body = request.body_eagerly(self._max_body)
+            hashed.update(body if isinstance(body, bytes) else await body)
+        else:
+            async for chunk in request.chunks(self._max_body, memory=_MEMORY):
+                hashed.update(chunk)
+        digest: bytes = hashed.digest()
+        return digest
+
+    async def _repeat(
+        self, request: Request, key: str, run: _Run, existing: Record
+    ) -> Reply | None:
+        """Answer a repeat by the record of the first request, or run it in place of that."""
+        record = self._format.read(run.key, existing.value)
+        if record.kind == RESPONDED and record.fingerprint == run.fingerprint:
+            reply = record.reply()
+            request._add_header(_REPLAYED, "true")
+            return reply
+        problem = self._refusal(record, run, existing.age)
+        if problem is not None:
+            return problem.reply(request)
+        store = self._stores[request.is_async]
+        taken = store.replace(run.key, existing.value, run.value, self._keep)
+        if not isinstance(taken, bool):
+            taken = await taken
+        if not taken:  # by another repeat, or by the first request, which was only slow
+            return _OUTSTANDING.reply(request)
+        self._warn(
+            request,
+            run,
+            f"runs again, since a request with its key has begun and not ended within "
+            f"{self._lease:g} s: whether it was carried out is unknown",
+        )
+        request._add_header(_PREVIOUS_OUTCOME, "unknown")
+        self._start(request, key, run, is_unknown=True)
+        return None
+
+    def _refusal(self, record: IdempotencyRecord, run: _Run, age: float) -> FixedProblem | None:
+        """Return the problem of a repeat that there is no response for; None if it may run."""
+        if record.fingerprint != run.fingerprint:
+            return _REUSED
+        if record.kind == COMPLETED:
+            return _NO_RESPONSE
+        if age < self._lease:
+            return _OUTSTANDING
+        if record.kind == STREAMING:
+            return _NO_RESPONSE
+        return _UNKNOWN if self._refuses_unknown else None
+
+    def _start(self, request: Request, key: str, run: _Run, *, is_unknown: bool) -> None:
+        """Let the app have a request."""
+        request.local(self)["run"] = run
+        state = request.state
+        state.idempotency = _KeyState(key, is_unknown)
+        store = self._stores[request.is_async]
+        if store.is_transactional:
+            state._before_commit += (partial(self._commit, store, run),)
+
+    # -- on the way out ----------------------------------------------------------------------------
+
+    def on_response(self, request: Request, response: Response) -> Awaitable[None] | None:
+        """Store the response of a request with a key; or free the key, if it is not kept."""
+        if request._local is None:
+            return None
+        run: _Run | None = request.local(self).get("run")
+        if run is None or run.committed is response:
+            return None
+        return start_eagerly(self._settle(request, response, run))
+
+    async def _settle(self, request: Request, response: Response, run: _Run) -> None:
+        if not self._is_stored(response.status):
+            await self._free(request, run)
+            return
+        body = _whole_body(response)
+        if body is not None:
+            await self._store(request, run, *self._record_of(response, body))
+        elif response.has_trailers or self._is_too_long(response):
+            await self._store(request, run, COMPLETED)
+        else:
+            # If it breaks off, or the worker dies, the request has been carried out all the same.
+            await self._store(request, run, STREAMING)
+            collector = _Collector(self, request, response, run, self._max_response)
+            response.transform(collector, keeps_length=True, keeps_etag=True)
+
+    def _record_of(self, response: Response, body: bytes) -> tuple[int, bytes]:
+        """Return the kind and the payload of the record of a response."""
+        payload = response_payload(response, body, self._max_response)
+        return (COMPLETED, b"") if payload is None else (RESPONDED, payload)
+
+    def _is_too_long(self, response: Response) -> bool:
+        length = response.headers.get("Content-Length") or ""
+        return length.isdecimal() and (len(length) > 18 or int(length) > self._max_response)
+
+    # Any: a session of the app's database.
+    def _commit(
+        self, store: RecordStore, run: _Run, session: Any, response: Response
+    ) -> Awaitable[None] | None:
+        """Store the response in the transaction of the app, which is committed next."""
+        if not self._is_stored(response.status):
+            return None
+        body = None if response.has_trailers else _whole_body(response)
+        kind, payload = (COMPLETED, b"") if body is None else self._record_of(response, body)
+        value = self._format.write(run.key, kind, run.token, run.fingerprint, payload)
+        replaced = store.replace_in(session, run.key, run.value, value, self._keep)
+        return start_eagerly(_note_commit(run, response, replaced))
+
+    def on_error(self, request: Request, error: BaseException) -> Awaitable[None] | None:
+        """Free the key, as the request has failed; unless it was cut off, and may have succeeded.
+
+        After a cancellation, or if the client has disconnected, nobody knows how far the app has
+        come. The key is then in flight until its lease ends.
+        """
+        if request._local is None:
+            return None
+        run: _Run | None = request.local(self).get("run")
+        if run is None or not isinstance(error, Exception) or is_disconnect(error):
+            return None
+        return start_eagerly(self._free(request, run))
+
+    async def _free(self, request: Request, run: _Run) -> None:
+        store = self._stores[request.is_async]
+        await self._change(request, run, partial(store.delete, run.key, run.value))
+
+    async def _store(self, request: Request, run: _Run, kind: int, payload: bytes = b"") -> None:
+        store = self._stores[request.is_async]
+        value = self._format.write(run.key, kind, run.token, run.fingerprint, payload)
+        change = partial(store.replace, run.key, run.value, value, self._keep)
+        if await self._change(request, run, change):
+            run.value = value
+
+    async def _change(
+        self, request: Request, run: _Run, change: Callable[[], bool | Awaitable[bool]]
+    ) -> bool:
+        """Change the record of a request that has run; its response goes out in any case."""
+        try:
+            done = change()
+            if not isinstance(done, bool):
+                done = await _persist(done, change)
+        except StoreError as error:
+            self._warn(request, run, f"has run, but its record could not be changed: {error}")
+            return False
+        if not done:
+            self._warn(
+                request,
+                run,
+                "has run for longer than its lease, and a repeat has taken over its key",
+            )
+        return done
+
+    def _warn(self, request: Request, run: _Run, text: str) -> None:
+        suppressed = self._throttle.suppressed(text)
+        if suppressed is None:
+            return
+        request_id = request.state._request_id or "-"
+        more = f" (and {suppressed} more like it)" if suppressed else ""
+        _log.warning(
+            "Idempotency: %s request %s %s%s (record %s)",
+            logged_method(request),
+            request_id,
+            printable(text, 500),
+            more,
+            run.key.hex()[:16],
+            extra={"policy": "Idempotency", "request_id": request_id, "repeats": suppressed},
+        )
+
+    # -- outside of exchanges ----------------------------------------------------------------------
+
+    def startup(self) -> Awaitable[None] | None:
+        """Open the store."""
+        return self._stores[is_on_loop()].open()
+
+    def needs_startup(self, request: Request) -> bool:
+        """Return whether a request may need the store: it has a key."""
+        if request.raw.get(request.method_key) in self._ignored:
+            return False
+        return _KEY in request.declared_headers(self.request_headers)
+
+    def shutdown(self) -> Awaitable[None] | None:
+        """Close the store."""
+        return self._stores[is_on_loop()].close()
+
+    async def health(self) -> Mapping[str, HealthState]:
+        """Return whether the store responds."""
+        try:
+            deleted = self._stores[is_on_loop()].delete(_PROBE, b"")
+            if not isinstance(deleted, bool):
+                await deleted
+        except StoreError:
+            return {"store": "down"}
+        return {"store": "ok"}
+
+
+class _Collector:
+    """A filter that keeps what passes of a stream, and stores it at its end.
+
+    Args:
+        policy: the policy.
+        request: the request.
+        response: its response.
+        run: the request under its key.
+        most: the most bytes to keep.
+    """
+
+    def __init__(
+        self, policy: Idempotency, request: Request, response: Response, run: _Run, most: int
+    ) -> None:
+        self._policy = policy
+        self._request = request
+        self._response = response
+        self._run = run
+        self._most = most
+        #: What has passed; None once that is too much.
+        self._body: bytearray | None = bytearray()
+
+    def __call__(self, chunk: bytes, more: bool) -> bytes | Awaitable[bytes]:
+        """Return a chunk as it is."""
+        body = self._body
+        if body is not None:
+            if len(body) + len(chunk) > self._most:
+                body = self._body = None
+            else:
+                body += chunk
+        return chunk if more else start_eagerly(self._end(chunk))
+
+    async def _end(self, chunk: bytes) -> bytes:
+        kind, payload = COMPLETED, b""
+        if self._body is not None:
+            kind, payload = self._policy._record_of(self._response, bytes(self._body))
+            self._body = None
+        await self._policy._store(self._request, self._run, kind, payload)
+        return chunk
+
+
+def _whole_body(response: Response) -> bytes | None:
+    """Return the body of a response if it is whole, and all that there is of it."""
+    if response.has_trailers:
+        return None
+    return b"" if response.status in (204, 304) else response.full_body
+
+
+async def _note_commit(run: _Run, response: Response, replaced: bool | Awaitable[bool]) -> None:
+    """Take note that a response is in the app's transaction.
+
+    Raises:
+        Problem: a repeat has taken over the key, so the transaction must not be committed.
+    """
+    if not (replaced if isinstance(replaced, bool) else await replaced):
+        raise _OUTSTANDING
+    run.committed = response
+
+
+async def _persist(waiting: Awaitable[bool], change: Callable[[], bool | Awaitable[bool]]) -> bool:
+    """Await a change; if the task is canceled meanwhile, make sure of the change before it ends."""
+    try:
+        return await waiting
+    except (Exception, GeneratorExit):
+        raise
+    except BaseException:
+        again = change()  # which does nothing if the first one was made
+        if not isinstance(again, bool):
+            await again
+        raise
+
+
+def _is_final(status: int) -> bool:
+    return status < 500 and status not in _TRY_AGAIN
+
+
+def _check_methods(methods: Iterable[str]) -> frozenset[str]:
+    """Return the methods of the option.
+
+    Raises:
+        TypeError: they are not several texts.
+        ValueError: there are none, or one is not a method that needs a key.
+    """
+    if isinstance(methods, str | bytes) or not isinstance(methods, Iterable):
+        raise TypeError(f'methods must be several, such as {{"POST", "PATCH"}}, not {methods!r}')
+    found = frozenset(methods)
+    for method in found:
+        if not isinstance(method, str):
+            raise TypeError(f'methods must hold texts such as "POST", not {method!r}')
+        if method not in METHODS:
+            raise ValueError(f'methods must be registered ones such as "POST", not {method!r}')
+        if method in _SAFE:
+            raise ValueError(f"methods must not contain {method}, which is safe to repeat as it is")
+    if not found:
+        raise ValueError('methods must not be empty; use mode="off" to turn the policy off')
+    return found
+
+
+def _check_required(patterns: Iterable[str], methods: frozenset[str]) -> Routes[bool] | None:
+    """Return the routes that need a key, None if there are none.
+
+    Raises:
+        TypeError: the patterns are not a list of texts.
+        ValueError: one is malformed, or has a method that is not one of ``methods``.
+    """
+    if isinstance(patterns, str | bytes) or not isinstance(patterns, Iterable):
+        raise TypeError(
+            f'required must be a list of patterns such as ["POST /payments"], not {patterns!r}'
+        )
+    given = list(patterns)
+    for text in given:
+        others = {*parse_pattern(text).methods} - methods - {"*"}
+        if others:
+            raise ValueError(
+                f"required has the pattern {text!r}, but methods has no {', '.join(sorted(others))}"
+            )
+    return Routes((text, True) for text in given) if given else None
