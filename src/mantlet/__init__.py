@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from mantlet.core.response import Reply, Response
     from mantlet.core.state import State, state
     from mantlet.core.statuses import below
+    from mantlet.database import UnitOfWork, uow
     from mantlet.errors.policy import ErrorEnvelope
     from mantlet.exceptions import (
         ClientDisconnected,
@@ -149,6 +150,7 @@ __all__ = [
     "State",
     "StoreError",
     "StoreOutage",
+    "UnitOfWork",
     "asgi",
     "authentication",
     "authorization",
@@ -179,6 +181,7 @@ __all__ = [
     "state",
     "stores",
     "testing",
+    "uow",
     "versions",
     "wrap",
     "wsgi",
@@ -206,6 +209,7 @@ _ORIGINS = {
         "mantlet.core.response": ["Reply", "Response"],
         "mantlet.core.state": ["State", "state"],
         "mantlet.core.statuses": ["below"],
+        "mantlet.database": ["UnitOfWork", "uow"],
         "mantlet.errors.policy": ["ErrorEnvelope"],
         "mantlet.exceptions": [
             *("ClientDisconnected", "DocumentError", "MantletError", "NoResponse"),

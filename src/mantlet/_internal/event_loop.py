@@ -5,7 +5,7 @@ Trio is never imported: it runs the current task only if it is loaded already.
 
 import asyncio
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import Future, wait
 from contextlib import AbstractAsyncContextManager, suppress
 from contextvars import copy_context
@@ -21,6 +21,7 @@ __all__ = [
     "run_for",
     "run_in_thread",
     "sleep",
+    "uninterrupted",
     "wait_for",
 ]
 
@@ -113,6 +114,42 @@ def _call(fn: Callable[..., T], *args: Any) -> T:
         return fn(*args)
     except StopIteration as error:
         raise RuntimeError("a function in a thread raised StopIteration") from error
+
+
+async def uninterrupted(steps: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine to its end, also if the task is canceled meanwhile; then raise that.
+
+    Under asyncio it runs in a task of its own, which ends before this does. So its result is known
+    however often the outer task is canceled, and its own time limits work.
+
+    Args:
+        steps: the coroutine.
+
+    Returns:
+        Its result.
+
+    Raises:
+        BaseException: the coroutine's own, which comes before a cancellation.
+    """
+    trio = _running_trio()
+    if trio is not None:
+        with trio.CancelScope(shield=True):
+            result = await steps
+        await trio.lowlevel.checkpoint_if_cancelled()
+        return result
+    task = asyncio.ensure_future(steps)
+    canceled = None
+    while not task.done():
+        try:
+            await asyncio.shield(task)
+        except asyncio.CancelledError as error:
+            canceled = error
+        except BaseException:  # noqa: BLE001  # the coroutine's own, raised below
+            break
+    result = task.result()
+    if canceled is not None:
+        raise canceled
+    return result
 
 
 # Any: the result of any thread.

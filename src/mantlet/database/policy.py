@@ -1,0 +1,239 @@
+"""`UnitOfWork`: one transaction for each request, committed before its response is sent.
+
+The session is opened when the app first uses it. When the app has responded, and before a byte of
+the response is sent, the work is committed if the status says so, else rolled back. A commit that
+fails raises, so `ErrorEnvelope` answers with 409, 422 or 503: no client is told of a success that
+the database has not confirmed. Exceptions, a client that has disconnected, and cancellation roll
+back.
+
+The unit is the request. A stream is committed before its first byte, so neither it nor a background
+task can use the work: they begin another one. Policies outside this one run after the commit: where
+one of them replaces the response, such as a `SchemaGuard` that refuses it, the data stay committed.
+
+It costs less than half a microsecond for a request that does not use the database.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from sys import modules
+from typing import TYPE_CHECKING, Any, Final
+
+from mantlet._internal.coroutines import run_sync
+from mantlet._internal.event_loop import uninterrupted
+from mantlet.core.policy import Policy
+from mantlet.core.request import Request
+from mantlet.core.response import Response
+from mantlet.core.state import state
+from mantlet.core.statuses import StatusCondition, below
+from mantlet.database.work import Settings, SqlSessions, Work
+from mantlet.exceptions import ClientDisconnected, MantletError
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import async_sessionmaker
+    from sqlalchemy.orm import sessionmaker
+
+__all__ = ["UnexpectedRollback", "UnitOfWork", "uow"]
+
+
+_BELOW_400: Final = below(400)
+#: The classes that make sessions, by their modules.
+_FACTORIES: Final = (
+    ("sqlalchemy.orm", "sessionmaker"),
+    ("sqlalchemy.ext.asyncio", "async_sessionmaker"),
+)
+
+
+class UnexpectedRollback(MantletError):
+    """The app responds with a success, but an exception has left a block of its unit of work.
+
+    All of it has been rolled back. If the response is right, call `Work.rollback()` where the
+    exception is caught, or use a savepoint, ``work.session.begin_nested()``.
+    """
+
+
+class UnitOfWork(Policy):
+    """Give each request one session, and commit it before the response is sent.
+
+    It has no ``mode``, and ``MANTLET_MODE`` does not switch it off, since an app whose data are
+    never committed does not work.
+
+    Args:
+        sessions: a ``sessionmaker`` or an ``async_sessionmaker`` of SQLAlchemy 2, or
+            `mantlet.database.django()`.
+        commit: whether a response commits, by its status.
+        repositories: for each name, a callable that makes the repository from the session, such as
+            its class. The work has an attribute of that name.
+        outbox: an `Outbox`, where `Work.publish()` stores events.
+
+    Raises:
+        TypeError: an option is of the wrong type.
+        ValueError: the name of a repository is not usable.
+    """
+
+    position = 120
+
+    # Any: sessions without type parameters; repositories and outboxes of any class.
+    def __init__(
+        self,
+        sessions: "sessionmaker[Any] | async_sessionmaker[Any] | SqlSessions",
+        *,
+        commit: StatusCondition = _BELOW_400,
+        repositories: Mapping[str, Callable[[Any], Any]] | None = None,
+        outbox: Any = None,
+    ) -> None:
+        if not callable(commit):
+            raise TypeError(f"commit must be a condition such as below(400), not {commit!r}")
+        if outbox is not None and not callable(getattr(outbox, "add", None)):
+            raise TypeError(f"outbox must be an Outbox, not {outbox!r}")
+        self._commit = commit
+        self._settings = Settings(
+            _checked_sessions(sessions), _checked_repositories(repositories), outbox
+        )
+        self._is_async = self._settings.sessions.is_async
+
+    def on_request(self, request: Request) -> None:
+        """Give the exchange its work, which has not opened anything yet."""
+        state = request.state
+        if request.protocol == "http":
+            state._work = Work(self._settings, request.is_async, outer=state._work)
+        else:
+            state._work = self
+
+    def on_response(self, request: Request, response: Response) -> Awaitable[None] | None:
+        """Commit, or roll back."""
+        return self._end(request, response)
+
+    def on_error(self, request: Request, error: BaseException) -> Awaitable[None] | None:
+        """Roll back."""
+        return self._end(request, None)
+
+    def begin(self) -> Work:
+        """Return a unit of work outside of requests: for a background task, a script or a test.
+
+        It commits at the end of its ``with`` block::
+
+            with uow.begin() as work:
+                work.orders.add(order)
+        """
+        return Work(self._settings, self._is_async, is_block=True)
+
+    def _end(self, request: Request, response: Response | None) -> Awaitable[None] | None:
+        """End the work of the exchange; a WebSocket has none.
+
+        Args:
+            request: the request.
+            response: the response, or None if there is an error in its place.
+        """
+        work = request.state._work
+        if not isinstance(work, Work):
+            return None
+        is_free = work.stop()
+        if work._outer is not None:
+            request.state._work = work._outer
+        if work._session is None:
+            return None
+        steps = self._settle(request, work, response, is_free)
+        if request.is_async:
+            return uninterrupted(steps)
+        run_sync(steps)
+        return None
+
+    async def _settle(
+        self, request: Request, work: Work, response: Response | None, is_free: bool
+    ) -> None:
+        """Commit or roll back.
+
+        Args:
+            request: the request.
+            work: its work, which has a session.
+            response: the response, or None if there is an error in its place.
+            is_free: whether no block of the work is open. One that is, maybe in a thread that goes
+                on after its request was canceled, closes the session when it is left.
+        """
+        failure = None
+        try:
+            commits = response is not None and self._is_committed(request, work, response)
+        except Exception as error:  # noqa: BLE001  # raised after the rollback
+            failure, commits = error, False
+        if commits or is_free:
+            steps = work.end(commits, request.state, response)
+            await (work.drive(steps) if request.is_async else steps)
+        if failure is not None:
+            raise failure
+        await work.call_back(request, in_thread=request.is_async)
+
+    def _is_committed(self, request: Request, work: Work, response: Response) -> bool:
+        """Return whether a response commits the work.
+
+        Raises:
+            ClientDisconnected: it would, but nobody gets it.
+            UnexpectedRollback: it would, but there is nothing left to commit.
+        """
+        if not self._commit(response.status):
+            return False
+        if work._has_failed:
+            raise UnexpectedRollback(
+                f"the response is {response.status}, but an exception has left a block of the unit "
+                f"of work, which was rolled back; where the exception is caught, call "
+                f"work.rollback() if that is right, or use work.session.begin_nested()"
+            )
+        if getattr(request, "_is_disconnected", False):
+            raise ClientDisconnected("the client disconnected before the commit")
+        return True
+
+
+def _checked_sessions(sessions: Any) -> SqlSessions:
+    """Return sessions as units of work use them.
+
+    SQLAlchemy is not imported: whoever has made a ``sessionmaker`` has imported it.
+    """
+    if isinstance(sessions, SqlSessions):
+        return sessions
+    for module, name in _FACTORIES:
+        kind = getattr(modules.get(module), name, None)
+        if kind is not None and isinstance(sessions, kind):
+            return SqlSessions(sessions, name == "async_sessionmaker")
+    hint = ""
+    if type(sessions).__module__.startswith("sqlalchemy."):
+        made = "async_sessionmaker" if "Async" in type(sessions).__name__ else "sessionmaker"
+        hint = f"; for an engine: UnitOfWork({made}(engine))"
+    raise TypeError(
+        f"UnitOfWork takes a sessionmaker or an async_sessionmaker of SQLAlchemy "
+        f'(pip install "mantlet[database]"), not {type(sessions).__name__}{hint}'
+    )
+
+
+# Any: the option as it was passed.
+def _checked_repositories(repositories: Any) -> dict[str, Callable[[Any], Any]]:
+    if repositories is None:
+        return {}
+    if not isinstance(repositories, Mapping):
+        raise TypeError(f"repositories must map names to classes, not {repositories!r}")
+    for name, make in repositories.items():
+        if not isinstance(name, str) or not name.isidentifier() or name.startswith("_"):
+            raise ValueError(f"the name of a repository must be an attribute's, not {name!r}")
+        if hasattr(Work, name):
+            raise ValueError(f"a repository can't be named {name!r}, as Work has that attribute")
+        if not callable(make):
+            raise TypeError(f"repositories[{name!r}] must be a callable of the session: {make!r}")
+    return dict(repositories)
+
+
+# Any: each framework's request is a class of its own, and none of them is imported here.
+def uow(source: Any) -> Work:
+    """Return the unit of work of a request; for a WebSocket, a new one at each call.
+
+    The session is opened when it is first used. See `UnitOfWork`.
+
+    Args:
+        source: what `mantlet.state()` takes: a WSGI environ, an ASGI scope, or the request object
+            of a framework.
+
+    Raises:
+        RuntimeError: there is no `UnitOfWork` around the app.
+        TypeError: ``source`` has neither an environ nor a scope.
+    """
+    found: Work | UnitOfWork | None
+    found = state(source)._work
+    if found is None:
+        raise RuntimeError("there is no UnitOfWork around the app: wrap(app, UnitOfWork(...))")
+    return found if isinstance(found, Work) else found.begin()

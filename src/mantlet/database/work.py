@@ -1,0 +1,425 @@
+"""`Work`: one session, one transaction, and the repositories that share it."""
+
+import logging
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from dataclasses import dataclass
+from functools import partial
+from inspect import isawaitable
+from threading import Lock
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Final, Self
+
+from mantlet._internal.coroutines import is_coroutine_function, run_sync
+from mantlet._internal.event_loop import run_in_thread, uninterrupted
+from mantlet._internal.log_throttle import LogThrottle
+from mantlet.core.error_log import log_failure
+from mantlet.core.request import Request
+from mantlet.core.response import Response
+
+if TYPE_CHECKING:
+    from mantlet.core.state import State
+
+__all__ = ["Settings", "SqlSessions", "Work", "log_unit_failure"]
+
+_log = logging.getLogger("mantlet.database")
+_throttle = LogThrottle(_log)
+
+#: libpq's PQTRANS_INERROR, which psycopg and psycopg2 report.
+_IN_ERROR: Final = 3
+
+
+class SqlSessions:
+    """The sessions of SQLAlchemy that units of work use.
+
+    A unit of work needs of a session that it can `flush()`, `commit()`, `rollback()` and `close()`,
+    whose results may have to be awaited.
+
+    Args:
+        factory: a ``sessionmaker`` or ``async_sessionmaker``.
+        is_async: whether its sessions are awaited.
+
+    Attributes:
+        is_async: that.
+        forms: the forms of ``with`` that the sessions can be used in.
+    """
+
+    # Any: SQLAlchemy's own types, which are not imported here.
+    def __init__(self, factory: Any, is_async: bool) -> None:
+        self._factory = factory
+        self.is_async = is_async
+        self.forms: frozenset[str] = frozenset({"async with" if is_async else "with"})
+
+    def open(self) -> Any:
+        """Return a new session, which connects when it is first used.
+
+        Once closed it stays closed, so that code that still has it gets an error instead of a
+        connection that nobody returns to the pool.
+        """
+        return self._factory(close_resets_only=False)
+
+    # Any: the arguments of any function.
+    def run(self, fn: Callable[..., Any], *args: Any) -> Awaitable[Any]:
+        """Call a function that uses a session which is not awaited, off the event loop."""
+        return run_in_thread(fn, *args)
+
+    def check(self, session: Any) -> Awaitable[None] | None:
+        """Raise if a statement has failed in the transaction, so that committing would undo it.
+
+        PostgreSQL answers COMMIT with ROLLBACK then, which no driver takes for an error.
+        """
+        if self.is_async:
+            checked: Awaitable[None] = session.run_sync(_check)
+            return checked
+        _check(session)
+        return None
+
+
+def _check(session: Any) -> None:
+    transaction = session.get_transaction()
+    pairs = () if transaction is None else transaction._connections.values()
+    for connection in {pair[0] for pair in pairs}:
+        if connection.dialect.name != "postgresql" or not connection.in_transaction():
+            continue
+        info = getattr(connection.connection.driver_connection, "info", None)
+        if getattr(info, "transaction_status", _IN_ERROR) == _IN_ERROR:
+            connection.exec_driver_sql("SELECT 1")  # raises the database's own error
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What all works of a `UnitOfWork` share.
+
+    Attributes:
+        sessions: where sessions come from.
+        repositories: a callable for each repository, which makes it from the session.
+        outbox: where events are stored, or None.
+    """
+
+    # Any: sessions of other libraries than SQLAlchemy; repositories and outboxes of any class.
+    sessions: Any
+    repositories: Mapping[str, Callable[[Any], Any]]
+    outbox: Any = None
+
+
+def log_unit_failure(function: str, error: Exception, request: Request | None = None) -> None:
+    """Log an exception that must not replace another one, or the response.
+
+    Args:
+        function: what has raised it.
+        error: the exception.
+        request: the request, if there is one.
+    """
+    log_failure(_log, "UnitOfWork", function, error, throttle=_throttle, request=request)
+
+
+class Work:
+    """The unit of work of one request: a session, its transaction, and its repositories.
+
+    Use it as a context manager, any number of times: ``with`` for a ``Session``, ``async with`` for
+    an ``AsyncSession``. Leaving the block flushes. An exception that leaves it rolls back, and
+    nothing of the request is committed any more. The response commits the rest; see `UnitOfWork`.
+
+    A work of `UnitOfWork.begin()`, or of a WebSocket, has no response: it commits when its
+    outermost block is left without an exception, and has ended then.
+
+    Its other attributes are the repositories of `UnitOfWork`, each made at its first use.
+
+    Args:
+        settings: those of its `UnitOfWork`.
+        waits: whether it runs on an event loop.
+        is_block: whether the end of its outermost block ends it.
+        outer: the work of a `UnitOfWork` around this one's.
+    """
+
+    _session: Any = None
+    _depth = 0
+    #: Whether it has ended, so that it can't be used any more.
+    _is_over = False
+    #: Whether an exception has left a block.
+    _has_failed = False
+    #: The functions of `after_commit()`, with their arguments.
+    _callbacks: "tuple[tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]], ...]" = ()
+
+    def __init__(
+        self,
+        settings: Settings,
+        waits: bool,
+        *,
+        is_block: bool = False,
+        outer: "Work | None" = None,
+    ) -> None:
+        self._settings = settings
+        self._waits = waits
+        self._is_block = is_block
+        self._outer = outer
+
+    # -- what views use ---------------------------------------------------------------------------
+
+    # Any: a Session or an AsyncSession.
+    @property
+    def session(self) -> Any:
+        """The session, opened at its first use: a ``Session`` or an ``AsyncSession``.
+
+        Raises:
+            RuntimeError: the work has ended; or it is used outside of its block and has no other
+                end; or an AsyncSession is used under WSGI.
+        """
+        if self._is_over:
+            raise RuntimeError(_OVER)
+        session = self._session
+        if session is None:
+            if self._is_block and not self._depth:
+                raise RuntimeError("this unit of work has no response: use it in a with block")
+            session = self._open()
+        return session
+
+    # Any: repositories are of the app's own classes.
+    def __getattr__(self, name: str) -> Any:
+        make = self._settings.repositories.get(name)
+        if make is None:
+            known = ", ".join(self._settings.repositories) or "none"
+            raise AttributeError(f"there is no repository {name!r}; repositories={known}")
+        repository = self.__dict__[name] = make(self.session)
+        return repository
+
+    # Any: the arguments of any function.
+    def after_commit(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
+        """Call a function after the commit, before the response is sent; never after a rollback.
+
+        Functions are called in the order of these calls. An exception is logged, and changes
+        nothing: the data are committed. A process that is killed in between calls nothing; an
+        outbox loses nothing.
+
+        Pass values, not entities: the session is closed by then.
+
+        Args:
+            fn: a ``def``, called where the commit ran: in a thread for a ``Session`` under ASGI.
+                Or an ``async def``, awaited on the event loop.
+            args: its arguments.
+            kwargs: its keyword arguments.
+
+        Raises:
+            TypeError: it can't be called, or it is an ``async def`` and there is no event loop.
+            RuntimeError: the work has ended.
+        """
+        if self._is_over:
+            raise RuntimeError(_OVER)
+        if not callable(fn):
+            raise TypeError(f"after_commit() takes a function, not {fn!r}")
+        is_awaited = self._waits and (self._settings.sessions.is_async or not self._is_block)
+        if not is_awaited and is_coroutine_function(fn):
+            raise TypeError(f"{fn!r} is async, and there is no event loop to await it on")
+        self._callbacks += ((fn, args, kwargs),)
+
+    # Any: an Event, and None or an awaitable.
+    def publish(self, event: Any) -> Any:
+        """Store an event in the outbox, in the same transaction; await it with an AsyncSession.
+
+        Raises:
+            RuntimeError: `UnitOfWork` has no outbox, or the work has ended.
+        """
+        if self._settings.outbox is None:
+            raise RuntimeError("UnitOfWork needs outbox=Outbox() to publish events")
+        return self._settings.outbox.add(self.session, event)
+
+    # Any: None or an awaitable, as the session is.
+    def rollback(self) -> Any:
+        """Undo everything so far, on purpose; what comes after it is committed by the response.
+
+        Also after an exception has left a block, if the response is to be a success all the same.
+        The functions of `after_commit()` are forgotten. Await it with an ``AsyncSession``.
+        """
+        session = self.session
+        self._has_failed = False
+        self._callbacks = ()
+        return session.rollback()
+
+    # -- blocks -----------------------------------------------------------------------------------
+
+    def __enter__(self) -> Self:
+        self._check_form("with")
+        self._enter()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        run_sync(self._leave(error))
+        if self._is_block and self._is_over:
+            run_sync(self.call_back())
+
+    async def __aenter__(self) -> Self:
+        self._check_form("async with")
+        if self._settings.sessions.is_async:
+            self._enter()
+        else:
+            await self._settings.sessions.run(self._enter)
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await uninterrupted(self._leave_and_call_back(error))
+
+    async def _leave_and_call_back(self, error: BaseException | None) -> None:
+        await self.drive(self._leave(error))
+        if self._is_block and self._is_over:
+            await self.call_back(in_thread=True)
+
+    async def drive(self, steps: Coroutine[Any, Any, None]) -> None:
+        """Run steps that use the session on the event loop, or off it if they do not wait."""
+        sessions = self._settings.sessions
+        await (steps if sessions.is_async else sessions.run(run_sync, steps))
+
+    def _check_form(self, form: str) -> None:
+        forms = self._settings.sessions.forms
+        if form not in forms:
+            kind = "an AsyncSession" if form == "with" else "a Session"
+            raise TypeError(f'this unit of work has {kind}: use "{" or ".join(forms)}"')
+
+    def _open(self) -> Any:
+        sessions = self._settings.sessions
+        if sessions.is_async and not self._waits:
+            raise RuntimeError("an AsyncSession needs an event loop: under WSGI, use a Session")
+        # Of threads that open it at once, one wins; the other's session has not connected yet.
+        return self.__dict__.setdefault("_session", sessions.open())
+
+    def _enter(self) -> None:
+        with self._lock():
+            if self._is_over:
+                raise RuntimeError(_OVER)
+            self._depth += 1
+        try:
+            if self._session is None:
+                self._open()
+        except BaseException:
+            self._depth -= 1
+            raise
+
+    async def _leave(self, error: BaseException | None) -> None:
+        """Leave a block: flush, or roll back; or end the work, if the block does."""
+        with self._lock():
+            self._depth -= 1
+            is_last, is_over = not self._depth, self._is_over
+        session = self._session
+        if is_over:  # it has ended in the block, or while a thread was in it
+            if is_last:
+                await self._close(session)
+            return
+        try:
+            if error is None:
+                await _done(session.flush())
+        except BaseException:
+            await self._fail(session)
+            raise
+        else:
+            if error is not None:
+                await self._fail(session)
+        finally:
+            if self._is_block and is_last:
+                await self._end_block(session)
+
+    async def _fail(self, session: Any) -> None:
+        self._has_failed = True
+        self._callbacks = ()
+        await self._roll_back(session)
+
+    async def _end_block(self, session: Any) -> None:
+        self.stop()
+        await self.end(not self._has_failed)
+
+    def _lock(self) -> Lock:
+        lock: Lock = self.__dict__.setdefault("_own_lock", Lock())
+        return lock
+
+    # -- the end ----------------------------------------------------------------------------------
+
+    def stop(self) -> bool:
+        """End the use of the work; return whether no block is open, in a thread for example."""
+        with self._lock():
+            self._is_over = True
+            return not self._depth
+
+    async def end(
+        self, commits: bool, state: "State | None" = None, response: Response | None = None
+    ) -> None:
+        """Commit or roll back, and close the session.
+
+        A coroutine for all sessions: it waits only for those that are awaited.
+
+        Args:
+            commits: whether to commit.
+            state: the exchange's, with the functions to call before the commit.
+            response: the response.
+
+        Raises:
+            Exception: it could not be committed, and has been rolled back.
+        """
+        session = self._session
+        if not commits:
+            self._callbacks = ()
+        try:
+            if commits:
+                await _done(session.flush())
+                for before in () if state is None else state._before_commit:
+                    await _done(before(session, response))
+                await _done(self._settings.sessions.check(session))
+                await _done(session.commit())
+        except BaseException:
+            self._callbacks = ()
+            await self._roll_back(session)
+            raise
+        finally:
+            await self._close(session)
+
+    async def _roll_back(self, session: Any) -> None:
+        try:
+            await _done(session.rollback())
+        except Exception as error:  # noqa: BLE001  # it must not hide the first one
+            log_unit_failure("rollback", error)
+
+    async def _close(self, session: Any) -> None:
+        try:
+            await _done(session.close())  # which rolls back what has not been committed
+        except Exception as error:  # noqa: BLE001  # as above
+            log_unit_failure("close", error)
+
+    async def call_back(self, request: Request | None = None, *, in_thread: bool = False) -> None:
+        """Call the functions of `after_commit()`, if the work has been committed.
+
+        Args:
+            request: the request, if there is one.
+            in_thread: whether to call those that are not async off the event loop, if the session
+                is used off it.
+        """
+        callbacks, self._callbacks = self._callbacks, ()
+        sessions = self._settings.sessions
+        for fn, args, kwargs in callbacks:
+            call = partial(fn, *args, **kwargs)
+            try:
+                if in_thread and not (sessions.is_async or is_coroutine_function(fn)):
+                    result = await sessions.run(call)
+                else:
+                    result = call()
+                if isawaitable(result):
+                    await result
+            except Exception as error:  # noqa: BLE001  # the data are committed
+                log_unit_failure("after_commit", error, request)
+
+
+_OVER: Final = (
+    "this unit of work has ended, since the response has begun; "
+    "begin another one with UnitOfWork.begin()"
+)
+
+
+# Any: None, or an awaitable of anything.
+async def _done(result: Any) -> None:
+    if isawaitable(result):
+        await result

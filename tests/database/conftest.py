@@ -1,0 +1,5 @@
+"""Fixtures for the tests of units of work."""
+
+from tests.database.ways import way
+
+__all__ = ["way"]
