@@ -1,6 +1,23 @@
 """`UnitOfWork` and `Repository`: one transaction for each request, and no SQL in its view."""
 
+from mantlet.database.memory import AsyncInMemoryRepository, InMemoryRepository
+from mantlet.database.memory_work import AsyncInMemoryWork, InMemoryWork
 from mantlet.database.policy import UnexpectedRollback, UnitOfWork, uow
+from mantlet.database.repository import AsyncRepository, Repository
+from mantlet.database.sql_repository import AsyncSqlRepository, SqlRepository
 from mantlet.database.work import Work
 
-__all__ = ["UnexpectedRollback", "UnitOfWork", "Work", "uow"]
+__all__ = [
+    "AsyncInMemoryRepository",
+    "AsyncInMemoryWork",
+    "AsyncRepository",
+    "AsyncSqlRepository",
+    "InMemoryRepository",
+    "InMemoryWork",
+    "Repository",
+    "SqlRepository",
+    "UnexpectedRollback",
+    "UnitOfWork",
+    "Work",
+    "uow",
+]

@@ -23,6 +23,7 @@ from mantlet.testing.received import (
     ReceivedResponse,
     WebSocketSession,
 )
+from mantlet.testing.repositories import RepositoryContract
 
 __all__ = [
     "PROTOCOLS",
@@ -31,5 +32,6 @@ __all__ = [
     "Protocol",
     "ReceivedHeaders",
     "ReceivedResponse",
+    "RepositoryContract",
     "WebSocketSession",
 ]
