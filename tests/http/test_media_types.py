@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mantlet.http.media_types import MediaType, read_media_type
+from mantlet.http.media_types import MediaType, read_media_type, split_unquoted
 
 JSON = "application/json"
 
@@ -81,3 +81,20 @@ def test_a_parameter_is_found_by_its_name() -> None:
     media = MediaType(JSON, (("charset", "utf-8"),))
     assert media.get("charset") == "utf-8"
     assert media.get("boundary") is None
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ("a", ["a"]),
+        ("a, b,,", ["a", " b", "", ""]),
+        ('a;x="1,2",b', ['a;x="1,2"', "b"]),
+        (r'a;x="\",",b', [r'a;x="\","', "b"]),
+        ('a;x=",b', ['a;x=",b']),
+        ('a,"\\', ["a", '"\\']),
+    ],
+)
+def test_lists_with_quoted_texts(text: str, parts: list[str]) -> None:
+    """Are split outside of these; one without an end takes the rest."""
+    assert split_unquoted(text, ",") == parts
+    assert split_unquoted('a;b=";";c', ";") == ["a", 'b=";"', "c"]

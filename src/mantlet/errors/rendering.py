@@ -9,6 +9,7 @@ from mantlet.core.problem import Problem
 from mantlet.core.request import Request
 from mantlet.core.response import Reply
 from mantlet.http.headers import HeaderNames
+from mantlet.http.media_types import split_unquoted
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -48,12 +49,6 @@ ACCEPT: Final = HeaderNames("accept")
 #: A longer ``Accept``, or one of more ranges and parameters, is ignored; no client sends one.
 _MAX_ACCEPT: Final = 4096
 _MAX_PARTS: Final = 128
-# A quoted string, or a separator outside of all of them (RFC 9110, 5.6.4). One whose end is missing
-# takes the rest of the text. Linear: a match is never begun again, and nothing in it backtracks.
-_QUOTED: Final = r'"(?:[^"\\]|\\.)*+(?:"|\Z|\\\Z)'
-_SEPARATORS: Final = {
-    separator: re.compile(rf"{_QUOTED}|({separator})", re.DOTALL) for separator in ",;"
-}
 # RFC 9110, 12.4.2: a weight has at most three decimal places.
 _WEIGHT: Final = re.compile(r"0(\.[0-9]{0,3})?|1(\.0{0,3})?")
 
@@ -119,8 +114,8 @@ def _weights(accept: str) -> _Weights:
     """
     bare: _Weights = {}
     variants: _Weights = {}
-    for part in _split(accept.lower(), ","):
-        media, *pieces = (piece.strip(" \t") for piece in _split(part, ";"))
+    for part in split_unquoted(accept.lower(), ","):
+        media, *pieces = (piece.strip(" \t") for piece in split_unquoted(part, ";"))
         parameters = {
             name.rstrip(): value.strip()
             for name, _, value in (piece.partition("=") for piece in pieces if piece)
@@ -130,16 +125,6 @@ def _weights(accept: str) -> _Weights:
             weights = variants if parameters else bare
             weights[media] = max(float(weight), weights.get(media, 0.0))
     return variants | bare
-
-
-def _split(text: str, separator: str) -> list[str]:
-    """Split a text at a separator, except within quoted strings."""
-    if '"' not in text:
-        return text.split(separator)
-    found = _SEPARATORS[separator].finditer(text)
-    ends = [match.start() for match in found if match[1]]
-    starts = [0, *(end + 1 for end in ends)]
-    return [text[start:end] for start, end in zip(starts, [*ends, len(text)], strict=True)]
 
 
 def _weight(weights: _Weights, offered: str) -> float:

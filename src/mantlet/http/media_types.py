@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 
 from mantlet.http.headers import TOKEN
 
-__all__ = ["UTF_8", "MediaType", "read_media_type"]
+__all__ = ["UTF_8", "MediaType", "read_media_type", "split_unquoted"]
 
 #: The charset names of UTF-8, in lower case (those of the Encoding Standard in common use).
 UTF_8: Final = frozenset({"utf-8", "utf8"})
@@ -17,6 +17,12 @@ _PARAMETER: Final = re.compile(
     rf"[ \t]*;[ \t]*({TOKEN})=(?:({TOKEN})|\"([^\"\\\x00-\x08\x0a-\x1f\x7f]*)\")"
 )
 _MAX_LENGTH: Final = 512
+# A quoted string, or a separator outside of all of them (RFC 9110, 5.6.4). One whose end is missing
+# takes the rest of the text. Linear: a match is never begun again, and nothing in it backtracks.
+_QUOTED: Final = r'"(?:[^"\\]|\\.)*+(?:"|\Z|\\\Z)'
+_SEPARATORS: Final = {
+    separator: re.compile(rf"{_QUOTED}|({separator})", re.DOTALL) for separator in ",;"
+}
 
 
 class MediaType(NamedTuple):
@@ -67,3 +73,18 @@ def _read(text: str) -> MediaType | None:
         parameters[read[1].lower()] = read[2] if read[2] is not None else read[3]
         end = read.end()
     return MediaType(f"{found[1]}/{found[2]}".lower(), tuple(parameters.items()))
+
+
+def split_unquoted(text: str, separator: str) -> list[str]:
+    """Split a text at a separator, except within quoted strings.
+
+    Args:
+        text: a list such as that of ``Accept``, or one of its members.
+        separator: ``","`` or ``";"``.
+    """
+    if '"' not in text:
+        return text.split(separator)
+    found = _SEPARATORS[separator].finditer(text)
+    ends = [match.start() for match in found if match[1]]
+    starts = [0, *(end + 1 for end in ends)]
+    return [text[start:end] for start, end in zip(starts, [*ends, len(text)], strict=True)]
