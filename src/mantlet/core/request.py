@@ -214,9 +214,10 @@ class Request:
     ) -> None:
         """Add a header to the response, whichever of the app or a policy will make it.
 
-        It replaces a header of that name in the response; only the members of ``Vary`` are joined.
-        A second value for one name joins the first in a list, unless it is the same. If the
-        response allows other origins to read it (CORS), the header is exposed to them.
+        It replaces a header of that name in the response; only the members of ``Vary`` are joined,
+        and lines of ``Link`` stay. A second value for one name joins the first in a list, unless it
+        is the same. If the response allows other origins to read it (CORS), the header is exposed
+        to them.
 
         Args:
             name: the header's name.
@@ -455,7 +456,7 @@ class Request:
             if DECIDES_CORS in native:
                 added[DECIDES_CORS] = native[DECIDES_CORS]
             for name, value in headers.values.items():  # a policy further out has set one of them
-                self.add_response_header(name, value)
+                self.add_response_header(name, value, unless_set=name in headers.unless_set)
 
     @abstractmethod
     def _add_to_both(self, name: HeaderName, value: str) -> None:

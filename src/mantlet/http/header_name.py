@@ -1,6 +1,7 @@
 """Headers that a policy sets in every exchange, in each protocol's own form."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from itertools import product
 from typing import Any, Final
 
 from mantlet.http.headers import (
@@ -14,7 +15,19 @@ from mantlet.http.headers import (
     text_header,
 )
 
-__all__ = ["FixedHeaders", "HeaderName"]
+__all__ = ["FixedHeaders", "HeaderName", "spellings"]
+
+
+def spellings(*names: str) -> tuple[str, ...]:
+    """Return the names with each of their hyphens as an underscore or as it is; as given last.
+
+    To an app of WSGI inside of one of ASGI, they are all the same header.
+    """
+    return tuple(
+        "".join(letters)
+        for name in names
+        for letters in product(*("_-" if letter == "-" else letter for letter in name))
+    )
 
 
 class HeaderName:
@@ -52,24 +65,33 @@ class FixedHeaders:
         headers: the values by the names.
         cors: for a policy that decides which origins may read the response, in place of the app:
             `EXPOSED` or `UNEXPOSED`; see `DECIDES_CORS`.
+        unless_set: the names of those headers that leave a header of the app's own as it is.
 
     Attributes:
         values: the values by the names.
+        unless_set: those names.
         native: the headers as `replace_headers()` takes them: those of WSGI, and those of ASGI.
 
     Raises:
         ValueError: a name or a value is not allowed in a header (RFC 9110, 5).
     """
 
-    __slots__ = ("native", "values")
+    __slots__ = ("native", "unless_set", "values")
 
-    def __init__(self, headers: Mapping[str, str], *, cors: Any = None) -> None:
+    def __init__(
+        self,
+        headers: Mapping[str, str],
+        *,
+        cors: Any = None,
+        unless_set: Collection[str] = (),
+    ) -> None:
         self.values: Final = dict(headers)
+        self.unless_set: Final = frozenset(unless_set)
         # Any: pairs of str and of bytes.
         text: dict[Any, Any] = {} if cors is None else {DECIDES_CORS: cors}
         raw: dict[Any, Any] = text.copy()
         for name, value in headers.items():
-            text[name.lower()] = text_header(name, value)
-            header = bytes_header(name, value)
-            raw[header[0]] = header
+            key = HeaderName(name, unless_set=name in self.unless_set)
+            text[key.text_key] = text_header(name, value)
+            raw[key.bytes_key] = bytes_header(name, value)
         self.native: Final = text, raw

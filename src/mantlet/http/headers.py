@@ -115,8 +115,9 @@ def environ_key(name: str) -> str:
 DECIDES_CORS: Final = None
 EXPOSED: Final[Any] = ""
 UNEXPOSED: Final[Any] = ()
-_VARY: Final = "vary"
-_VARY_BYTES: Final = b"vary"
+_VARY: Final = ("vary", b"vary")
+#: Headers of which each party adds lines of its own (RFC 8288, 3).
+_LINES: Final = ("link", b"link")
 
 #: The keys of request headers in an environ, by their names as given.
 ENVIRON_KEYS = _LowerNames(environ_key)
@@ -214,8 +215,8 @@ def replace_headers(
     """Return native pairs with others appended, which replace those of the same names.
 
     The members of ``Vary`` are joined, since each party knows only what its own part depends on
-    (RFC 9110, 12.5.5). If the response allows other origins to read it (CORS), the others are
-    exposed to them.
+    (RFC 9110, 12.5.5), and the lines of ``Link`` stay. If the response allows other origins to read
+    it (CORS), the others are exposed to them.
 
     Args:
         raw: the pairs.
@@ -261,9 +262,9 @@ def _replace(pairs: list[Any], headers: Mapping[Any, tuple[Any, Any]]) -> list[A
     kept = []
     for pair in pairs:
         key = pair[0].lower()
-        if key not in added:
+        if key not in added or key in _LINES:
             kept.append(pair)
-        elif key == (_VARY if isinstance(key, str) else _VARY_BYTES):
+        elif key in _VARY:
             added[key] = _join_vary(pair, added[key])
     if headers.get(DECIDES_CORS) is EXPOSED:
         return [*kept, *expose_added(added, kept)]

@@ -12,7 +12,6 @@ only ``Strict-Transport-Security`` can prevent (`OutputSanitizer`).
 """
 
 from collections.abc import Iterable, Mapping
-from itertools import product
 from typing import Final
 from urllib.parse import quote
 
@@ -23,6 +22,7 @@ from mantlet.core.policy import Policy
 from mantlet.core.problem import FixedProblem
 from mantlet.core.request import Request
 from mantlet.core.response import Reply
+from mantlet.http.header_name import spellings
 from mantlet.http.headers import HeaderNames
 from mantlet.http.trusted_proxies import TrustedNetworks, forwarded_parameters
 from mantlet.origins.matching import check_wildcard, list_of
@@ -31,21 +31,12 @@ from mantlet.origins.origin import parse_host, split_port
 __all__ = ["Hosts"]
 
 
-def _spellings(*names: str) -> tuple[str, ...]:
-    """Return the names with each of their hyphens as an underscore or as it is; as given last."""
-    return tuple(
-        "".join(letters)
-        for name in names
-        for letters in product(*("_-" if letter == "-" else letter for letter in name))
-    )
-
-
 _HOST: Final = "Host"
 _FORWARDED_HOST: Final = "X-Forwarded-Host"
 _FORWARDED: Final = "Forwarded"
 #: Headers that a framework, a middleware or a proxy may believe in place of ``Host``; to an app of
 #: WSGI inside of one of ASGI, underscores are hyphens too.
-_ALTERNATIVES: Final = _spellings(
+_ALTERNATIVES: Final = spellings(
     _FORWARDED_HOST,
     "X-Forwarded-Port",
     "X-Forwarded-Server",
