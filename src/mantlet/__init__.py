@@ -83,6 +83,7 @@ if TYPE_CHECKING:
     from mantlet.ratelimit import Ban, Concurrency, Quota, RateLimiter, Rule, keys, on_status
     from mantlet.sanitize import OutputSanitizer, csp_nonce, csp_nonce_context
     from mantlet.secrets import Secret, SecretLoader, SecretModel, SecretsError, secret_field
+    from mantlet.versions import Version, Versions
 
 __version__ = "0.1.0"
 
@@ -151,6 +152,8 @@ __all__ = [
     "StoreError",
     "StoreOutage",
     "UnitOfWork",
+    "Version",
+    "Versions",
     "asgi",
     "authentication",
     "authorization",
@@ -232,6 +235,7 @@ _ORIGINS = {
             "SecretsError",
             "secret_field",
         ],
+        "mantlet.versions": ["Version", "Versions"],
     }.items()
     for name in names
 }

@@ -19,6 +19,7 @@ T = TypeVar("T")
 _SHARED: Final = (
     *("_authentication", "_csp_nonce", "_proofs", "_rate_limit", "_request_id", "secrets"),
     "validated",
+    "version",
 )
 
 

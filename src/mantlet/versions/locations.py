@@ -1,0 +1,65 @@
+"""Redirects of an app that has another path than the client's (RFC 9110, 10.2.2)."""
+
+from typing import Final, NamedTuple
+from urllib.parse import quote
+
+from mantlet.core.request import Request
+from mantlet.core.response import Response
+from mantlet.http.headers import HeaderNames
+
+__all__ = ["Move"]
+
+_HOST: Final = HeaderNames("Host")
+_HEADERS: Final = ("Location", "Content-Location")
+
+
+class Move(NamedTuple):
+    """How the path of a request was changed for the app.
+
+    Attributes:
+        mount: the path that the app is mounted at, decoded; the beginning of both paths.
+        inner: what follows in the app's path.
+        outer: what follows in the client's path.
+    """
+
+    mount: str
+    inner: str
+    outer: str
+
+    def apply(self, request: Request, response: Response) -> None:
+        """Name the client's paths in the headers of a response that refer to the app's.
+
+        Those are paths from the root, and URLs of the request's own host. Relative ones are right
+        as they are, and URLs of other hosts are not the app's.
+        """
+        headers = response.headers
+        for name in _HEADERS:
+            value = headers.get(name)
+            if value is not None:
+                changed = self._outward(request, value)
+                if changed != value:
+                    headers.set(name, changed)
+
+    def _outward(self, request: Request, value: str) -> str:
+        origin, path = "", value
+        scheme, separator, rest = value.partition("://")
+        if separator and scheme.lower() in ("http", "https"):
+            host, slash, path = rest.partition("/")
+            own = request.get_headers(_HOST).get("Host", "")
+            if not slash or host.lower() != own.lower():
+                return value
+            origin, path = f"{scheme}://{host}", f"/{path}"
+        elif not value.startswith("/") or value.startswith("//"):
+            return value
+        mount = quote(self.mount)
+        start = mount + self.inner
+        if not _begins(path, start) or (self.outer and _begins(path, mount + self.outer)):
+            return value
+        rest = path[len(start) :]
+        changed = mount + self.outer + rest
+        return origin + (changed if changed.startswith("/") else f"/{changed}")
+
+
+def _begins(path: str, start: str) -> bool:
+    """Return whether a path begins with another one as a whole."""
+    return path.startswith(start) and path[len(start) : len(start) + 1] in ("", "/", "?", "#")

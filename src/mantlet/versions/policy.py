@@ -1,0 +1,426 @@
+"""`Versions`: one version of the API for each request, told alike to policies, app and client.
+
+A version in two places, in a second spelling or in a path that can be read in two ways would let a
+client be checked for one version and served by another. So all places have to agree, and a version
+is compared exactly as it is configured. Without ``forward``, the app reads the version itself: give
+it the same places and the same default.
+
+What it does not stop: an app that reads the version in a place that is not listed here; and one
+that does something else than its version says.
+
+When it is unsafe: outside of it, policies see the path that the client has sent, and inside of it
+the one that the app gets. A policy whose rules name the app's paths has to be inside.
+"""
+
+import logging
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from math import inf
+from time import time
+from typing import Any, Final
+from urllib.parse import quote
+
+from mantlet._internal.log_throttle import LogThrottle
+from mantlet.core.error_log import log_failure, logged_method
+from mantlet.core.exact_routes import ExactRoutes
+from mantlet.core.modes import ModeOption, check_mode
+from mantlet.core.policy import Policy
+from mantlet.core.preflight import is_preflight
+from mantlet.core.problem import FixedProblem
+from mantlet.core.request import Request
+from mantlet.core.response import Reply, Response
+from mantlet.http.header_name import spellings
+from mantlet.http.headers import HeaderNames
+from mantlet.versions.locations import Move
+from mantlet.versions.readers import (
+    CONFLICT,
+    AcceptReader,
+    ContentTypeReader,
+    HeaderReader,
+    MediaTypeReader,
+    PathReader,
+    QueryReader,
+    Reader,
+)
+from mantlet.versions.table import SUPPORTED, Entry, VersionTable
+from mantlet.versions.usage import UsageCounter, VersionUsage
+from mantlet.versions.version import Version, check_label
+
+__all__ = ["Versions"]
+
+#: A version; or a function of the request that returns one or None, or an awaitable of these.
+Default = str | Callable[[Request], str | Awaitable[str | None] | None] | None
+AnyReader = PathReader | HeaderReader | MediaTypeReader | QueryReader
+
+_NOTHING: Final[Mapping[str, str]] = {}
+#: The longest path that is sent back in a link to the successor.
+_MAX_LINKED: Final = 1024
+
+_log = logging.getLogger("mantlet.versions")
+
+
+class Versions(Policy):
+    """Find out which version of the API a request is for, and refuse those for none that is served.
+
+    The version is in ``mantlet.state(...).version``. An unknown one is refused with 404 in the
+    path, 400 in a header or the query, 406 in ``Accept`` and 415 in ``Content-Type``; two that
+    differ, and none without a default, with 400; one past its sunset with 410.
+
+    Every response has ``API-Version``, ``API-Supported-Versions`` and the members of ``Vary``, and
+    those of a version that ends ``Deprecation`` (RFC 9745), ``Sunset`` (RFC 8594) and ``Link``.
+    The app's own ``Deprecation``, ``Sunset`` and ``Link`` stay.
+
+    A CORS preflight that names no version, as it can't in a header, passes without one.
+
+    Args:
+        versions: the versions by their labels, such as ``"2"`` or ``"2026-11-01"``, the oldest
+            first.
+        read: where requests name a version: `path()`, `header()`, `media_type()` and `query()`.
+        default: the version of requests that name none; or a function of the request that returns
+            it, or None, or an awaitable of these. It may read the identity: the policy then belongs
+            inside of the `Authenticator`. None: such requests are refused.
+        forward: how the app gets the version: `path()`, which puts it at the beginning of the path,
+            or `header()`, which takes it out of the path. The places that it was read in stay
+            otherwise. None: the app gets the request as it is.
+        neutral: patterns of routes that have no version, such as ``"* /health"``.
+        caller: a function of the request that returns whose it is, for `usage()`, or None; by
+            default the identity's subject.
+        mode: ``"enforce"``; ``"report"``, which logs and changes nothing; ``"off"``; or a mapping
+            of route patterns to these.
+
+    Raises:
+        TypeError: an option has the wrong type.
+        ValueError: there is no version or no reader, a label or a pattern is malformed, or options
+            contradict each other.
+    """
+
+    position = 50
+    position_reason = "{} sees neither the version of a request nor the path that the app gets"
+
+    def __init__(
+        self,
+        versions: Mapping[str, Version],
+        *,
+        read: Iterable[AnyReader],
+        default: Default = None,
+        forward: PathReader | HeaderReader | None = None,
+        neutral: Iterable[str] = (),
+        caller: Callable[[Request], str | None] | None = None,
+        mode: ModeOption = "enforce",
+    ) -> None:
+        self.mode = check_mode(mode)
+        self._versions = _check_versions(versions)
+        self._readers = _check_readers(read)
+        self._default: str | None = None
+        #: The function, if the default depends on the request.
+        self._choose: Callable[[Request], Any] | None = None
+        if callable(default):
+            self._choose = default
+            self.position = 65
+        elif default is not None:
+            self._default = _check_default(default, self._versions)
+        if forward is not None and not isinstance(forward, (PathReader, HeaderReader)):
+            raise TypeError(f"forward must be path(...) or header(...), not {forward!r}")
+        self._forward = forward
+        self._neutral = ExactRoutes("neutral", neutral)
+        #: The beginnings of their paths.
+        self._neutral_starts = tuple(
+            {one.partition(" ")[2].partition("{")[0].partition("*")[0] for one in neutral}
+        )
+        if caller is not None and not callable(caller):
+            raise TypeError(f"caller must be a function of the request, not {caller!r}")
+        self._caller = caller
+
+        names = [name for reader in self._readers for name in reader.names]
+        self._vary = ", ".join(dict.fromkeys(names))
+        if isinstance(forward, HeaderReader) and forward.name not in names:
+            names.append(forward.name)
+        #: Other spellings of the headers, which an app may take for them.
+        own = [r.name for r in (*self._readers, forward) if isinstance(r, HeaderReader)]
+        self._aliases = frozenset(spellings(*own)) - frozenset(own)
+        self._names = HeaderNames(*self._aliases, *dict.fromkeys(names)) if names else None
+        self.request_headers = self._names
+
+        self._usage = UsageCounter(self._versions)
+        self._throttle = LogThrottle(_log)
+        self._table = self._table_at(time())
+        #: Whether a version has its sunset ahead, so that the table has to be made again.
+        self._changes = self._table.until != inf
+        self.response_headers = {SUPPORTED: self._table.supported}
+        moves = isinstance(forward, PathReader) and forward not in self._readers
+        moves = moves or (
+            isinstance(forward, HeaderReader)
+            and any(isinstance(r, PathReader) for r in self._readers)
+        )
+        self.disabled_hooks = frozenset() if moves else frozenset({"on_response"})
+
+    def _table_at(self, now: float) -> VersionTable:
+        return VersionTable(self._versions, self._readers, self._vary, now)
+
+    def usage(self) -> dict[str, VersionUsage]:
+        """Return who has used which version in this process since it has started.
+
+        Each worker counts its own requests. Refused requests count if their version is known; those
+        for neutral routes do not. At most 1,000 callers of a version are counted apart.
+        """
+        return self._usage.report()
+
+    # -- requests ---------------------------------------------------------------------------------
+
+    def on_request(self, request: Request) -> Reply | Awaitable[Reply | None] | None:
+        """Find the version of a request, or refuse it."""
+        table = self._table
+        if self._changes:
+            table = self._current_table(request)
+        if self._neutral_starts and self._is_neutral(request):
+            return None
+        found, prefix = self._find(request, table)
+        if isinstance(found, Entry):
+            return self._admit(request, table, found, prefix)
+        if found is not None:
+            return self._refuse(request, table, found)
+        if self._default is not None:
+            return self._admit(request, table, table.known[self._default], "")
+        return self._use_default(request, table)
+
+    def _current_table(self, request: Request) -> VersionTable:
+        """Return the versions as they are now, and correct the header that lists them."""
+        table, now = self._table, time()
+        if now >= table.until:
+            table = self._table = self._table_at(now)
+        if table.supported != self.response_headers[SUPPORTED]:
+            request.add_response_header(SUPPORTED, table.supported, replace=True)
+        return table
+
+    def _find(
+        self, request: Request, table: VersionTable
+    ) -> tuple[Entry | FixedProblem | None, str]:
+        """Return the version that a request names, and the beginning of the path if it is there.
+
+        Returns:
+            In place of a version the problem of a request for none or for several, and None if the
+            request names none.
+        """
+        names = self._names
+        headers = _NOTHING if names is None else request.declared_headers(names)
+        if self._aliases and not self._aliases.isdisjoint(headers):
+            for name in self._aliases & headers.keys():
+                request.replace_header(name, None)
+        chosen: Entry | None = None
+        prefix = ""
+        for reader, unknown in table.readers:
+            label = reader.read(request, headers, table)
+            if label is None:
+                continue
+            entry = table.known.get(label)
+            if entry is None:
+                return table.conflict if label is CONFLICT else unknown, ""
+            if chosen is not None and chosen is not entry:
+                return table.conflict, ""
+            chosen = entry
+            if type(reader) is PathReader:
+                prefix = reader.head + label
+        return chosen, prefix
+
+    def _is_neutral(self, request: Request) -> bool:
+        return request.route_path.startswith(self._neutral_starts) and self._neutral.include(
+            request
+        )
+
+    def _use_default(
+        self, request: Request, table: VersionTable
+    ) -> Reply | Awaitable[Reply | None] | None:
+        """Take the version that the option's function returns for a request that names none."""
+        label = None if self._choose is None else self._choose(request)
+        if label is None or isinstance(label, str):
+            return self._take_default(request, table, label)
+        return self._await_default(request, table, label)
+
+    async def _await_default(
+        self, request: Request, table: VersionTable, waiting: Awaitable[str | None]
+    ) -> Reply | None:
+        return self._take_default(request, table, await waiting)
+
+    def _take_default(
+        self, request: Request, table: VersionTable, label: str | None
+    ) -> Reply | None:
+        """Take the version of the option's function, or refuse a request without one.
+
+        Raises:
+            ValueError: it is not a version.
+        """
+        if label is None:
+            if request.method == "OPTIONS" and is_preflight(request):
+                return None
+            return self._refuse(request, table, table.missing)
+        entry = table.known.get(label)
+        if entry is None:
+            raise ValueError(
+                f"default must return one of the versions {', '.join(table.known)}, not {label!r}"
+            )
+        return self._admit(request, table, entry, "")
+
+    def _refuse(self, request: Request, table: VersionTable, problem: FixedProblem) -> Reply:
+        request._add_fixed(table.headers)
+        return problem.reply(request)
+
+    def _admit(
+        self, request: Request, table: VersionTable, entry: Entry, prefix: str
+    ) -> Reply | None:
+        """Let a request for a known version pass, unless that is past its sunset.
+
+        Args:
+            request: the request.
+            table: the versions.
+            entry: the version.
+            prefix: the beginning of the path that names it; "" if the path does not.
+        """
+        request._add_fixed(entry.headers)
+        request.state.version = entry.label
+        if prefix and entry.successor is not None:
+            self._link_successor(request, prefix, entry)
+        if entry.refusal is not None:
+            return entry.refusal.reply(request)
+        if entry.is_overdue:
+            self._log_overdue(request, entry.label)
+        if self._forward is not None:
+            return self._move(request, table, entry.label, prefix)
+        return None
+
+    def _link_successor(self, request: Request, prefix: str, entry: Entry) -> None:
+        """Link to the same path in the next version (RFC 5829, 3.4).
+
+        By a relative reference, since a proxy may have removed a beginning of the path.
+        """
+        rest = request.route_path.removeprefix(prefix)
+        if len(rest) > _MAX_LINKED or "/." in rest:
+            return
+        segment = prefix.rpartition("/")[2].removesuffix(entry.label)
+        target = "../" * rest.count("/") + f"{segment}{entry.successor}{quote(rest)}"
+        request.add_response_header("Link", f'<{target}>; rel="successor-version"')
+
+    def _log_overdue(self, request: Request, label: str) -> None:
+        action = f"answered with 410: version {label} is past its sunset"
+        suppressed = self._throttle.suppressed(label)
+        if suppressed is None:
+            return
+        method, request_id = logged_method(request), request.state._request_id or "-"
+        _log.warning(
+            "Versions would have %s (%s request %s)%s",
+            action,
+            method,
+            request_id,
+            f" (and {suppressed} more like it)" if suppressed else "",
+            extra={"policy": "Versions", "request_id": request_id, "method": method},
+        )
+
+    # -- the app's form of the version ------------------------------------------------------------
+
+    def _move(self, request: Request, table: VersionTable, label: str, prefix: str) -> Reply | None:
+        """Give the app the version in the place where it reads it."""
+        forward = self._forward
+        inner = ""
+        if isinstance(forward, PathReader):
+            inner = forward.head + label
+        elif isinstance(forward, HeaderReader):
+            names = self._names
+            found = _NOTHING if names is None else request.declared_headers(names)
+            if found.get(forward.name) != label:
+                request.replace_header(forward.name, label)
+        if inner == prefix:
+            return None
+        own = request.route_path
+        mount = request.path.removesuffix(own)
+        request.replace_path(inner + own[len(prefix) :] or "/")
+        if (
+            isinstance(forward, PathReader)
+            and ("//" in own or "/." in own)
+            and forward.find_in_all(request.route_paths, table) != label
+        ):
+            return self._refuse(request, table, table.conflict)  # dot segments lead out of it
+        if "on_response" not in self.disabled_hooks:
+            request.local(self)["move"] = Move(mount, inner, prefix)
+        return None
+
+    def on_response(self, request: Request, response: Response) -> None:
+        """Name the client's paths where the app redirects to its own."""
+        if response.status < 201 or response.status >= 400:
+            return
+        move: Move | None = request.local(self).get("move")
+        if move is not None:
+            move.apply(request, response)
+
+    # -- usage ------------------------------------------------------------------------------------
+
+    def on_finish(self, request: Request) -> None:
+        """Count the request."""
+        state = request.state
+        label: str | None = getattr(state, "version", None)
+        if label is None:
+            return
+        if self._caller is None:
+            identity = state.identity
+            self._usage.add(label, None if identity is None else identity.subject)
+            return
+        try:
+            caller = self._caller(request)
+        except Exception as error:  # noqa: BLE001  # of the user's function, logged
+            log_failure(_log, "Versions", "caller", error, throttle=self._throttle, request=request)
+            caller = None
+        self._usage.add(label, caller)
+
+
+# -- options --------------------------------------------------------------------------------------
+
+
+def _check_versions(versions: object) -> dict[str, Version]:
+    if not isinstance(versions, Mapping):
+        raise TypeError(f'Versions takes a mapping such as {{"1": Version()}}, not {versions!r}')
+    checked = {check_label("versions", label): version for label, version in versions.items()}
+    for label, version in checked.items():
+        if not isinstance(version, Version):
+            hint = "; did you mean Version()?" if version is Version else ""
+            raise TypeError(f"the version {label!r} must be a Version, not {version!r}{hint}")
+        if version.successor is not None and version.successor not in checked:
+            raise ValueError(
+                f"the successor of {label!r} must be another version, not {version.successor!r}"
+            )
+        if version.successor == label:
+            raise ValueError(f"the version {label!r} must not be its own successor")
+    if len({label.lower() for label in checked}) < len(checked):
+        raise ValueError(f"versions must not differ in case alone: {', '.join(checked)}")
+    if all(version.preview for version in checked.values()):
+        raise ValueError("versions must have one that is not a preview")
+    return checked
+
+
+def _check_readers(read: object) -> Sequence[Reader]:
+    example = 'such as [path("/v{version}"), header("API-Version")]'
+    if isinstance(read, str | bytes) or not isinstance(read, Iterable):
+        raise TypeError(f"read must be a list of readers {example}, not {read!r}")
+    readers: list[Reader] = []
+    for one in read:
+        if isinstance(one, MediaTypeReader):
+            readers += [AcceptReader(one.parameter), ContentTypeReader(one.parameter)]
+        elif isinstance(one, PathReader | HeaderReader | QueryReader):
+            readers.append(one)
+        else:
+            raise TypeError(f"read must be a list of readers {example}, not of {one!r}")
+    if not readers:
+        raise ValueError(f"read must have a reader, {example}")
+    names = [repr(one).lower() if isinstance(one, HeaderReader) else repr(one) for one in readers]
+    for index, name in enumerate(names):
+        if name in names[:index]:
+            raise ValueError(f"read has {readers[index]!r} twice")
+    return readers
+
+
+def _check_default(default: object, versions: Mapping[str, Version]) -> str:
+    if not isinstance(default, str):
+        raise TypeError(f"default must be a version or a function of the request, not {default!r}")
+    if default not in versions:
+        raise ValueError(
+            f"default must be one of the versions {', '.join(versions)}, not {default!r}"
+        )
+    if versions[default].preview:
+        raise ValueError(f"default must not be {default!r}: clients have to ask for a preview")
+    return default
