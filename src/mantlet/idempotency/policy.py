@@ -15,19 +15,15 @@ own transaction (`mantlet.database`), a worker that dies between the two.
 """
 
 import logging
-import os
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 from mantlet._internal.coroutines import is_plain_function, start_eagerly
 from mantlet._internal.disconnects import is_disconnect
 from mantlet._internal.event_loop import is_on_loop
 from mantlet._internal.log_throttle import LogThrottle
 from mantlet._internal.options import check_duration, check_int
-from mantlet._internal.printable import printable
-from mantlet.core.error_log import logged_method
 from mantlet.core.modes import ModeOption, check_mode
 from mantlet.core.policy import HealthState, Policy
 from mantlet.core.preflight import METHOD_OVERRIDES
@@ -45,22 +41,28 @@ from mantlet.idempotency.identification import (
     parse_key,
     record_key,
 )
+from mantlet.idempotency.problems import (
+    MALFORMED,
+    MISSING,
+    NO_RESPONSE,
+    OUTSTANDING,
+    REUSED,
+    UNAVAILABLE,
+    UNKNOWN,
+)
 from mantlet.idempotency.records import (
     COMPLETED,
-    IN_FLIGHT,
     RESPONDED,
     STREAMING,
     IdempotencyRecord,
     RecordFormat,
     UnreadableRecord,
-    response_payload,
 )
+from mantlet.idempotency.run import Run, Settings
 from mantlet.stores.factory import create_record_store
 from mantlet.stores.records import Record, RecordStore
 
 __all__ = ["Idempotency"]
-
-_log = logging.getLogger("mantlet.idempotency")
 
 _KEY: Final = "Idempotency-Key"
 _REPLAYED: Final = HeaderName("Idempotency-Replayed")
@@ -79,49 +81,6 @@ _MAX_PATH: Final = 256
 #: The key of a record that there never is.
 _PROBE: Final = b"health"
 
-_DRAFT: Final = (
-    "https://datatracker.ietf.org/doc/html/draft-ietf-httpapi-idempotency-key-header-07#section-2.7"
-)
-_MISSING: Final = FixedProblem(
-    400,
-    type=_DRAFT,
-    title="Idempotency-Key is missing",
-    detail="This operation needs an Idempotency-Key header, by which it can be repeated safely.",
-)
-_MALFORMED: Final = FixedProblem(
-    400,
-    detail='The Idempotency-Key header must be one string such as "8e03978e-40d5", with 1 to 255 '
-    "printable characters of ASCII.",
-)
-_OUTSTANDING: Final = FixedProblem(
-    409,
-    type=_DRAFT,
-    title="A request is outstanding for this Idempotency-Key",
-    detail="A request with this key is being processed. Repeat it later.",
-    headers={"Retry-After": "1"},
-)
-_REUSED: Final = FixedProblem(
-    422,
-    type=_DRAFT,
-    title="Idempotency-Key is already used",
-    detail="This key was used for another request. Take a new key for each operation.",
-)
-_NO_RESPONSE: Final = FixedProblem(
-    409,
-    detail="The request with this key has been processed, and its response was not kept. It is not "
-    "processed again.",
-)
-_UNKNOWN: Final = FixedProblem(
-    409,
-    detail="Whether the request with this key has been processed is unknown. It is not processed "
-    "again.",
-)
-_UNAVAILABLE: Final = FixedProblem(
-    503,
-    detail="Requests with an Idempotency-Key can't be processed at the moment.",
-    headers={"Retry-After": "1"},
-)
-
 
 @dataclass(frozen=True, slots=True)
 class _KeyState:
@@ -129,27 +88,6 @@ class _KeyState:
 
     key: str
     previous_outcome_unknown: bool
-
-
-class _Run:
-    """A request that runs under its key.
-
-    Attributes:
-        key: of its record.
-        value: the value of its record, as this worker has stored it.
-        token: tells this worker's values apart from those of others.
-        fingerprint: of the request.
-        committed: the response that was stored in the app's transaction, or None.
-    """
-
-    __slots__ = ("committed", "fingerprint", "key", "token", "value")
-
-    def __init__(self, key: bytes, value: bytes, token: bytes, fingerprint: bytes) -> None:
-        self.key = key
-        self.value = value
-        self.token = token
-        self.fingerprint = fingerprint
-        self.committed: Response | None = None
 
 
 class Idempotency(Policy):
@@ -234,20 +172,24 @@ class Idempotency(Policy):
         self._ignored = (METHODS | _SAFE | {None}) - self._methods - {"POST"}
         self._required = _check_required(required, self._methods)
         self._lease = check_duration("lease", lease, least=1, most=_DAY)
-        self._keep = check_duration("keep", keep, least=1, most=366 * _DAY)
-        if self._keep <= self._lease:
+        kept = check_duration("keep", keep, least=1, most=366 * _DAY)
+        if kept <= self._lease:
             raise ValueError(f"keep must be longer than lease, but is {keep!r} and {lease!r}")
         self._max_body = check_int("max_body", max_body, unit="bytes")
-        self._max_response = check_int("max_response", max_response, unit="bytes")
         for option, function in (("by", by), ("stored", stored)):
             if function is not None and not is_plain_function(function):
                 raise TypeError(f"{option} must be a function (def), not {function!r}")
         self._by = by
-        self._is_stored = stored or _is_final
         if unknown_outcome not in ("run", "refuse"):
             raise ValueError(f'unknown_outcome must be "run" or "refuse", not {unknown_outcome!r}')
         self._refuses_unknown = unknown_outcome == "refuse"
-        self._format = RecordFormat(encryption_keys)
+        self._settings = Settings(
+            format=RecordFormat(encryption_keys),
+            keep=kept,
+            max_response=check_int("max_response", max_response, unit="bytes"),
+            is_stored=stored or _is_final,
+            throttle=LogThrottle(logging.getLogger("mantlet.idempotency")),
+        )
         if isinstance(store, str):
             store = create_record_store(store, name="idempotency")
         elif not isinstance(store, RecordStore):
@@ -262,7 +204,6 @@ class Idempotency(Policy):
         )
         #: Whether a key is required, by the method and the path of recent requests.
         self._known: dict[tuple[str, str], bool] = {}
-        self._throttle = LogThrottle(_log)
 
     # -- on the way in -----------------------------------------------------------------------------
 
@@ -272,16 +213,16 @@ class Idempotency(Policy):
         if method in self._ignored:
             return None
         found = request.declared_headers(self.request_headers)
-        replaced = [found[name] for name in METHOD_OVERRIDES if name in found]
+        replaced = [found[name].strip() for name in METHOD_OVERRIDES if name in found]
         if replaced or method not in self._methods:
-            readings = {request.method.upper(), *(one.strip().upper() for one in replaced)}
+            readings = {one.upper() for one in (request.method, *replaced)}
             if self._methods.isdisjoint(readings):
                 return None
         text = found.get(_KEY)
         if text is not None:
             return start_eagerly(self._begin(request, text))
         if self._required is not None and self._requires_key(self._required, request, replaced):
-            return _MISSING.reply(request)
+            return MISSING.reply(request)
         return None
 
     def _requires_key(
@@ -308,7 +249,7 @@ class Idempotency(Policy):
     async def _begin(self, request: Request, text: str) -> Reply | None:
         key = parse_key(text)
         if key is None:
-            return _MALFORMED.reply(request)
+            return MALFORMED.reply(request)
         owner = None if self._by is None else self._by(request)
         if owner is None:
             record = record_key(owner_of(request), key)
@@ -317,19 +258,14 @@ class Idempotency(Policy):
         else:
             raise TypeError(f"by must return text or None, not {type(owner).__name__}")
         fingerprint = await self._fingerprint(request)
-        token = os.urandom(16)
-        value = self._format.write(record, IN_FLIGHT, token, fingerprint)
-        run = _Run(record, value, token, fingerprint)
-        store = self._stores[request.is_async]
+        run = Run(self._settings, self._stores[request.is_async], request, record, fingerprint)
         try:
-            existing = store.create(record, value, self._keep)
-            if existing is not None and not isinstance(existing, Record):
-                existing = await existing
+            existing = await run.create()
             if existing is not None:
                 return await self._repeat(request, key, run, existing)
         except (StoreError, UnreadableRecord) as error:
-            self._warn(request, run, f"refused with 503, since the record is unavailable: {error}")
-            return _UNAVAILABLE.reply(request)
+            run.warn(f"was refused with 503, since its record is unavailable: {error}")
+            return UNAVAILABLE.reply(request)
         self._start(request, key, run, is_unknown=False)
         return None
 
@@ -344,11 +280,9 @@ class Idempotency(Policy):
         digest: bytes = hashed.digest()
         return digest
 
-    async def _repeat(
-        self, request: Request, key: str, run: _Run, existing: Record
-    ) -> Reply | None:
+    async def _repeat(self, request: Request, key: str, run: Run, existing: Record) -> Reply | None:
         """Answer a repeat by the record of the first request, or run it in place of that."""
-        record = self._format.read(run.key, existing.value)
+        record = self._settings.format.read(run.key, existing.value)
         if record.kind == RESPONDED and record.fingerprint == run.fingerprint:
             reply = record.reply()
             request._add_header(_REPLAYED, "true")
@@ -356,42 +290,37 @@ class Idempotency(Policy):
         problem = self._refusal(record, run, existing.age)
         if problem is not None:
             return problem.reply(request)
-        store = self._stores[request.is_async]
-        taken = store.replace(run.key, existing.value, run.value, self._keep)
-        if not isinstance(taken, bool):
-            taken = await taken
-        if not taken:  # by another repeat, or by the first request, which was only slow
-            return _OUTSTANDING.reply(request)
-        self._warn(
-            request,
-            run,
+        if not await run.take_over(
+            existing.value
+        ):  # changed by another repeat, or by a slow worker
+            return OUTSTANDING.reply(request)
+        run.warn(
             f"runs again, since a request with its key has begun and not ended within "
-            f"{self._lease:g} s: whether it was carried out is unknown",
+            f"{self._lease:g} s: whether it was carried out is unknown"
         )
         request._add_header(_PREVIOUS_OUTCOME, "unknown")
         self._start(request, key, run, is_unknown=True)
         return None
 
-    def _refusal(self, record: IdempotencyRecord, run: _Run, age: float) -> FixedProblem | None:
+    def _refusal(self, record: IdempotencyRecord, run: Run, age: float) -> FixedProblem | None:
         """Return the problem of a repeat that there is no response for; None if it may run."""
         if record.fingerprint != run.fingerprint:
-            return _REUSED
+            return REUSED
         if record.kind == COMPLETED:
-            return _NO_RESPONSE
+            return NO_RESPONSE
         if age < self._lease:
-            return _OUTSTANDING
+            return OUTSTANDING
         if record.kind == STREAMING:
-            return _NO_RESPONSE
-        return _UNKNOWN if self._refuses_unknown else None
+            return NO_RESPONSE
+        return UNKNOWN if self._refuses_unknown else None
 
-    def _start(self, request: Request, key: str, run: _Run, *, is_unknown: bool) -> None:
+    def _start(self, request: Request, key: str, run: Run, *, is_unknown: bool) -> None:
         """Let the app have a request."""
         request.local(self)["run"] = run
         state = request.state
         state.idempotency = _KeyState(key, is_unknown)
-        store = self._stores[request.is_async]
-        if store.is_transactional:
-            state._before_commit += (partial(self._commit, store, run),)
+        if run.is_transactional:
+            state._before_commit += (run.commit,)
 
     # -- on the way out ----------------------------------------------------------------------------
 
@@ -399,47 +328,10 @@ class Idempotency(Policy):
         """Store the response of a request with a key; or free the key, if it is not kept."""
         if request._local is None:
             return None
-        run: _Run | None = request.local(self).get("run")
+        run: Run | None = request.local(self).get("run")
         if run is None or run.committed is response:
             return None
-        return start_eagerly(self._settle(request, response, run))
-
-    async def _settle(self, request: Request, response: Response, run: _Run) -> None:
-        if not self._is_stored(response.status):
-            await self._free(request, run)
-            return
-        body = _whole_body(response)
-        if body is not None:
-            await self._store(request, run, *self._record_of(response, body))
-        elif response.has_trailers or self._is_too_long(response):
-            await self._store(request, run, COMPLETED)
-        else:
-            # If it breaks off, or the worker dies, the request has been carried out all the same.
-            await self._store(request, run, STREAMING)
-            collector = _Collector(self, request, response, run, self._max_response)
-            response.transform(collector, keeps_length=True, keeps_etag=True)
-
-    def _record_of(self, response: Response, body: bytes) -> tuple[int, bytes]:
-        """Return the kind and the payload of the record of a response."""
-        payload = response_payload(response, body, self._max_response)
-        return (COMPLETED, b"") if payload is None else (RESPONDED, payload)
-
-    def _is_too_long(self, response: Response) -> bool:
-        length = response.headers.get("Content-Length") or ""
-        return length.isdecimal() and (len(length) > 18 or int(length) > self._max_response)
-
-    # Any: a session of the app's database.
-    def _commit(
-        self, store: RecordStore, run: _Run, session: Any, response: Response
-    ) -> Awaitable[None] | None:
-        """Store the response in the transaction of the app, which is committed next."""
-        if not self._is_stored(response.status):
-            return None
-        body = None if response.has_trailers else _whole_body(response)
-        kind, payload = (COMPLETED, b"") if body is None else self._record_of(response, body)
-        value = self._format.write(run.key, kind, run.token, run.fingerprint, payload)
-        replaced = store.replace_in(session, run.key, run.value, value, self._keep)
-        return start_eagerly(_note_commit(run, response, replaced))
+        return start_eagerly(run.settle(response))
 
     def on_error(self, request: Request, error: BaseException) -> Awaitable[None] | None:
         """Free the key, as the request has failed; unless it was cut off, and may have succeeded.
@@ -449,56 +341,10 @@ class Idempotency(Policy):
         """
         if request._local is None:
             return None
-        run: _Run | None = request.local(self).get("run")
+        run: Run | None = request.local(self).get("run")
         if run is None or not isinstance(error, Exception) or is_disconnect(error):
             return None
-        return start_eagerly(self._free(request, run))
-
-    async def _free(self, request: Request, run: _Run) -> None:
-        store = self._stores[request.is_async]
-        await self._change(request, run, partial(store.delete, run.key, run.value))
-
-    async def _store(self, request: Request, run: _Run, kind: int, payload: bytes = b"") -> None:
-        store = self._stores[request.is_async]
-        value = self._format.write(run.key, kind, run.token, run.fingerprint, payload)
-        change = partial(store.replace, run.key, run.value, value, self._keep)
-        if await self._change(request, run, change):
-            run.value = value
-
-    async def _change(
-        self, request: Request, run: _Run, change: Callable[[], bool | Awaitable[bool]]
-    ) -> bool:
-        """Change the record of a request that has run; its response goes out in any case."""
-        try:
-            done = change()
-            if not isinstance(done, bool):
-                done = await _persist(done, change)
-        except StoreError as error:
-            self._warn(request, run, f"has run, but its record could not be changed: {error}")
-            return False
-        if not done:
-            self._warn(
-                request,
-                run,
-                "has run for longer than its lease, and a repeat has taken over its key",
-            )
-        return done
-
-    def _warn(self, request: Request, run: _Run, text: str) -> None:
-        suppressed = self._throttle.suppressed(text)
-        if suppressed is None:
-            return
-        request_id = request.state._request_id or "-"
-        more = f" (and {suppressed} more like it)" if suppressed else ""
-        _log.warning(
-            "Idempotency: %s request %s %s%s (record %s)",
-            logged_method(request),
-            request_id,
-            printable(text, 500),
-            more,
-            run.key.hex()[:16],
-            extra={"policy": "Idempotency", "request_id": request_id, "repeats": suppressed},
-        )
+        return start_eagerly(run.free())
 
     # -- outside of exchanges ----------------------------------------------------------------------
 
@@ -525,78 +371,6 @@ class Idempotency(Policy):
         except StoreError:
             return {"store": "down"}
         return {"store": "ok"}
-
-
-class _Collector:
-    """A filter that keeps what passes of a stream, and stores it at its end.
-
-    Args:
-        policy: the policy.
-        request: the request.
-        response: its response.
-        run: the request under its key.
-        most: the most bytes to keep.
-    """
-
-    def __init__(
-        self, policy: Idempotency, request: Request, response: Response, run: _Run, most: int
-    ) -> None:
-        self._policy = policy
-        self._request = request
-        self._response = response
-        self._run = run
-        self._most = most
-        #: What has passed; None once that is too much.
-        self._body: bytearray | None = bytearray()
-
-    def __call__(self, chunk: bytes, more: bool) -> bytes | Awaitable[bytes]:
-        """Return a chunk as it is."""
-        body = self._body
-        if body is not None:
-            if len(body) + len(chunk) > self._most:
-                body = self._body = None
-            else:
-                body += chunk
-        return chunk if more else start_eagerly(self._end(chunk))
-
-    async def _end(self, chunk: bytes) -> bytes:
-        kind, payload = COMPLETED, b""
-        if self._body is not None:
-            kind, payload = self._policy._record_of(self._response, bytes(self._body))
-            self._body = None
-        await self._policy._store(self._request, self._run, kind, payload)
-        return chunk
-
-
-def _whole_body(response: Response) -> bytes | None:
-    """Return the body of a response if it is whole, and all that there is of it."""
-    if response.has_trailers:
-        return None
-    return b"" if response.status in (204, 304) else response.full_body
-
-
-async def _note_commit(run: _Run, response: Response, replaced: bool | Awaitable[bool]) -> None:
-    """Take note that a response is in the app's transaction.
-
-    Raises:
-        Problem: a repeat has taken over the key, so the transaction must not be committed.
-    """
-    if not (replaced if isinstance(replaced, bool) else await replaced):
-        raise _OUTSTANDING
-    run.committed = response
-
-
-async def _persist(waiting: Awaitable[bool], change: Callable[[], bool | Awaitable[bool]]) -> bool:
-    """Await a change; if the task is canceled meanwhile, make sure of the change before it ends."""
-    try:
-        return await waiting
-    except (Exception, GeneratorExit):
-        raise
-    except BaseException:
-        again = change()  # which does nothing if the first one was made
-        if not isinstance(again, bool):
-            await again
-        raise
 
 
 def _is_final(status: int) -> bool:

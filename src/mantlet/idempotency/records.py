@@ -24,6 +24,7 @@ __all__ = [
     "IN_FLIGHT",
     "RESPONDED",
     "STREAMING",
+    "TOKEN_SIZE",
     "IdempotencyRecord",
     "RecordFormat",
     "UnreadableRecord",
@@ -38,11 +39,13 @@ COMPLETED: Final = 0x43
 RESPONDED: Final = 0x52
 _KINDS: Final = frozenset({IN_FLIGHT, STREAMING, COMPLETED, RESPONDED})
 
+#: The bytes of the random token of a record.
+TOKEN_SIZE: Final = 16
+
 _CLEAR: Final = b"\x01"
 _ENCRYPTED: Final = b"\x02"
-_TOKEN_SIZE: Final = 16
 _FINGERPRINT_SIZE: Final = 32
-_HEAD_SIZE: Final = 1 + _TOKEN_SIZE + _FINGERPRINT_SIZE
+_HEAD_SIZE: Final = 1 + TOKEN_SIZE + _FINGERPRINT_SIZE
 _KEY_SIZE: Final = 32
 _NONCE_SIZE: Final = 12
 #: A random key of 32 bytes has fewer different ones about once in 10**20.
@@ -182,7 +185,7 @@ class RecordFormat:
             raise UnreadableRecord("it is encrypted, or not a record")
         if len(text) < _HEAD_SIZE or text[0] not in _KINDS:
             raise UnreadableRecord("it is damaged")
-        return IdempotencyRecord(text[0], text[1 + _TOKEN_SIZE : _HEAD_SIZE], text[_HEAD_SIZE:])
+        return IdempotencyRecord(text[0], text[1 + TOKEN_SIZE : _HEAD_SIZE], text[_HEAD_SIZE:])
 
     def _decrypted(self, key: bytes, value: bytes) -> bytes:
         # One in the clear may be anyone's who can write to the store.

@@ -1,0 +1,282 @@
+"""A request that runs under its key, and what becomes of its record."""
+
+import logging
+import os
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Final
+
+from mantlet._internal.coroutines import start_eagerly
+from mantlet._internal.log_throttle import LogThrottle
+from mantlet._internal.printable import printable
+from mantlet.core.request import Request
+from mantlet.core.response import Response
+from mantlet.core.statuses import StatusCondition
+from mantlet.exceptions import StoreError
+from mantlet.http.routing import METHODS
+from mantlet.idempotency.problems import OUTSTANDING
+from mantlet.idempotency.records import (
+    COMPLETED,
+    IN_FLIGHT,
+    RESPONDED,
+    STREAMING,
+    TOKEN_SIZE,
+    RecordFormat,
+    response_payload,
+)
+from mantlet.stores.records import Record, RecordStore
+
+__all__ = ["Run", "Settings"]
+
+_log: Final = logging.getLogger("mantlet.idempotency")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What all requests of a policy have in common; see `Idempotency` for each.
+
+    Attributes:
+        format: of the records.
+        keep: in seconds.
+        max_response: in bytes.
+        is_stored: whether the response of a status is kept.
+        throttle: of the log.
+    """
+
+    format: RecordFormat
+    keep: float
+    max_response: int
+    is_stored: StatusCondition
+    throttle: LogThrottle
+
+
+class Run:
+    """A request that runs under its key, or would like to.
+
+    Args:
+        settings: of the policy.
+        store: as the request's protocol uses it.
+        request: the request.
+        key: of its record.
+        fingerprint: of the request.
+
+    Attributes:
+        key: see above.
+        fingerprint: see above.
+        value: the record as this worker has stored it.
+        committed: the response that is stored in the app's transaction, or None.
+    """
+
+    __slots__ = (
+        "_method",
+        "_request_id",
+        "_settings",
+        "_store",
+        "_token",
+        "committed",
+        "fingerprint",
+        "key",
+        "value",
+    )
+
+    def __init__(
+        self,
+        settings: Settings,
+        store: RecordStore,
+        request: Request,
+        key: bytes,
+        fingerprint: bytes,
+    ) -> None:
+        self._settings = settings
+        self._store = store
+        # Not the request itself, which refers to this object.
+        self._method = request.method
+        self._request_id = request.state._request_id or "-"
+        #: Tells this worker's records from those of others.
+        self._token = os.urandom(TOKEN_SIZE)
+        self.key = key
+        self.fingerprint = fingerprint
+        self.committed: Response | None = None
+        self.value = self._written(IN_FLIGHT)
+
+    def _written(self, kind: int, payload: bytes = b"") -> bytes:
+        return self._settings.format.write(self.key, kind, self._token, self.fingerprint, payload)
+
+    @property
+    def is_transactional(self) -> bool:
+        """Whether the record can be stored in a transaction of the app."""
+        return self._store.is_transactional
+
+    async def create(self) -> Record | None:
+        """Store the record; or return the one that there is.
+
+        Raises:
+            StoreError: the store is unavailable.
+        """
+        found = self._store.create(self.key, self.value, self._settings.keep)
+        return found if found is None or isinstance(found, Record) else await found
+
+    async def take_over(self, value: bytes) -> bool:
+        """Store the record in place of that of another worker; return whether it was still there.
+
+        Args:
+            value: the record of the other worker.
+
+        Raises:
+            StoreError: the store is unavailable.
+        """
+        taken = self._store.replace(self.key, value, self.value, self._settings.keep)
+        return taken if isinstance(taken, bool) else await taken
+
+    async def settle(self, response: Response) -> None:
+        """Store the response; or free the key, if it is not kept.
+
+        The record of a stream first says that there is no response. If the stream breaks off, or
+        the worker dies, the request has been carried out all the same.
+        """
+        if not self._settings.is_stored(response.status):
+            await self.free()
+            return
+        body = _whole_body(response)
+        if body is not None:
+            await self.store(*self.outcome(response, body))
+        elif response.has_trailers or self._is_too_long(response):
+            await self.store(COMPLETED)
+        else:
+            await self.store(STREAMING)
+            collector = _Collector(self, response, self._settings.max_response)
+            response.transform(collector, keeps_length=True, keeps_etag=True)
+
+    def outcome(self, response: Response, body: bytes | None) -> tuple[int, bytes]:
+        """Return the kind and the payload of the record of a response.
+
+        Args:
+            response: the response.
+            body: its whole body, or None if that is not known.
+        """
+        if body is not None:
+            payload = response_payload(response, body, self._settings.max_response)
+            if payload is not None:
+                return RESPONDED, payload
+        return COMPLETED, b""
+
+    def _is_too_long(self, response: Response) -> bool:
+        length = response.headers.get("Content-Length") or ""
+        most = self._settings.max_response
+        return length.isdecimal() and (len(length) > 18 or int(length) > most)
+
+    # Any: a session of the app's database.
+    def commit(self, session: Any, response: Response) -> Awaitable[None] | None:
+        """Store the response in the transaction of the app, which is committed next.
+
+        Raises:
+            Problem: a repeat has taken over the key, so the transaction must not be committed.
+        """
+        if not self._settings.is_stored(response.status):
+            return None
+        value = self._written(*self.outcome(response, _whole_body(response)))
+        args = session, self.key, self.value, value, self._settings.keep
+        return start_eagerly(self._note_commit(response, self._store.replace_in(*args)))
+
+    async def _note_commit(self, response: Response, replaced: bool | Awaitable[bool]) -> None:
+        if not (replaced if isinstance(replaced, bool) else await replaced):
+            raise OUTSTANDING
+        self.committed = response
+
+    async def free(self) -> None:
+        """Delete the record, so that the key is free again."""
+        await self._change(partial(self._store.delete, self.key, self.value))
+
+    async def store(self, kind: int, payload: bytes = b"") -> None:
+        """Replace the record."""
+        value = self._written(kind, payload)
+        args = self.key, self.value, value, self._settings.keep
+        if await self._change(partial(self._store.replace, *args)):
+            self.value = value
+
+    async def _change(self, change: Callable[[], bool | Awaitable[bool]]) -> bool:
+        """Change the record of a request that has run; its response goes out in any case."""
+        try:
+            done = change()
+            if not isinstance(done, bool):
+                done = await _persist(done, change)
+        except StoreError as error:
+            self.warn(f"has run, but its record could not be changed: {error}")
+            return False
+        if not done:
+            self.warn("has run for longer than its lease, and a repeat has taken over its key")
+        return done
+
+    def warn(self, text: str) -> None:
+        """Log something about the request.
+
+        Args:
+            text: the end of the message; of the client, it has nothing.
+        """
+        suppressed = self._settings.throttle.suppressed(text)
+        if suppressed is None:
+            return
+        more = f" (and {suppressed} more like it)" if suppressed else ""
+        _log.warning(
+            "Idempotency: %s request %s %s%s (record %s)",
+            self._method if self._method in METHODS else "-",
+            self._request_id,
+            printable(text, 500),
+            more,
+            self.key.hex()[:16],
+            extra={"policy": "Idempotency", "request_id": self._request_id, "repeats": suppressed},
+        )
+
+
+class _Collector:
+    """A filter that keeps what passes of a stream, and stores it at its end.
+
+    Args:
+        run: the request under its key.
+        response: its response.
+        most: the most bytes to keep.
+    """
+
+    def __init__(self, run: Run, response: Response, most: int) -> None:
+        self._run = run
+        self._response = response
+        self._most = most
+        #: What has passed; None once that is too much.
+        self._body: bytearray | None = bytearray()
+
+    def __call__(self, chunk: bytes, more: bool) -> bytes | Awaitable[bytes]:
+        """Return a chunk as it is."""
+        body = self._body
+        if body is not None:
+            if len(body) + len(chunk) > self._most:
+                body = self._body = None
+            else:
+                body += chunk
+        return chunk if more else start_eagerly(self._end(chunk))
+
+    async def _end(self, chunk: bytes) -> bytes:
+        whole = None if self._body is None else bytes(self._body)
+        self._body = None
+        await self._run.store(*self._run.outcome(self._response, whole))
+        return chunk
+
+
+def _whole_body(response: Response) -> bytes | None:
+    """Return the body of a response if it is whole, and all that follows the headers."""
+    if response.has_trailers:
+        return None
+    return b"" if response.status in (204, 304) else response.full_body
+
+
+async def _persist(waiting: Awaitable[bool], change: Callable[[], bool | Awaitable[bool]]) -> bool:
+    """Await a change; if the task is canceled meanwhile, make sure of the change before it ends."""
+    try:
+        return await waiting
+    except (Exception, GeneratorExit):
+        raise
+    except BaseException:
+        again = change()  # which does nothing if the first one was made
+        if not isinstance(again, bool):
+            await again
+        raise
