@@ -8,6 +8,7 @@ import json
 import sys
 from argparse import ArgumentParser
 from contextlib import ExitStack
+from hashlib import sha1
 from pathlib import Path
 from random import Random
 from socket import create_connection
@@ -23,10 +24,12 @@ from benchmarks.load import generator
 from benchmarks.serving import UVICORN, serve
 from mantlet import Quota
 from mantlet.ratelimit.stores.base import TokenRequest
-from mantlet.ratelimit.stores.redis.script_client import _SCRIPT_SHA, _encode, server_key
+from mantlet.ratelimit.stores.redis.script import SCRIPT
+from mantlet.ratelimit.stores.redis.script_client import _encode, server_key
 from mantlet.ratelimit.stores.redis.store import RedisStore
 
 CONNECTIONS = 16
+_SCRIPT_SHA = sha1(SCRIPT.encode(), usedforsecurity=False).hexdigest()
 #: The number of buckets made to measure their memory.
 _KEYS = 50_000
 

@@ -18,6 +18,7 @@ from argparse import ArgumentParser
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from hashlib import sha1
 from pathlib import Path
 from socket import create_connection
 from tempfile import TemporaryDirectory
@@ -32,9 +33,10 @@ from benchmarks.serving import UVICORN, serve
 from mantlet import Quota
 from mantlet.ratelimit.stores.base import TokenRequest
 from mantlet.ratelimit.stores.redis.script import SCRIPT
-from mantlet.ratelimit.stores.redis.script_client import _SCRIPT_SHA, _encode, server_key
+from mantlet.ratelimit.stores.redis.script_client import _encode, server_key
 
 CONNECTIONS = 32
+_SCRIPT_SHA = sha1(SCRIPT.encode(), usedforsecurity=False).hexdigest()
 _SLOTS = 16384
 #: Seconds of load before anything is counted, in which buckets and batches settle.
 _SETTLE = 1

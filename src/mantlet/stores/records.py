@@ -5,11 +5,16 @@ the value that it has read, so that of several workers exactly one succeeds. A s
 returns an awaitable wherever a local store returns the result itself.
 """
 
+import re
 from abc import abstractmethod
 from collections.abc import Awaitable
-from typing import Any, NamedTuple
+from hashlib import blake2b
+from typing import Any, Final, NamedTuple
 
-__all__ = ["Record", "RecordStore"]
+__all__ = ["DIGEST_SIZE", "Record", "RecordStore", "check_record_name", "key_digest"]
+
+DIGEST_SIZE: Final = 24
+_NAME = re.compile(r"[a-z][a-z0-9-]{0,15}")
 
 
 class Record(NamedTuple):
@@ -120,3 +125,24 @@ class RecordStore:
 
     def close(self) -> Awaitable[None] | None:
         """Release the resources that the store holds."""
+
+
+def check_record_name(name: str) -> str:
+    """Return the name of what records are for.
+
+    Raises:
+        TypeError: it is not a string.
+        ValueError: it is not 1 to 16 lower-case letters, digits and hyphens.
+    """
+    if not isinstance(name, str):
+        raise TypeError(f'name must be a string such as "idempotency", not {name!r}')
+    if not _NAME.fullmatch(name):
+        raise ValueError(
+            f'name must be 1 to 16 of a-z, 0-9 and -, such as "idempotency", not {name!r}'
+        )
+    return name
+
+
+def key_digest(name: str, key: bytes) -> bytes:
+    """Return 24 evenly distributed bytes that identify a key among those of all names."""
+    return blake2b(key, digest_size=DIGEST_SIZE, person=name.encode()).digest()

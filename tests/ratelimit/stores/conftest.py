@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from contextlib import ExitStack, contextmanager
 from functools import cache
-from hashlib import sha1
 from pathlib import Path
 from shutil import rmtree
 from tempfile import TemporaryDirectory
@@ -139,9 +138,6 @@ def valkey(folder: Path) -> Iterator[Subject]:
     script = _turned(SCRIPT)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(script_client, "SCRIPT", script)
-        patch.setattr(
-            script_client, "_SCRIPT_SHA", sha1(script.encode(), usedforsecurity=False).hexdigest()
-        )
         subject = Subject(TurnedStore(server, clock), clock, grain=1000, leases=True)
         yield subject
         subject.close()

@@ -1,1 +1,11 @@
-"""An LMDB file that the processes of one host share."""
+"""Files of LMDB that all processes of a host share."""
+
+try:
+    from mantlet.stores.lmdb.environment import parse_path
+    from mantlet.stores.lmdb.records import LmdbRecords
+except ModuleNotFoundError as error:
+    if error.name == "lmdb":
+        raise ImportError('lmdb:// needs a library: pip install "mantlet[lmdb]"') from error
+    raise ImportError(f"lmdb:// needs Linux or another Unix: {error}") from error
+
+__all__ = ["LmdbRecords", "parse_path"]

@@ -38,13 +38,9 @@ Keys are stored as hashes, and other users of the host cannot read or write the 
 
 from collections.abc import Callable
 
-try:
-    from mantlet.ratelimit.stores.lmdb.store import LmdbStore
-    from mantlet.stores.lmdb.environment import parse_path
-except ModuleNotFoundError as error:
-    if error.name == "lmdb":
-        raise ImportError('lmdb:// needs a library: pip install "mantlet[lmdb]"') from error
-    raise ImportError(f"lmdb:// needs Linux or another Unix: {error}") from error
+from mantlet.stores.lmdb import parse_path  # isort: skip  # says so if the library is missing
+
+from mantlet.ratelimit.stores.lmdb.store import LmdbStore
 
 __all__ = ["LmdbStore", "open_lmdb"]
 

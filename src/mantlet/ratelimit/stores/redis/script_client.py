@@ -1,15 +1,14 @@
 """The client that calls the script, and the numbers that it sends and receives."""
 
 from base64 import urlsafe_b64encode
-from collections.abc import Awaitable, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
-from hashlib import blake2b, sha1
+from hashlib import blake2b
 from math import gcd
 from struct import Struct
-from time import monotonic
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
-from mantlet.exceptions import StoreError, StoreOutage
+from mantlet.exceptions import StoreOutage
 from mantlet.ratelimit.quota import Quota
 from mantlet.ratelimit.stores.base import SlotRequest, StoreRequest, Strikes, TokenRequest
 from mantlet.ratelimit.stores.memory import FallbackStore
@@ -18,11 +17,10 @@ from mantlet.ratelimit.stores.redis.script import SCRIPT
 from mantlet.stores.redis import RedisClient
 from mantlet.stores.redis.circuit_breaker import CircuitBreakers
 from mantlet.stores.redis.resp import CommandError
-from mantlet.stores.redis.uri import ServerAddress
+from mantlet.stores.redis.script import RedisScript
 
 __all__ = ["ScriptClient", "ScriptQuota", "ScriptReply", "script_quota", "server_key"]
 
-_SCRIPT_SHA = sha1(SCRIPT.encode(), usedforsecurity=False).hexdigest()
 _MICROSECONDS: Final = 1_000_000
 _BUCKET, _REFUND, _BLOCK, _STRIKE, _SLOTS, _REMAINING = (
     Struct(">10d"),
@@ -38,11 +36,6 @@ _CACHE_SIZE: Final = 4096
 _SLOTS_SUFFIX: Final = b":slots"
 #: About how many keys of the server `ScriptClient.reset_all()` looks at in one call.
 _BATCH: Final = 1000
-#: Seconds that the first connection, and a call that resets all keys, may take if the timeout is
-#: shorter.
-_OPEN_TIMEOUT: Final = 2.0
-#: Maximum number of nodes that are remembered; a cluster has at most a thousand.
-_MAX_NODES: Final = 1000
 _RESTARTED: Final = (
     "has lost its scripts, so it was restarted, flushed or replaced: buckets that it has lost too "
     "are full again"
@@ -52,15 +45,6 @@ _TEST_REQUESTS = (
     TokenRequest("open:", Quota("1/second", burst=10)),
     SlotRequest("open:", 10, 1_000_000_000, "0" * 16),
 )
-
-
-_AUTHENTICATION: Final = "; correct the user and the password in the URI"
-#: What to do about an error of the server, by its code.
-_ADVICE: Final = {
-    "NOAUTH": _AUTHENTICATION,
-    "WRONGPASS": _AUTHENTICATION,
-    "NOPERM": "; grant the user the permissions that mantlet.ratelimit.stores.redis.store lists",
-}
 
 
 class ScriptQuota(NamedTuple):
@@ -135,12 +119,17 @@ class ScriptClient:
         self.client = client
         self.is_async = is_async
         self._safe_uri = safe_uri
-        self._timeout = timeout
-        self._breakers = breakers
-        self._outages = outages
         self._fallback = fallback
-        #: The servers that have the script.
-        self._loaded: set[ServerAddress | None] = set()
+        self._script = RedisScript(
+            SCRIPT,
+            client,
+            safe_uri,
+            timeout=timeout,
+            breakers=breakers,
+            outages=outages,
+            restarted=_RESTARTED,
+            page="mantlet.ratelimit.stores.redis.store",
+        )
 
     async def open(self) -> None:
         """Test every command that the store uses. An unreachable server may come up later.
@@ -151,21 +140,15 @@ class ScriptClient:
         keys = [server_key(request) for request in _TEST_REQUESTS]
         args = [arg for request in _TEST_REQUESTS for arg in _encode(request, 0)]
         back = [arg for request in _TEST_REQUESTS for arg in _encode_refund(request)]
-        deadline = self._long_deadline()
-        try:
-            await self._call("EVAL", SCRIPT, keys, ["take", *args], deadline)
-            self._loaded.add(self.client.owner_of(keys[0]))
-            await self._call("EVALSHA", _SCRIPT_SHA, keys, ["peek", *args], deadline)
-            await self._call("EVALSHA", _SCRIPT_SHA, keys, ["give_back", *back], deadline)
-        except CommandError as error:
-            advice = _ADVICE.get(error.code, "")
-            raise StoreError(f"the store {self._safe_uri} can't be used: {error}{advice}") from None
-        except StoreOutage as error:
-            self._outages.failed(self._safe_uri, error)
+        await self._script.open(keys, [["take", *args], ["peek", *args], ["give_back", *back]])
 
     def deadline(self) -> float:
         """Return the deadline of a call made now, by `monotonic()`."""
-        return monotonic() + self._timeout
+        return self._script.deadline()
+
+    def outage(self, reason: str) -> StoreOutage:
+        """Log why a call has failed although the server responds; return the error to raise."""
+        return self._script.outage(reason)
 
     async def run(
         self,
@@ -191,7 +174,7 @@ class ScriptClient:
         for request, count in zip(requests, prefetch, strict=True):
             keys.append(server_key(request))
             args += _encode_refund(request) if mode == "give_back" else _encode(request, count)
-        reply = await self._run_script(keys, args, deadline)
+        reply = await self._script.run(keys, args, deadline)
         if mode == "give_back":
             return []
         try:
@@ -210,17 +193,17 @@ class ScriptClient:
         args: list[str | bytes] = ["block"]
         for request in requests:
             args += ("b", _BLOCK.pack(*_ban(request.quota, nanoseconds)))
-        await self._run_script([server_key(request) for request in requests], args)
+        await self._script.run([server_key(request) for request in requests], args)
 
     async def strike(self, request: TokenRequest, strikes: Strikes) -> bool:
         """Record a denial; return whether it has blocked the bucket."""
         ban = _ban(request.quota, strikes.duration)
         numbers = _STRIKE.pack(*ban, strikes.after, -(-strikes.within // 1000))
-        return bool(await self._run_script([server_key(request)], ["strike", "b", numbers]) == 1)
+        return bool(await self._script.run([server_key(request)], ["strike", "b", numbers]) == 1)
 
     async def reset(self, key: str) -> None:
         """Refill the bucket, and free the slots, of a key."""
-        await self._run_script([_server_key(key), _server_key(key, _SLOTS_SUFFIX)], ["reset"])
+        await self._script.run([_server_key(key), _server_key(key, _SLOTS_SUFFIX)], ["reset"])
 
     async def reset_all(self, prefixes: Sequence[str]) -> None:
         """Delete all keys that start in certain ways on all nodes, in batches.
@@ -230,96 +213,21 @@ class ScriptClient:
         """
         beginnings = tuple(f"mantlet:{prefix}".encode() for prefix in prefixes)
         try:
-            for node in await self.client.masters(self._long_deadline()):
+            for node in await self.client.masters(self._script.long_deadline()):
                 cursor: bytes | str = "0"
                 while True:
                     scan = ("SCAN", cursor, "MATCH", "mantlet:*", "COUNT", _BATCH)
                     ((cursor, keys),) = await self.client.call_many(
-                        node, [scan], self._long_deadline()
+                        node, [scan], self._script.long_deadline()
                     )
                     found = [key for key in keys if key.startswith(beginnings)]
                     if found:
                         deletions = [("DEL", key) for key in found]
-                        await self.client.call_many(node, deletions, self._long_deadline())
+                        await self.client.call_many(node, deletions, self._script.long_deadline())
                     if cursor == b"0":
                         break
         except CommandError as error:
             raise StoreOutage(f"the store {self._safe_uri}: {error}") from error
-
-    def _long_deadline(self) -> float:
-        return monotonic() + max(self._timeout, _OPEN_TIMEOUT)
-
-    async def _run_script(
-        self, keys: list[bytes], args: list[str | bytes], deadline: float | None = None
-    ) -> Any:
-        """Run the script, unless the circuit breaker is open."""
-        node = self.client.owner_of(keys[0])
-        breaker = self._breakers.of(node)
-        if not breaker.admits():
-            raise StoreOutage(f"the store {self._safe_uri} is unavailable: not calling it for now")
-        try:
-            reply = await self._evaluate(node, keys, args, deadline or self.deadline())
-        except (StoreOutage, CommandError) as error:
-            self._outages.failed(self._part(node), error)
-            # Another program has written to that one key: this is not a failure of the server.
-            is_wrong_type = isinstance(error, CommandError) and error.code == "WRONGTYPE"
-            if not is_wrong_type and breaker.record_failure():
-                self._outages.not_called(self._part(node))
-            if isinstance(error, StoreOutage):
-                raise
-            raise StoreOutage(f"the store {self._safe_uri}: {error}") from error
-        except BaseException:  # cancelled
-            breaker.abandon()
-            raise
-        breaker.record_success()
-        if self._outages.is_lost:
-            for part in {self._safe_uri, self._part(node)}:  # the first while nodes are unknown
-                self._outages.responded(part)
-        return reply
-
-    async def _evaluate(
-        self,
-        node: ServerAddress | None,
-        keys: list[bytes],
-        args: list[str | bytes],
-        deadline: float,
-    ) -> Any:
-        """Run the script; load it on a server that does not have it, or no longer."""
-        had_script = node in self._loaded
-        try:
-            reply = await self._call("EVALSHA", _SCRIPT_SHA, keys, args, deadline)
-        except CommandError as error:
-            if error.code != "NOSCRIPT":
-                raise
-            reply = await self._call("EVAL", SCRIPT, keys, args, deadline)
-            if had_script:
-                self._outages.was_reset(self._part(node), _RESTARTED)
-        if not had_script:
-            if len(self._loaded) >= _MAX_NODES:
-                self._loaded.clear()
-            self._loaded.add(node)
-        return reply
-
-    def outage(self, reason: str) -> StoreOutage:
-        """Log why a call has failed although the server responds; return the error to raise."""
-        self._outages.failed(self._safe_uri, reason)
-        return StoreOutage(f"the store {self._safe_uri}: {reason}")
-
-    def _part(self, node: ServerAddress | None) -> str:
-        """Return how the log names a node of a cluster, or the server."""
-        return self._safe_uri if node is None else f"{self._safe_uri} (node {node})"
-
-    def _call(
-        self,
-        command: str,
-        script: str,
-        keys: list[bytes],
-        args: list[str | bytes],
-        deadline: float,
-    ) -> Awaitable[Any]:
-        return self.client.call(
-            command, script, len(keys), *keys, *args, key=keys[0], deadline=deadline
-        )
 
 
 def server_key(request: StoreRequest) -> bytes:
