@@ -246,6 +246,7 @@ class Exchange(ResponsePipeline):
             return
         if self._is_filtering:  # in another task, which the app has not waited for
             return
+        response.broke_off = True
         chunk = b"" if response.on_late_error is None else response.on_late_error(error)
         if not chunk and not response.filters:
             return

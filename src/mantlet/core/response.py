@@ -174,6 +174,8 @@ class Response:
         has_trailers: whether the app has announced trailers after the body (ASGI).
         is_file: whether the body is a file that the server is to send by itself
             (``wsgi.file_wrapper``, ``http.response.pathsend``, ``http.response.zerocopysend``).
+        broke_off: whether the app has raised after the headers were sent: then the last call of a
+            filter is not at the end of the body.
         on_late_error: None, or a callable that returns a last chunk to send if the app raises the
             given exception after the headers were sent. The connection ends after it all the same.
     """
@@ -186,6 +188,7 @@ class Response:
     reply = False
     no_body = False
     has_trailers = False
+    broke_off = False
     on_late_error: Callable[[BaseException], bytes] | None = None
 
     # Any: native pairs, and native names.

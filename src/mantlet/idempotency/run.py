@@ -155,7 +155,11 @@ class Run:
             response: the response.
             body: its whole body, or None if that is not known.
         """
-        if body is not None:
+        length = response.headers.get("Content-Length")
+        is_whole = (
+            length is None or response.status in (204, 304) or length == str(len(body or b""))
+        )
+        if body is not None and is_whole:
             payload = response_payload(response, body, self._settings.max_response)
             if payload is not None:
                 return RESPONDED, payload
@@ -256,7 +260,9 @@ class _Collector:
         return chunk if more else start_eagerly(self._end(chunk))
 
     async def _end(self, chunk: bytes) -> bytes:
-        whole = None if self._body is None else bytes(self._body)
+        whole = None
+        if self._body is not None and not self._response.broke_off:
+            whole = bytes(self._body)
         self._body = None
         await self._run.store(*self._run.outcome(self._response, whole))
         return chunk
