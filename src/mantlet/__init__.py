@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from mantlet.core.statuses import below
     from mantlet.database import UnitOfWork, uow
     from mantlet.errors.policy import ErrorEnvelope
+    from mantlet.events import Event, Events, server_sent_events
     from mantlet.exceptions import (
         ClientDisconnected,
         MantletError,
@@ -108,6 +109,8 @@ __all__ = [
     "DocumentError",
     "Dpop",
     "ErrorEnvelope",
+    "Event",
+    "Events",
     "File",
     "Finding",
     "GraphQL",
@@ -181,6 +184,7 @@ __all__ = [
     "sanitize",
     "secret_field",
     "secrets",
+    "server_sent_events",
     "state",
     "stores",
     "testing",
@@ -214,6 +218,7 @@ _ORIGINS = {
         "mantlet.core.statuses": ["below"],
         "mantlet.database": ["UnitOfWork", "uow"],
         "mantlet.errors.policy": ["ErrorEnvelope"],
+        "mantlet.events": ["Event", "Events", "server_sent_events"],
         "mantlet.exceptions": [
             *("ClientDisconnected", "DocumentError", "MantletError", "NoResponse"),
             *("ResponseTooLarge", "StartupError", "StoreError", "StoreOutage"),

@@ -1,1 +1,16 @@
 """`Events`: what has happened, for other services and for clients that are connected."""
+
+from mantlet.events.event import Event
+from mantlet.events.event_stream import EVENT_STREAM_HEADERS, EventStream, server_sent_events
+from mantlet.events.subscriptions import Events, Subscription
+from mantlet.events.websocket import forward
+
+__all__ = [
+    "EVENT_STREAM_HEADERS",
+    "Event",
+    "EventStream",
+    "Events",
+    "Subscription",
+    "forward",
+    "server_sent_events",
+]

@@ -1,0 +1,521 @@
+"""`Events`: publish to the subscribers of this process; `Subscription`: what one of them gets.
+
+Each subscriber has a queue of its own, so a slow one keeps nobody waiting, and neither does it keep
+memory: its queue is bounded, and so is the size of all events that wait. Nothing here waits for a
+client. There are no tasks and no threads: whoever publishes puts the event into the queues, and
+wakes those who wait.
+
+**Topics are the app's own.** A client gets every event of the topics that it is subscribed to, so
+build topics from what the app has checked, such as the id of an order that the client may read; a
+topic that a client names itself needs the same check as a page that shows the same data.
+"""
+
+import json
+from collections import deque
+from collections.abc import AsyncIterator, Iterable, Iterator
+from concurrent.futures import Future
+from time import time
+from types import TracebackType
+from typing import Final, Literal, Self, get_args
+
+from mantlet._internal.coroutines import run_sync
+from mantlet._internal.event_loop import is_on_loop, wait_for
+from mantlet._internal.locks import ForkSafeLock
+from mantlet._internal.options import KnowsOptions, check_int, check_number
+from mantlet.core.problem import Problem
+from mantlet.events.event import Event
+
+__all__ = ["EndReason", "Entry", "Events", "Subscription", "encode_data"]
+
+#: Why a subscription has ended: the app closed it; its client was too slow; its time was over; or
+#: `Events.close()` ended all.
+EndReason = Literal["closed", "slow", "expired", "shutdown"]
+Slow = Literal["close", "drop"]
+
+#: The most topics of a subscription, or of one event.
+MAX_TOPICS: Final = 100
+_MAX_TOPIC: Final = 200
+#: The size of an entry beside its texts, in bytes, about.
+_OVERHEAD: Final = 250
+#: Seconds; a wait without an end is one of many of these.
+_LONG: Final = 3600.0
+
+_encode = json.JSONEncoder(allow_nan=False, separators=(",", ":")).encode
+
+
+def encode_data(event: Event, limit: int) -> str:
+    """Return the data of an event as JSON, in ASCII and on one line.
+
+    Args:
+        event: the event.
+        limit: the most characters.
+
+    Raises:
+        TypeError: they have a value that JSON can't hold.
+        ValueError: so it is, or they are too large.
+    """
+    text = _encode(event.data)
+    if len(text) > limit:
+        raise ValueError(
+            f"the data of an event must be at most {limit} bytes of JSON, not {len(text)}: "
+            f"publish its id, and let subscribers ask for the rest"
+        )
+    return text
+
+
+class Entry:
+    """An event as it waits: as text, so that its size is known, and nobody can change it.
+
+    Attributes:
+        type: the event's.
+        id: the event's.
+        data: as JSON.
+        topics: those that it was published to.
+        size: in bytes, about.
+        holders: how many queues it is in.
+        is_gap: whether it stands for events that were lost.
+    """
+
+    __slots__ = ("data", "holders", "id", "is_gap", "size", "topics", "type")
+
+    def __init__(
+        self, event: Event, data: str, topics: Iterable[str] = (), *, is_gap: bool = False
+    ) -> None:
+        self.type = event.type
+        self.id = event.id
+        self.data = data
+        self.topics = frozenset(topics)
+        self.size = _OVERHEAD + len(event.type) + len(event.id) + len(data)
+        self.holders = 0
+        self.is_gap = is_gap
+
+    def event(self) -> Event:
+        """Return the event, with data of its own."""
+        return Event(self.type, json.loads(self.data), self.id)
+
+
+class _Inbox:
+    """The queue of a subscription; `Events` changes it, with its lock held.
+
+    Attributes:
+        topics: of the subscription.
+        queue: what waits.
+        limit: the most that may wait.
+        waiter: set when there is something new, if the subscriber waits.
+        reason: why the subscription has ended.
+        dropped: how many events were dropped.
+        lost: whether events were lost that the subscriber does not know of yet.
+        last_id: the id of the last event before the subscription.
+    """
+
+    __slots__ = ("dropped", "last_id", "limit", "lost", "queue", "reason", "topics", "waiter")
+
+    def __init__(self, topics: frozenset[str], limit: int) -> None:
+        self.topics = topics
+        self.queue: deque[Entry] = deque()
+        self.limit = limit
+        self.waiter: Future[None] | None = None
+        self.reason: EndReason | None = None
+        self.dropped = 0
+        self.lost = False
+        self.last_id: str | None = None
+
+
+class Events(KnowsOptions):
+    """Publish events to the subscribers of this process.
+
+    It may be used by any thread and any event loop. Each worker has its own: `RedisStreams.tail()`
+    feeds those of all workers.
+
+    Memory: at most ``max_bytes`` for events, and about 1 kB for each of ``max_subscribers``.
+
+    Args:
+        queue: the most events that wait for one subscriber. Those that it resumes with come on top.
+        slow: what happens to a subscriber whose queue is full: ``"close"`` ends its subscription,
+            so that its client reconnects and resumes; ``"drop"`` drops its oldest events.
+        history: how many events are remembered for clients that reconnect; see `subscribe()`.
+        gap: the type of an event that a subscriber gets in place of those that it has lost: its
+            oldest events were dropped, or those since its last one are remembered no more. Its
+            client should load its state anew. None: it gets no such event.
+        max_subscribers: the most subscriptions at a time; any more are refused with 503.
+        max_event: the largest data of an event, in bytes of JSON.
+        max_bytes: the size of all events together that wait or are remembered. If it is exceeded,
+            the oldest ones are forgotten, then subscriptions with the fullest queues are ended.
+
+    Raises:
+        TypeError: an option has the wrong type.
+        ValueError: an option is out of range, or ``max_bytes`` does not have room for an event.
+    """
+
+    def __init__(
+        self,
+        *,
+        queue: int = 100,
+        slow: Slow = "close",
+        history: int = 0,
+        gap: str | None = None,
+        max_subscribers: int = 10_000,
+        max_event: int = 65_536,
+        max_bytes: int = 64 * 1024 * 1024,
+    ) -> None:
+        if slow not in get_args(Slow):
+            raise ValueError(f'slow must be "close" or "drop", not {slow!r}')
+        self._limit = check_int("queue", queue, most=1_000_000)
+        self._history_limit = check_int("history", history, least=0, most=10_000)
+        self._max_subscribers = check_int("max_subscribers", max_subscribers)
+        self._max_event = check_int("max_event", max_event, unit="bytes")
+        self._max_bytes = check_int("max_bytes", max_bytes, unit="bytes")
+        if max_bytes < max_event + 1000:
+            raise ValueError(
+                f"max_bytes must have room for an event of max_event, so be at least "
+                f"{max_event + 1000}, not {max_bytes}"
+            )
+        if gap is not None:
+            Event(gap)  # which checks it
+            if slow == "close" and not history:
+                raise ValueError('gap has no effect without history= or slow="drop"')
+        self._drops = slow == "drop"
+        self._gap = gap
+        self._reset()
+        self._lock = ForkSafeLock(self._reset)
+
+    def _reset(self) -> None:
+        self._topics: dict[str, dict[_Inbox, None]] = {}
+        self._inboxes: dict[_Inbox, None] = {}
+        self._history: deque[Entry] = deque()
+        #: The inboxes of subscriptions that were not closed, but deleted. Whoever deletes them may
+        #: hold the lock.
+        self._deleted: deque[_Inbox] = deque()
+        self._bytes = 0
+
+    @property
+    def subscribers(self) -> int:
+        """How many subscriptions there are."""
+        with self._lock.hold():
+            self._sweep()
+            return len(self._inboxes)
+
+    @property
+    def waiting_bytes(self) -> int:
+        """The size of all events that wait or are remembered."""
+        with self._lock.hold():
+            self._sweep()
+            return self._bytes
+
+    # -- publishing -------------------------------------------------------------------------------
+
+    def publish(self, event: Event, *topics: str) -> None:
+        """Give an event to all subscribers of its topics; this never waits.
+
+        Args:
+            event: the event.
+            topics: its topics; without any, its type is its topic.
+
+        Raises:
+            TypeError: the event is not an `Event`, a topic is not text, or the data are not JSON.
+            ValueError: a topic is malformed, or the event is too large.
+        """
+        if not isinstance(event, Event):
+            raise TypeError(f"publish() takes an Event, not {event!r}")
+        names = _check_topics(topics) if topics else frozenset((event.type,))
+        entry = Entry(event, encode_data(event, self._max_event), names)
+        waiters: list[Future[None]] = []
+        with self._lock.hold():
+            self._sweep()
+            if self._history_limit:
+                if len(self._history) == self._history_limit:
+                    self._release(self._history.popleft())
+                self._hold(entry, self._history)
+            for inbox in self._subscribed(names):
+                self._put(inbox, entry, waiters)
+            while self._bytes > self._max_bytes:
+                self._make_room(waiters)
+        for waiter in waiters:
+            waiter.set_result(None)
+
+    def _subscribed(self, names: frozenset[str]) -> list[_Inbox]:
+        found: dict[_Inbox, None] = {}
+        for name in names:
+            found.update(self._topics.get(name, ()))
+        return [*found]
+
+    def _put(self, inbox: _Inbox, entry: Entry, waiters: list[Future[None]]) -> None:
+        queue = inbox.queue
+        if len(queue) >= inbox.limit:
+            if not self._drops:
+                self._end(inbox, "slow", waiters)
+                return
+            self._release(queue.popleft())
+            inbox.dropped += 1
+            inbox.lost = True
+        self._hold(entry, queue)
+        _wake(inbox, waiters)
+
+    def _make_room(self, waiters: list[Future[None]]) -> None:
+        """Forget the oldest event that is remembered, or end the slowest subscription."""
+        if self._history:
+            self._release(self._history.popleft())
+        else:
+            fullest = max(self._inboxes, key=lambda inbox: len(inbox.queue))
+            self._end(fullest, "slow", waiters)
+
+    def _hold(self, entry: Entry, queue: deque[Entry]) -> None:
+        if not entry.holders:
+            self._bytes += entry.size
+        entry.holders += 1
+        queue.append(entry)
+
+    def _release(self, entry: Entry) -> None:
+        entry.holders -= 1
+        if not entry.holders:
+            self._bytes -= entry.size
+
+    # -- subscribing ------------------------------------------------------------------------------
+
+    def subscribe(
+        self, *topics: str, after: str | None = None, until: float | None = None
+    ) -> "Subscription":
+        """Return a subscription, which gets every event of its topics from now on.
+
+        Close it in the end, with a ``with`` statement for example; one that is forgotten ends when
+        it is garbage-collected.
+
+        Args:
+            topics: 1 to 100 texts of 1 to 200 printable characters. The app chooses them; see
+                above.
+            after: the id of the last event that the client has got, as its ``Last-Event-ID`` has
+                it; it need not be checked. The subscription begins with the events after it that
+                are remembered. If it is not remembered itself, events may be lost.
+            until: when the subscription ends, in seconds of Unix time, as the credential of the
+                client does (`Identity.expires`). None: never.
+
+        Raises:
+            Problem: 503, there are too many subscribers.
+            TypeError: an argument has the wrong type.
+            ValueError: a topic is malformed, or there is none.
+        """
+        if not topics:
+            raise ValueError("subscribe() needs at least one topic")
+        names = _check_topics(topics)
+        if until is not None:
+            check_number("until", until)
+        with self._lock.hold():
+            self._sweep()
+            if len(self._inboxes) >= self._max_subscribers:
+                raise Problem(
+                    503, detail="There are too many subscribers.", headers={"Retry-After": "5"}
+                )
+            inbox = _Inbox(names, self._limit)
+            self._inboxes[inbox] = None
+            for name in names:
+                self._topics.setdefault(name, {})[inbox] = None
+            self._resume(inbox, after)
+        return Subscription(self, inbox, until)
+
+    def _resume(self, inbox: _Inbox, after: str | None) -> None:
+        """Put the events since the client's last one into its queue."""
+        missed: list[Entry] = []
+        for entry in reversed(self._history):
+            if entry.id == after:
+                for one in reversed(missed):
+                    self._hold(one, inbox.queue)
+                inbox.limit += len(missed)
+                return
+            if not entry.topics.isdisjoint(inbox.topics):
+                missed.append(entry)
+                if not after:
+                    break
+        inbox.lost = bool(after)
+        inbox.last_id = missed[0].id if missed else None
+
+    def close(self) -> None:
+        """End all subscriptions there are, as at a shutdown."""
+        waiters: list[Future[None]] = []
+        with self._lock.hold():
+            self._sweep()
+            for inbox in [*self._inboxes]:
+                self._end(inbox, "shutdown", waiters)
+        for waiter in waiters:
+            waiter.set_result(None)
+
+    def _end(self, inbox: _Inbox, reason: EndReason, waiters: list[Future[None]]) -> None:
+        """End a subscription, and forget what waits."""
+        if inbox.reason is not None:
+            return
+        inbox.reason = reason
+        while inbox.queue:
+            self._release(inbox.queue.popleft())
+        self._inboxes.pop(inbox, None)
+        for name in inbox.topics:
+            inboxes = self._topics.get(name, {})
+            inboxes.pop(inbox, None)
+            if not inboxes:
+                self._topics.pop(name, None)
+        _wake(inbox, waiters)
+
+    def _sweep(self) -> None:
+        """End the subscriptions that were deleted."""
+        while self._deleted:
+            self._end(self._deleted.popleft(), "closed", [])
+
+    # -- for Subscription -------------------------------------------------------------------------
+
+    def _take(self, inbox: _Inbox) -> "Entry | Future[None] | None":
+        """Return the next entry; None at the end; or, if there is none yet, what tells of one.
+
+        Raises:
+            RuntimeError: another task or thread waits for it.
+        """
+        with self._lock.hold():
+            if inbox.waiter is not None:
+                raise RuntimeError("another task or thread is iterating over this subscription")
+            if inbox.reason is None and inbox.lost:
+                inbox.lost = False
+                if self._gap is not None:
+                    return Entry(Event(self._gap), "null", is_gap=True)
+            if inbox.queue:
+                entry = inbox.queue.popleft()
+                self._release(entry)
+                return entry
+            if inbox.reason is not None:
+                return None
+            inbox.waiter = Future()
+            return inbox.waiter
+
+    def _close(self, inbox: _Inbox, reason: EndReason) -> None:
+        waiters: list[Future[None]] = []
+        with self._lock.hold():
+            self._end(inbox, reason, waiters)
+        for waiter in waiters:
+            waiter.set_result(None)
+
+
+class Subscription:
+    """The events of some topics, in order, for one subscriber.
+
+    Iterate over it with ``async for``, or with ``for`` in a thread; one task or thread at a time.
+    The iteration ends with the subscription; `reason` says why. As a context manager it closes
+    itself.
+    """
+
+    __slots__ = ("__weakref__", "_events", "_inbox", "_until")
+
+    def __init__(self, events: Events, inbox: _Inbox, until: float | None) -> None:
+        self._events = events
+        self._inbox = inbox
+        self._until = until
+
+    @property
+    def reason(self) -> EndReason | None:
+        """Why the subscription has ended; None if it has not."""
+        return self._inbox.reason
+
+    @property
+    def dropped(self) -> int:
+        """How many events were dropped, since the subscriber was too slow."""
+        return self._inbox.dropped
+
+    @property
+    def has_lost(self) -> bool:
+        """Whether events were lost since the last one: dropped, or not remembered any more."""
+        return self._inbox.lost
+
+    @property
+    def last_id(self) -> str | None:
+        """The id of the newest event that is remembered from before the subscription, if any.
+
+        None for one that resumes, whose client knows a newer one.
+        """
+        return self._inbox.last_id
+
+    def close(self) -> None:
+        """End the subscription; a task or thread that waits for an event is woken."""
+        self._events._close(self._inbox, "closed")
+
+    async def next_entry(self, seconds: float = _LONG) -> Entry | None:
+        """Return the next event as it waits; None if there is none in time, or at the end.
+
+        This blocks the thread where there is no event loop.
+
+        Args:
+            seconds: how long to wait.
+        """
+        if self._until is not None:
+            left = self._until - time()
+            if left <= 0:
+                self._events._close(self._inbox, "expired")
+            seconds = min(seconds, max(0.0, left))
+        found = self._events._take(self._inbox)
+        if isinstance(found, Future):
+            try:
+                await wait_for(found, seconds)
+            finally:
+                self._inbox.waiter = None
+            found = self._events._take(self._inbox)
+            if isinstance(found, Future):
+                self._inbox.waiter = None
+                found = None
+        return found
+
+    async def _next(self) -> Event | None:
+        while True:
+            entry = await self.next_entry()
+            if entry is not None:
+                return entry.event()
+            if self.reason is not None:
+                return None
+
+    def __aiter__(self) -> AsyncIterator[Event]:
+        return self
+
+    async def __anext__(self) -> Event:
+        event = await self._next()
+        if event is None:
+            raise StopAsyncIteration
+        return event
+
+    def __iter__(self) -> Iterator[Event]:
+        if is_on_loop():
+            raise TypeError('this would block the event loop; use "async for"')
+        return self
+
+    def __next__(self) -> Event:
+        event = run_sync(self._next())
+        if event is None:
+            raise StopIteration
+        return event
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        if self._inbox.reason is None:
+            self._events._deleted.append(self._inbox)
+
+
+def _wake(inbox: _Inbox, waiters: list[Future[None]]) -> None:
+    if inbox.waiter is not None:
+        waiters.append(inbox.waiter)
+        inbox.waiter = None
+
+
+def _check_topics(topics: tuple[str, ...]) -> frozenset[str]:
+    if len(topics) > MAX_TOPICS:
+        raise ValueError(f"there may be at most {MAX_TOPICS} topics, not {len(topics)}")
+    for topic in topics:
+        if not isinstance(topic, str):
+            raise TypeError(f"a topic must be text, not {topic!r}")
+        if not 0 < len(topic) <= _MAX_TOPIC or not topic.isprintable():
+            raise ValueError(
+                f"a topic must be 1 to {_MAX_TOPIC} printable characters, not "
+                f"{topic[: _MAX_TOPIC + 1]!r}"
+            )
+    return frozenset(topics)
