@@ -55,7 +55,7 @@ if TYPE_CHECKING:
     from mantlet.core.statuses import below
     from mantlet.database import UnitOfWork, uow
     from mantlet.errors.policy import ErrorEnvelope
-    from mantlet.events import Event, Events, server_sent_events
+    from mantlet.events import Event, Events, RedisStreams, server_sent_events
     from mantlet.exceptions import (
         ClientDisconnected,
         MantletError,
@@ -138,6 +138,7 @@ __all__ = [
     "Problem",
     "Quota",
     "RateLimiter",
+    "RedisStreams",
     "Reply",
     "Request",
     "Response",
@@ -218,7 +219,7 @@ _ORIGINS = {
         "mantlet.core.statuses": ["below"],
         "mantlet.database": ["UnitOfWork", "uow"],
         "mantlet.errors.policy": ["ErrorEnvelope"],
-        "mantlet.events": ["Event", "Events", "server_sent_events"],
+        "mantlet.events": ["Event", "Events", "RedisStreams", "server_sent_events"],
         "mantlet.exceptions": [
             *("ClientDisconnected", "DocumentError", "MantletError", "NoResponse"),
             *("ResponseTooLarge", "StartupError", "StoreError", "StoreOutage"),
