@@ -18,32 +18,20 @@ __all__ = ["fingerprint_of", "owner_of", "parse_key", "record_key"]
 _KEY: Final = re.compile(r'"((?:[ !#-\[\]-~]|\\["\\]){1,255})"|([!#-+\--:<-\[\]-~]{1,255})')
 _ESCAPE: Final = re.compile(r"\\(.)")
 
-#: Headers that name a user, as proxies that authenticate send them, beside those of credentials.
+#: Headers whose values may tell users apart: those of credentials, and the names of users and of
+#: tenants as proxies that authenticate send them.
 _WHO: Final = NameMatcher(
     [
         *SECRET_NAMES,
-        *(
-            "auth_*",
-            "*_auth",
-            "*_auth_*",
-            "*_authenticated_*",
-            "*_assertion",
-            "*_client_principal*",
-        ),
-        *(
-            "*_account*",
-            "*_client_cert*",
-            "client_cert*",
-            "*_client_id",
-            "ssl_client_*",
-            "*_identity*",
-        ),
-        *("*_oidc_*", "*_iap_*", "*_org", "*_org_*", "*_organization*", "*_email", "*_login"),
-        *("*_tenant*", "tenant*", "user*", "*_user", "*_user_*", "*_userid", "*_username"),
-        *("*_subject", "x_apikey", "apikey", "*_key", "*_session*"),
+        "apikey", "auth_*", "client_cert*", "ssl_client*", "tenant*", "user*",
+        "*_account*", "*_apikey", "*_assertion", "*_auth", "*_auth_*", "*_authenticated_*",
+        "*_cert", "*_client_cert*", "*_client_id", "*_client_principal*", "*_email", "*_iap_*",
+        "*_identity*", "*_key", "*_login", "*_oidc_*", "*_org", "*_org_*", "*_organization*",
+        "*_session*", "*_ssl_client*", "*_subject", "*_tenant*", "*_user", "*_user_*", "*_userid",
+        "*_username",
     ],
-    [*INNOCENT_NAMES, "idempotency_key", "user_agent", "sec_websocket_key"],
-)
+    [*INNOCENT_NAMES, "idempotency_key", "sec_websocket_key", "user_agent"],
+)  # fmt: skip
 _CONTENT: Final = HeaderNames("Host", "Content-Type", "Content-Encoding", *METHOD_OVERRIDES)
 
 
