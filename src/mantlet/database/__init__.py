@@ -2,7 +2,9 @@
 
 from mantlet.database.memory import AsyncInMemoryRepository, InMemoryRepository
 from mantlet.database.memory_work import AsyncInMemoryWork, InMemoryWork
+from mantlet.database.outbox import Outbox
 from mantlet.database.policy import UnexpectedRollback, UnitOfWork, uow
+from mantlet.database.relay import relay_outbox
 from mantlet.database.repository import AsyncRepository, Repository
 from mantlet.database.sql_repository import AsyncSqlRepository, SqlRepository
 from mantlet.database.work import Work
@@ -14,10 +16,12 @@ __all__ = [
     "AsyncSqlRepository",
     "InMemoryRepository",
     "InMemoryWork",
+    "Outbox",
     "Repository",
     "SqlRepository",
     "UnexpectedRollback",
     "UnitOfWork",
     "Work",
+    "relay_outbox",
     "uow",
 ]

@@ -1,0 +1,175 @@
+"""The table of an outbox, and the transactions of relays.
+
+Imported only where SQLAlchemy is there.
+
+A relay claims events: it counts an attempt and makes them unavailable to others for the time of its
+lease. Nothing is locked while it publishes them, and the events of a relay that dies are available
+again when its lease ends. The claims of relays that run at once are disjoint: rows that another one
+is about to claim are skipped (``FOR UPDATE SKIP LOCKED``), and where a database does not lock rows,
+a claim that did not get all of its rows is rolled back.
+"""
+
+from collections.abc import Sequence
+from itertools import takewhile
+from typing import Any, Final, NamedTuple, cast
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    CursorResult,
+    DateTime,
+    Double,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    delete,
+    func,
+    literal_column,
+    select,
+    update,
+)
+from sqlalchemy.dialects.mysql import MEDIUMTEXT
+from sqlalchemy.orm import Session, registry
+
+__all__ = ["ClaimLost", "Claimed", "claim", "make_table", "settle"]
+
+#: Seconds since 1970 by the clock of each database, since those of relays may differ.
+_CLOCKS: Final = {
+    "postgresql": "CAST(EXTRACT(EPOCH FROM clock_timestamp()) AS DOUBLE PRECISION)",
+    "mysql": "(UNIX_TIMESTAMP() + 0e0)",
+    "mariadb": "(UNIX_TIMESTAMP() + 0e0)",
+    "sqlite": "((julianday('now') - 2440587.5) * 86400.0)",
+}
+
+
+class Claimed(NamedTuple):
+    """An event that a relay has claimed.
+
+    Attributes:
+        position: of the event in the order of insertion.
+        id: its id.
+        type: its type.
+        data: its data, as JSON.
+        attempts: how often it has been claimed, with this time.
+    """
+
+    position: int
+    id: str
+    type: str
+    data: str
+    attempts: int
+
+
+class ClaimLost(Exception):
+    """Another relay has claimed some of the same events."""
+
+
+class _Row:
+    """Base of the classes that are mapped to a table each."""
+
+    # Any: values of columns.
+    def __init__(self, **values: Any) -> None:
+        for name, value in values.items():
+            setattr(self, name, value)
+
+
+def make_table(metadata: MetaData, name: str) -> tuple[Table, type[_Row]]:
+    """Return the table of an outbox, and a class that is mapped to it."""
+    table = Table(
+        name,
+        metadata,
+        Column("position", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+        Column("id", String(100), nullable=False),
+        Column("type", String(100), nullable=False),
+        Column("data", Text().with_variant(MEDIUMTEXT, "mysql", "mariadb"), nullable=False),
+        Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+        Column("attempts", Integer, nullable=False, server_default="0"),
+        # By `_CLOCKS`; null for an event that has been set aside.
+        Column("available_at", Double, server_default="0"),
+        sqlite_autoincrement=True,  # a position is not used again, so that no late delete hits it
+    )
+    row = type("OutboxRow", (_Row,), {})
+    registry(metadata=metadata).map_imperatively(row, table)
+    return table, row
+
+
+def claim(session: Session, table: Table, batch: int, lease: float) -> list[Claimed]:
+    """Claim the available events that were inserted first.
+
+    An event that has been tried before is claimed alone, so that one that kills its relay does not
+    count as an attempt of others.
+
+    Raises:
+        ClaimLost: another relay was faster. The transaction must be rolled back.
+        NotImplementedError: the database is not a known one.
+    """
+    dialect = session.get_bind().dialect.name
+    if dialect not in _CLOCKS:
+        raise NotImplementedError(
+            f"an outbox needs PostgreSQL, MySQL, MariaDB or SQLite, not {dialect}"
+        )
+    if dialect != "sqlite":
+        # Skipped rows are no conflict, and inserts are not locked out.
+        session.connection(execution_options={"isolation_level": "READ COMMITTED"})
+    clock = literal_column(_CLOCKS[dialect], Double)
+    columns = table.c
+    found = session.execute(
+        select(columns.position, columns.id, columns.type, columns.data, columns.attempts, clock)
+        .where(columns.available_at <= clock)
+        .order_by(columns.position)
+        .limit(batch)
+        .with_for_update(skip_locked=True)
+    ).all()
+    if not found:
+        return []
+    attempts = found[0].attempts
+    rows = found[:1] if attempts else list(takewhile(lambda row: not row.attempts, found))
+    now = rows[0][-1]
+    changed = session.execute(
+        update(table)
+        .where(columns.position.in_([row.position for row in rows]), columns.available_at <= now)
+        .values(attempts=attempts + 1, available_at=now + lease)
+    )
+    if cast("CursorResult[Any]", changed).rowcount != len(rows):
+        raise ClaimLost
+    return [Claimed(*row[:4], attempts + 1) for row in rows]
+
+
+def settle(
+    session: Session,
+    table: Table,
+    published: Sequence[Claimed],
+    failed: Sequence[tuple[Claimed, float | None]],
+    untried: Sequence[Claimed],
+) -> None:
+    """End a claim.
+
+    Args:
+        session: the session.
+        table: the table.
+        published: events that have been published, to be deleted.
+        failed: those that could not be, with the seconds until the next attempt, or None to set
+            them aside. They stay as they are if another relay has claimed them meanwhile.
+        untried: those that become available to others again, in the same way.
+    """
+    columns = table.c
+    if published:
+        positions = [one.position for one in published]
+        session.execute(delete(table).where(columns.position.in_(positions)))
+    clock = literal_column(_CLOCKS[session.get_bind().dialect.name], Double)
+    for one, seconds in failed:
+        session.execute(
+            update(table)
+            .where(columns.position == one.position, columns.attempts == one.attempts)
+            .values(available_at=None if seconds is None else clock + seconds)
+        )
+    if untried:
+        positions = [one.position for one in untried]
+        attempts = untried[0].attempts
+        session.execute(
+            update(table)
+            .where(columns.position.in_(positions), columns.attempts == attempts)
+            .values(attempts=attempts - 1, available_at=0)
+        )
