@@ -77,15 +77,15 @@ def postgresql_server() -> Iterator[int]:
 
 @pytest.fixture
 def postgresql_dsn(postgresql_server: int) -> Iterator[str]:
-    """The address of a new database of PostgreSQL, dropped in the end: ``app@host:port/name``."""
+    """The address of PostgreSQL for a new user with a schema of its own, dropped in the end."""
     name = f"test_{uuid4().hex}"
-    options: dict[str, Any] = {
-        "host": HOST,
-        "port": postgresql_server,
-        "user": "app",
-        "dbname": "postgres",
-    }
-    with psycopg.connect(**options, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}".encode())
-        yield f"app@{HOST}:{postgresql_server}/{name}"
-        connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+    options: dict[str, Any] = {"host": HOST, "port": postgresql_server, "user": "app"}
+    with psycopg.connect(**options, dbname="postgres", autocommit=True) as connection:
+        # The schema of a user's name is the first in the user's search path.
+        connection.execute(f"CREATE ROLE {name} SUPERUSER LOGIN".encode())
+        connection.execute(f"CREATE SCHEMA {name} AUTHORIZATION {name}".encode())
+        yield f"{name}@{HOST}:{postgresql_server}/postgres"
+        stop = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = %s"
+        connection.execute(stop, [name])
+        connection.execute(f"DROP SCHEMA {name} CASCADE".encode())
+        connection.execute(f"DROP ROLE {name}".encode())

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import async_sessionmaker
     from sqlalchemy.orm import sessionmaker
 
+    from mantlet.database.records import SqlRecords
+
 __all__ = ["UnexpectedRollback", "UnitOfWork", "uow"]
 
 
@@ -115,6 +117,25 @@ class UnitOfWork(Policy):
                 work.orders.add(order)
         """
         return Work(self._settings, self._is_async, is_block=True)
+
+    def records(self, table: str = "idempotency_keys") -> "SqlRecords":
+        """Return a store of records in the same database, for `Idempotency`.
+
+        A record is then stored in the transaction of the work that it is about: a worker that is
+        killed leaves both or neither.
+
+        Args:
+            table: its table; see `mantlet.database.records`.
+
+        Raises:
+            TypeError: the sessions are not SQLAlchemy's.
+        """
+        sessions = self._settings.sessions
+        if type(sessions) is not SqlSessions:
+            raise TypeError("records() needs a sessionmaker of SQLAlchemy")
+        from mantlet.database.records import SqlRecords
+
+        return SqlRecords(sessions, table)
 
     def _end(self, request: Request, response: Response | None) -> Awaitable[None] | None:
         """End the work of the exchange; a WebSocket has none.

@@ -1,0 +1,275 @@
+"""`SqlRecords`: a store of records in the app's own database, written in its transactions.
+
+Times are the database's, so that workers whose clocks differ agree. The table is made by
+`SqlRecords.create_table()`, or by your migrations: it is in `SqlRecords.metadata`. For PostgreSQL::
+
+    CREATE TABLE idempotency_keys (
+        key BYTEA PRIMARY KEY,
+        value BYTEA NOT NULL,
+        stored DOUBLE PRECISION NOT NULL,
+        expires DOUBLE PRECISION NOT NULL
+    );
+    CREATE INDEX idempotency_keys_expires ON idempotency_keys (expires);
+
+Records that have expired are deleted while others are stored, a hundred at a time.
+"""
+
+from collections.abc import Awaitable, Callable
+from copy import copy
+from itertools import count
+from typing import Any, Final, TypeVar
+
+from sqlalchemy import (
+    Column,
+    Double,
+    Index,
+    LargeBinary,
+    MetaData,
+    Table,
+    delete,
+    insert,
+    inspect,
+    select,
+    update,
+)
+from sqlalchemy.dialects import mysql, postgresql, sqlite
+from sqlalchemy.engine import Connection
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.orm import Session
+from sqlalchemy.sql.expression import FunctionElement
+
+from mantlet._internal.event_loop import run_in_thread
+from mantlet.database.work import SqlSessions
+from mantlet.exceptions import StoreError, StoreOutage
+from mantlet.stores.records import Record, RecordStore
+
+__all__ = ["SqlRecords"]
+
+T = TypeVar("T")
+
+_KEY: Final = LargeBinary(64).with_variant(mysql.VARBINARY(64), "mysql", "mariadb")
+_VALUE: Final = LargeBinary().with_variant(mysql.LONGBLOB(), "mysql", "mariadb")
+#: One in so many new records deletes expired ones, at most a hundred.
+_PURGE_EVERY: Final = 100
+_PURGED: Final = 100
+#: How often a record that is deleted meanwhile is tried again.
+_ATTEMPTS: Final = 10
+
+
+class _Now(FunctionElement[float]):
+    """The time of the database when the statement began, in seconds of Unix time."""
+
+    type = Double()
+    inherit_cache = True
+
+
+#: The function of each database.
+_CLOCKS: Final = {
+    "postgresql": "CAST(EXTRACT(EPOCH FROM statement_timestamp()) AS DOUBLE PRECISION)",
+    "sqlite": "((julianday('now') - 2440587.5) * 86400.0)",
+    "mysql": "(UNIX_TIMESTAMP(NOW(6)) + 0e0)",
+    "mariadb": "(UNIX_TIMESTAMP(NOW(6)) + 0e0)",
+}
+
+
+# Any: SQLAlchemy's own compiler and options.
+@compiles(_Now)
+def _compile_now(_element: _Now, compiler: Any, **_options: Any) -> str:
+    return _CLOCKS[compiler.dialect.name]
+
+
+class SqlRecords(RecordStore):
+    """Records in a table of PostgreSQL, SQLite, MySQL or MariaDB; see `UnitOfWork.records()`.
+
+    Args:
+        sessions: where sessions come from.
+        name: the table.
+
+    Attributes:
+        table: the table.
+        metadata: its metadata, with nothing else in it.
+        is_transactional: True, for whoever can use `replace_in()`.
+    """
+
+    is_transactional = True
+
+    def __init__(self, sessions: SqlSessions, name: str) -> None:
+        self._sessions = sessions
+        self._waits = False
+        self._created = count(1)
+        self.metadata = MetaData()
+        self.table = Table(
+            name,
+            self.metadata,
+            Column("key", _KEY, primary_key=True),
+            Column("value", _VALUE, nullable=False),
+            Column("stored", Double, nullable=False),
+            Column("expires", Double, nullable=False),
+        )
+        Index(f"{name}_expires", self.table.c.expires)
+
+    # Any: an Engine or an AsyncEngine, and None or an awaitable.
+    def create_table(self, engine: Any) -> Any:
+        """Create the table unless it is there; await it with an ``AsyncEngine``.
+
+        Args:
+            engine: an ``Engine`` or an ``AsyncEngine``.
+        """
+        if hasattr(engine, "sync_engine"):
+            return self._create_table_later(engine)
+        return self.metadata.create_all(engine)
+
+    async def _create_table_later(self, engine: Any) -> None:
+        async with engine.begin() as connection:
+            await connection.run_sync(self.metadata.create_all)
+
+    # -- RecordStore ------------------------------------------------------------------------------
+
+    def bind(self, is_async: bool) -> "SqlRecords":
+        """Return the store as a protocol adapter uses it.
+
+        Raises:
+            TypeError: its sessions are awaited, and there is no event loop.
+        """
+        if self._sessions.is_async and not is_async:
+            raise TypeError("records of an async_sessionmaker need an event loop: not under WSGI")
+        bound = copy(self)
+        bound._waits = is_async
+        return bound
+
+    def open(self) -> Awaitable[None] | None:
+        """Check that the table is there.
+
+        Raises:
+            StoreError: it is not.
+        """
+        return self._run(self._open)
+
+    def create(
+        self, key: bytes, value: bytes, seconds: float
+    ) -> Record | Awaitable[Record | None] | None:
+        """Store a record, unless there is one; see `RecordStore.create()`."""
+        return self._run(self._create, key, value, seconds)
+
+    def replace(
+        self, key: bytes, old: bytes, value: bytes, seconds: float
+    ) -> bool | Awaitable[bool]:
+        """Replace a record's value if it is still the old one; see `RecordStore.replace()`."""
+        return self._run(self._execute, self._replacement(key, old, value, seconds))
+
+    def delete(self, key: bytes, old: bytes) -> bool | Awaitable[bool]:
+        """Delete a record if its value is still the old one; see `RecordStore.delete()`."""
+        columns = self.table.c
+        found = (columns.key == key) & (columns.value == old)
+        return self._run(self._execute, delete(self.table).where(found))
+
+    # Any: a Session or an AsyncSession, and None or an awaitable.
+    def replace_in(self, session: Any, key: bytes, old: bytes, value: bytes, seconds: float) -> Any:
+        """Replace a record's value within the transaction of a session.
+
+        Args:
+            session: a ``Session``; or an ``AsyncSession``, with which the result is awaited.
+            key: as in `replace()`.
+            old: the value that it must have.
+            value: the new value.
+            seconds: how long to keep it.
+
+        Returns:
+            Whether it has been replaced; if not, the transaction must not be committed.
+        """
+        statement = self._replacement(key, old, value, seconds)
+        if self._sessions.is_async:
+            return session.run_sync(_execute_in, statement)
+        return _execute_in(session, statement)
+
+    # -- within a session -------------------------------------------------------------------------
+
+    # Any: the arguments of a method that gets a connection.
+    def _run(self, fn: Callable[..., T], *args: Any) -> T | Awaitable[T]:
+        if self._sessions.is_async:
+            return self._run_awaited(fn, *args)
+        if self._waits:
+            return run_in_thread(self._run_in_place, fn, *args)
+        return self._run_in_place(fn, *args)
+
+    def _run_in_place(self, fn: Callable[..., T], *args: Any) -> T:
+        with self._sessions.open() as session:
+            return _call(session, fn, *args)
+
+    async def _run_awaited(self, fn: Callable[..., T], *args: Any) -> T:
+        async with self._sessions.open() as session:
+            result: T = await session.run_sync(_call, fn, *args)
+            return result
+
+    def _open(self, connection: Connection) -> None:
+        name = self.table.name
+        if connection.dialect.name not in _CLOCKS:
+            raise StoreError(f"{connection.dialect.name} has no records: use {', '.join(_CLOCKS)}")
+        if not inspect(connection).has_table(name):
+            raise StoreError(f"there is no table {name}: call create_table(engine) of the records")
+
+    def _create(
+        self, connection: Connection, key: bytes, value: bytes, seconds: float
+    ) -> Record | None:
+        columns = self.table.c
+        values = {"key": key, "value": value, "stored": _Now(), "expires": _Now() + seconds}
+        addition = self._insertion(connection.dialect.name).values(values)
+        addition = addition.execution_options(preserve_rowcount=True)
+        age = (_Now() - columns.stored).label("age")
+        found = select(columns.value, age, columns.expires > _Now()).where(columns.key == key)
+        expired = (columns.key == key) & (columns.expires <= _Now())
+        for _ in range(_ATTEMPTS):
+            if connection.execute(addition).rowcount == 1:
+                if not next(self._created) % _PURGE_EVERY:
+                    self._purge(connection)
+                return None
+            row = connection.execute(found).one_or_none()
+            if row is not None and row[2]:
+                return Record(bytes(row[0]), max(0.0, float(row[1])))
+            connection.execute(delete(self.table).where(expired))
+        raise StoreOutage(f"a record of {self.table.name} is stored and deleted all the time")
+
+    # Any: each dialect has an Insert of its own.
+    def _insertion(self, dialect: str) -> Any:
+        """Return an INSERT that does nothing if the key is there."""
+        if dialect == "postgresql":
+            return postgresql.insert(self.table).on_conflict_do_nothing()
+        if dialect == "sqlite":
+            return sqlite.insert(self.table).on_conflict_do_nothing()
+        return insert(self.table).prefix_with("IGNORE")
+
+    def _replacement(self, key: bytes, old: bytes, value: bytes, seconds: float) -> Any:
+        columns = self.table.c
+        found = (columns.key == key) & (columns.value == old) & (columns.expires > _Now())
+        values = {"value": value, "stored": _Now(), "expires": _Now() + seconds}
+        return update(self.table).where(found).values(values)
+
+    def _execute(self, connection: Connection, statement: Any) -> bool:
+        return connection.execute(statement).rowcount == 1
+
+    def _purge(self, connection: Connection) -> None:
+        """Delete some records that have expired."""
+        columns = self.table.c
+        has_expired = columns.expires <= _Now()
+        keys = connection.execute(select(columns.key).where(has_expired).limit(_PURGED)).scalars()
+        for key in keys.all():  # one by one, so that no two workers wait for each other
+            connection.execute(delete(self.table).where((columns.key == key) & has_expired))
+
+
+def _call(session: Session, fn: Callable[..., T], *args: Any) -> T:
+    """Call a function with a connection on which each statement is a transaction.
+
+    So whatever isolation the app's own transactions have, each sees what the others have stored.
+    """
+    options = {"isolation_level": "AUTOCOMMIT"}
+    try:
+        return fn(session.connection(execution_options=options), *args)
+    except SQLAlchemyError as error:
+        raise StoreOutage("the database of the records is unavailable") from error
+
+
+def _execute_in(session: Session, statement: Any) -> bool:
+    result: Any = session.execute(statement)  # a CursorResult, since it is an UPDATE
+    is_replaced: bool = result.rowcount == 1
+    return is_replaced
