@@ -32,16 +32,16 @@ from mantlet.http.header_name import spellings
 from mantlet.http.headers import HeaderNames
 from mantlet.versions.locations import Move
 from mantlet.versions.readers import (
-    CONFLICT,
     AcceptReader,
     ContentTypeReader,
     HeaderReader,
     MediaTypeReader,
     PathReader,
     QueryReader,
+    Read,
     Reader,
 )
-from mantlet.versions.table import SUPPORTED, Entry, VersionTable
+from mantlet.versions.table import Entry, VersionTable
 from mantlet.versions.usage import UsageCounter, VersionUsage
 from mantlet.versions.version import Version, check_label
 
@@ -142,19 +142,14 @@ class Versions(Policy):
 
         self._usage = UsageCounter(self._versions)
         self._throttle = LogThrottle(_log)
-        self._table = self._table_at(time())
+        self._reads: tuple[Read, ...]
         #: Whether a version has its sunset ahead, so that the table has to be made again.
-        self._changes = self._table.until != inf
-        self.response_headers = {SUPPORTED: self._table.supported}
+        self._changes = self._renew().until != inf
+        #: The beginnings of paths that name a version, without it.
+        self._heads = tuple(one.head for one in self._readers if isinstance(one, PathReader))
         moves = isinstance(forward, PathReader) and forward not in self._readers
-        moves = moves or (
-            isinstance(forward, HeaderReader)
-            and any(isinstance(r, PathReader) for r in self._readers)
-        )
+        moves = moves or (isinstance(forward, HeaderReader) and bool(self._heads))
         self.disabled_hooks = frozenset() if moves else frozenset({"on_response"})
-
-    def _table_at(self, now: float) -> VersionTable:
-        return VersionTable(self._versions, self._readers, self._vary, now)
 
     def usage(self) -> dict[str, VersionUsage]:
         """Return who has used which version in this process since it has started.
@@ -169,57 +164,37 @@ class Versions(Policy):
     def on_request(self, request: Request) -> Reply | Awaitable[Reply | None] | None:
         """Find the version of a request, or refuse it."""
         table = self._table
-        if self._changes:
-            table = self._current_table(request)
+        if self._changes and time() >= table.until:
+            table = self._renew()
         if self._neutral_starts and self._is_neutral(request):
+            request._add_fixed(table.neutral)
             return None
-        found, prefix = self._find(request, table)
-        if isinstance(found, Entry):
-            return self._admit(request, table, found, prefix)
-        if found is not None:
-            return self._refuse(request, table, found)
-        if self._default is not None:
-            return self._admit(request, table, table.known[self._default], "")
-        return self._use_default(request, table)
-
-    def _current_table(self, request: Request) -> VersionTable:
-        """Return the versions as they are now, and correct the header that lists them."""
-        table, now = self._table, time()
-        if now >= table.until:
-            table = self._table = self._table_at(now)
-        if table.supported != self.response_headers[SUPPORTED]:
-            request.add_response_header(SUPPORTED, table.supported, replace=True)
-        return table
-
-    def _find(
-        self, request: Request, table: VersionTable
-    ) -> tuple[Entry | FixedProblem | None, str]:
-        """Return the version that a request names, and the beginning of the path if it is there.
-
-        Returns:
-            In place of a version the problem of a request for none or for several, and None if the
-            request names none.
-        """
         names = self._names
         headers = _NOTHING if names is None else request.declared_headers(names)
-        if self._aliases and not self._aliases.isdisjoint(headers):
-            for name in self._aliases & headers.keys():
-                request.replace_header(name, None)
-        chosen: Entry | None = None
-        prefix = ""
-        for reader, unknown in table.readers:
-            label = reader.read(request, headers, table)
-            if label is None:
-                continue
-            entry = table.known.get(label)
-            if entry is None:
-                return table.conflict if label is CONFLICT else unknown, ""
-            if chosen is not None and chosen is not entry:
-                return table.conflict, ""
-            chosen = entry
-            if type(reader) is PathReader:
-                prefix = reader.head + label
-        return chosen, prefix
+        if self._aliases and not headers.keys().isdisjoint(self._aliases):
+            self._drop_aliases(request, headers)
+        entry: Entry | None = None
+        for read in self._reads:
+            found = read(request, headers)
+            if found is not None and found is not entry:
+                if entry is not None or not isinstance(found, Entry):
+                    problem = table.conflict if isinstance(found, Entry) else found
+                    return self._refuse(request, table, problem)
+                entry = found
+        if entry is None:
+            return self._use_default(request, table)
+        return self._admit(request, table, entry)
+
+    def _renew(self) -> VersionTable:
+        """Return the versions as they are now."""
+        table = self._table = VersionTable(self._versions, self._vary, time())
+        self._reads = tuple(reader.bind(table) for reader in self._readers)
+        return table
+
+    def _drop_aliases(self, request: Request, headers: Mapping[str, str]) -> None:
+        """Remove other spellings of the headers, so that the app takes them for none."""
+        for name in self._aliases & headers.keys():
+            request.replace_header(name, None)
 
     def _is_neutral(self, request: Request) -> bool:
         return request.route_path.startswith(self._neutral_starts) and self._neutral.include(
@@ -229,8 +204,8 @@ class Versions(Policy):
     def _use_default(
         self, request: Request, table: VersionTable
     ) -> Reply | Awaitable[Reply | None] | None:
-        """Take the version that the option's function returns for a request that names none."""
-        label = None if self._choose is None else self._choose(request)
+        """Take the version of the option for a request that names none."""
+        label = self._default if self._choose is None else self._choose(request)
         if label is None or isinstance(label, str):
             return self._take_default(request, table, label)
         return self._await_default(request, table, label)
@@ -243,13 +218,14 @@ class Versions(Policy):
     def _take_default(
         self, request: Request, table: VersionTable, label: str | None
     ) -> Reply | None:
-        """Take the version of the option's function, or refuse a request without one.
+        """Take the default, or refuse a request without one.
 
         Raises:
             ValueError: it is not a version.
         """
         if label is None:
             if request.method == "OPTIONS" and is_preflight(request):
+                request._add_fixed(table.headers)
                 return None
             return self._refuse(request, table, table.missing)
         entry = table.known.get(label)
@@ -257,56 +233,55 @@ class Versions(Policy):
             raise ValueError(
                 f"default must return one of the versions {', '.join(table.known)}, not {label!r}"
             )
-        return self._admit(request, table, entry, "")
+        return self._admit(request, table, entry)
 
     def _refuse(self, request: Request, table: VersionTable, problem: FixedProblem) -> Reply:
         request._add_fixed(table.headers)
         return problem.reply(request)
 
-    def _admit(
-        self, request: Request, table: VersionTable, entry: Entry, prefix: str
-    ) -> Reply | None:
-        """Let a request for a known version pass, unless that is past its sunset.
-
-        Args:
-            request: the request.
-            table: the versions.
-            entry: the version.
-            prefix: the beginning of the path that names it; "" if the path does not.
-        """
+    def _admit(self, request: Request, table: VersionTable, entry: Entry) -> Reply | None:
+        """Let a request for a known version pass, unless that is past its sunset."""
         request._add_fixed(entry.headers)
         request.state.version = entry.label
-        if prefix and entry.successor is not None:
-            self._link_successor(request, prefix, entry)
-        if entry.refusal is not None:
-            return entry.refusal.reply(request)
-        if entry.is_overdue:
-            self._log_overdue(request, entry.label)
-        if self._forward is not None:
-            return self._move(request, table, entry.label, prefix)
-        return None
+        if not entry.is_plain:
+            if entry.version.successor is not None:
+                self._link_successor(request, entry.label, entry.version.successor)
+            if entry.refusal is not None:
+                return entry.refusal.reply(request)
+            if entry.is_overdue:
+                self._log_overdue(request, entry.label)
+        return None if self._forward is None else self._move(request, table, entry)
 
-    def _link_successor(self, request: Request, prefix: str, entry: Entry) -> None:
-        """Link to the same path in the next version (RFC 5829, 3.4).
+    def _beginning(self, request: Request, label: str) -> str:
+        """Return the beginning of the path that names the version; "" if the path does not."""
+        path = request.route_path
+        for head in self._heads:
+            beginning = head + label
+            if path.startswith(beginning) and path[len(beginning) :][:1] in ("", "/"):
+                return beginning
+        return ""
+
+    def _link_successor(self, request: Request, label: str, successor: str) -> None:
+        """Link to the same path in another version, if the path names one (RFC 5829, 3.4).
 
         By a relative reference, since a proxy may have removed a beginning of the path.
         """
-        rest = request.route_path.removeprefix(prefix)
-        if len(rest) > _MAX_LINKED or "/." in rest:
-            return
-        segment = prefix.rpartition("/")[2].removesuffix(entry.label)
-        target = "../" * rest.count("/") + f"{segment}{entry.successor}{quote(rest)}"
-        request.add_response_header("Link", f'<{target}>; rel="successor-version"')
+        beginning = self._beginning(request, label)
+        rest = request.route_path.removeprefix(beginning)
+        if beginning and len(rest) <= _MAX_LINKED and "/." not in rest:
+            segment = beginning.rpartition("/")[2].removesuffix(label) + successor
+            target = "../" * rest.count("/") + segment + quote(rest)
+            request.add_response_header("Link", f'<{target}>; rel="successor-version"')
 
     def _log_overdue(self, request: Request, label: str) -> None:
-        action = f"answered with 410: version {label} is past its sunset"
         suppressed = self._throttle.suppressed(label)
         if suppressed is None:
             return
         method, request_id = logged_method(request), request.state._request_id or "-"
         _log.warning(
-            "Versions would have %s (%s request %s)%s",
-            action,
+            "Versions would have answered with 410, since version %s is past its sunset "
+            "(%s request %s)%s",
+            label,
             method,
             request_id,
             f" (and {suppressed} more like it)" if suppressed else "",
@@ -315,30 +290,23 @@ class Versions(Policy):
 
     # -- the app's form of the version ------------------------------------------------------------
 
-    def _move(self, request: Request, table: VersionTable, label: str, prefix: str) -> Reply | None:
+    def _move(self, request: Request, table: VersionTable, entry: Entry) -> Reply | None:
         """Give the app the version in the place where it reads it."""
-        forward = self._forward
-        inner = ""
+        forward, label = self._forward, entry.label
+        outer, inner = self._beginning(request, label), ""
         if isinstance(forward, PathReader):
             inner = forward.head + label
-        elif isinstance(forward, HeaderReader):
-            names = self._names
-            found = _NOTHING if names is None else request.declared_headers(names)
-            if found.get(forward.name) != label:
-                request.replace_header(forward.name, label)
-        if inner == prefix:
+        elif forward is not None:
+            request.replace_header(forward.name, label)
+        if inner == outer:
             return None
         own = request.route_path
         mount = request.path.removesuffix(own)
-        request.replace_path(inner + own[len(prefix) :] or "/")
-        if (
-            isinstance(forward, PathReader)
-            and ("//" in own or "/." in own)
-            and forward.find_in_all(request.route_paths, table) != label
-        ):
-            return self._refuse(request, table, table.conflict)  # dot segments lead out of it
+        request.replace_path(inner + own[len(outer) :] or "/")
+        if isinstance(forward, PathReader) and forward.is_left(request.route_paths, entry, table):
+            return self._refuse(request, table, table.conflict)
         if "on_response" not in self.disabled_hooks:
-            request.local(self)["move"] = Move(mount, inner, prefix)
+            request.local(self)["move"] = Move(mount, inner, outer)
         return None
 
     def on_response(self, request: Request, response: Response) -> None:

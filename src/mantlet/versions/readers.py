@@ -5,21 +5,23 @@ that is none of the versions makes the request one for an unknown version, and i
 """
 
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Final, Protocol
 from urllib.parse import unquote_plus
 
+from mantlet.core.problem import FixedProblem
 from mantlet.core.request import Request
 from mantlet.http.headers import is_token
 from mantlet.http.media_types import read_media_type, split_unquoted
+from mantlet.versions.table import Entry, VersionTable
 
 __all__ = [
-    "CONFLICT",
-    "UNKNOWN",
+    "AcceptReader",
+    "ContentTypeReader",
     "HeaderReader",
-    "Labels",
     "MediaTypeReader",
     "PathReader",
     "QueryReader",
@@ -29,11 +31,6 @@ __all__ = [
     "path",
     "query",
 ]
-
-#: In place of a version: the request has several, or one that cannot be told for sure; and one that
-#: is no version in any case. Neither is the label of a version.
-CONFLICT: Final = "\x00 several"
-UNKNOWN: Final = ""
 
 _PLACEHOLDER: Final = "{version}"
 _PATTERN: Final = re.compile(r"(?:/[A-Za-z0-9._~-]+)*/[A-Za-z0-9._~-]*\{version\}")
@@ -45,54 +42,21 @@ _MAX_RANGES: Final = 32
 _WEIGHT: Final = re.compile(r"0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?")
 
 
-class Labels(Protocol):
-    """The versions that there are now."""
-
-    @property
-    def known(self) -> Collection[str]:
-        """All of them."""
-        ...
-
-    @property
-    def folded(self) -> Collection[str]:
-        """All of them, in lower case."""
-        ...
-
-    @property
-    def served(self) -> Collection[str]:
-        """Those that are not past their sunset."""
-        ...
+#: Finds the version that a request names in one place, by the request and the headers that the
+#: reader has named: its entry; the response to one that is unknown, or to several; or None.
+Read = Callable[[Request, Mapping[str, str]], Entry | FixedProblem | None]
 
 
 class Reader(Protocol):
     """Finds the version in one part of a request."""
 
     @property
-    def status(self) -> int:
-        """The status of the response to an unknown version."""
-        ...
-
-    @property
-    def place(self) -> str:
-        """The part of the request, for messages."""
-        ...
-
-    @property
     def names(self) -> tuple[str, ...]:
         """The request headers that it reads."""
         ...
 
-    def read(self, request: Request, headers: Mapping[str, str], labels: Labels) -> str | None:
-        """Return the version that a request names, known or not.
-
-        Args:
-            request: the request.
-            headers: those of its headers that are named in `names`.
-            labels: the versions.
-
-        Returns:
-            A text, `UNKNOWN` or `CONFLICT`; None if the request names no version here.
-        """
+    def bind(self, table: VersionTable) -> Read:
+        """Return the function that finds one of these versions."""
         ...
 
 
@@ -192,49 +156,64 @@ class PathReader:
 
     pattern: str
     head: str = field(init=False, repr=False, compare=False)
-    _folded: str = field(init=False, repr=False, compare=False)
 
-    status = 404
-    place = "The path"
     names = ()
 
     def __post_init__(self) -> None:
-        head = self.pattern.removesuffix(_PLACEHOLDER)
-        object.__setattr__(self, "head", head)
-        object.__setattr__(self, "_folded", head.lower())
+        object.__setattr__(self, "head", self.pattern.removesuffix(_PLACEHOLDER))
 
-    def read(self, request: Request, headers: Mapping[str, str], labels: Labels) -> str | None:
-        """Return the version, `CONFLICT` if the path has readings that differ in it, or None."""
-        found = request.literal_path
-        if found is not None and found[:1] == "/" and "//" not in found and "/." not in found:
-            return self.find(found, labels)
-        return self.find_in_all(request.route_paths, labels)
+    def bind(self, table: VersionTable) -> Read:
+        """Return the function that finds one of these versions."""
+        by_beginning = {self.head + label: entry for label, entry in table.known.items()}
+        start = len(self.head)
+        unknown = table.unknown(404, "The path")
 
-    def find_in_all(self, paths: Iterable[str], labels: Labels) -> str | None:
-        """Return the version of a path with several readings, or `CONFLICT`.
+        def read(request: Request, _headers: Mapping[str, str]) -> Entry | FixedProblem | None:
+            path = request.literal_path
+            if path is None or "//" in path or "/." in path:
+                return self._read_all(request.route_paths, table, unknown)
+            end = path.find("/", start)
+            entry = by_beginning.get(path if end < 0 else path[:end])
+            if entry is not None:
+                return entry
+            if not path.startswith("/"):
+                return self._read_all(request.route_paths, table, unknown)
+            return self._find(path, table, unknown)
+
+        return read
+
+    def is_left(self, paths: Sequence[str], entry: Entry, table: VersionTable) -> bool:
+        """Return whether a path that begins with a version leads out of it, by dot segments."""
+        return len(paths) > 1 and self._read_all(paths, table, table.missing) is not entry
+
+    def _read_all(
+        self, paths: Sequence[str], table: VersionTable, unknown: FixedProblem
+    ) -> Entry | FixedProblem | None:
+        """Return the version of a path with several readings.
 
         Apps differ in whether they ignore empty segments, so without them it is another reading.
         """
         every = [*paths]
         every += ["/" + "/".join(filter(None, one.split("/"))) for one in every if "//" in one]
-        found = {self.find(one, labels) for one in every}
-        return found.pop() if len(found) == 1 else CONFLICT
+        found = {self._find(one, table, unknown) for one in every}
+        return found.pop() if len(found) == 1 else table.conflict
 
-    def find(self, one: str, labels: Labels) -> str | None:
-        """Return the version of one reading of a path, or None."""
+    def _find(
+        self, path: str, table: VersionTable, unknown: FixedProblem
+    ) -> Entry | FixedProblem | None:
+        """Return the version of one reading of a path."""
         head = self.head
         start = len(head)
-        is_alike = one.startswith(head)
-        if not is_alike and one[:start].lower() != self._folded:
+        is_alike = path.startswith(head)
+        if not is_alike and path[:start].lower() != head.lower():
             return None
-        end = one.find("/", start)
-        label = one[start:] if end < 0 else one[start:end]
-        if is_alike and label in labels.known:
-            return label
+        end = path.find("/", start)
+        label = path[start:] if end < 0 else path[start:end]
+        entry = table.known.get(label) if is_alike else None
+        if entry is not None:
+            return entry
         first = label[:1]
-        if first.isdigit() or first == "%" or label.lower() in labels.folded:
-            return label if is_alike else UNKNOWN
-        return None
+        return unknown if first.isdigit() or first == "%" or label.lower() in table.folded else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,22 +222,23 @@ class HeaderReader:
 
     name: str
 
-    status = 400
-
-    @property
-    def place(self) -> str:
-        """The part of the request, for messages."""
-        return f"The header {self.name}"
-
     @property
     def names(self) -> tuple[str, ...]:
         """The header."""
         return (self.name,)
 
-    def read(self, request: Request, headers: Mapping[str, str], labels: Labels) -> str | None:
-        """Return the header's value, or None."""
-        value = headers.get(self.name)
-        return value if value is None or value in labels.known else value.strip(" \t")
+    def bind(self, table: VersionTable) -> Read:
+        """Return the function that finds one of these versions."""
+        name, known = self.name, table.known
+        unknown = table.unknown(400, f"The header {name}")
+
+        def read(_request: Request, headers: Mapping[str, str]) -> Entry | FixedProblem | None:
+            value = headers.get(name)
+            if value is None:
+                return None
+            return known.get(value) or known.get(value.strip(" \t"), unknown)
+
+        return read
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,32 +246,33 @@ class QueryReader:
     """Finds the version in the query; see `query()`. A parameter that is repeated is a conflict."""
 
     name: str
-    _raw: bytes = field(init=False, repr=False, compare=False)
 
-    status = 400
     names = ()
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "_raw", self.name.encode())
+    def bind(self, table: VersionTable) -> Read:
+        """Return the function that finds one of these versions."""
+        raw, known = self.name.encode(), table.known
+        unknown = table.unknown(400, f"The query parameter {self.name}")
 
-    @property
-    def place(self) -> str:
-        """The part of the request, for messages."""
-        return f"The query parameter {self.name}"
+        def read(request: Request, _headers: Mapping[str, str]) -> Entry | FixedProblem | None:
+            query = request.query
+            if not query or (raw not in query and b"%" not in query):
+                return None
+            values = self._values(query)
+            if len(values) > 1:
+                return table.conflict
+            return known.get(values[0], unknown) if values else None
 
-    def read(self, request: Request, headers: Mapping[str, str], labels: Labels) -> str | None:
-        """Return the parameter's value, `CONFLICT` if it comes twice, or None."""
-        sent = request.query
-        if not sent or (self._raw not in sent and b"%" not in sent):
-            return None
-        found: str | None = None
-        for part in sent.split(b"&"):
-            name, _, value = part.partition(b"=")
-            if name == self._raw or (b"%" in name and _decode(name) == self.name):
-                if found is not None:
-                    return CONFLICT
-                found = _decode(value)
-        return found
+        return read
+
+    def _values(self, query: bytes) -> list[str]:
+        raw, name = self.name.encode(), self.name
+        pairs = (part.partition(b"=") for part in query.split(b"&"))
+        return [
+            _decode(value)
+            for key, _, value in pairs
+            if key == raw or (b"%" in key and _decode(key) == name)
+        ]
 
 
 def _decode(text: bytes) -> str:
@@ -311,36 +292,50 @@ class AcceptReader:
 
     parameter: str
 
-    status = 406
-    place = "The header Accept"
     names = ("Accept",)
 
-    def read(self, request: Request, headers: Mapping[str, str], labels: Labels) -> str | None:
-        """Return the preferred version; `CONFLICT` if it prefers two alike; or None."""
-        accept = headers.get("Accept")
-        if accept is None or self.parameter not in accept.lower():
-            return None
-        named = _accepted(accept, self.parameter) if len(accept) <= _MAX_ACCEPT else None
-        if named is None:
-            return UNKNOWN
-        if not named:
-            return None
-        for labels_alike in (labels.served, labels.known):
-            weights = {label: weight for label, weight in named if label in labels_alike}
-            if weights:
-                best = max(weights.values())
-                preferred = [label for label, weight in weights.items() if weight == best]
-                return preferred[0] if len(preferred) == 1 else CONFLICT
-        return UNKNOWN
+    def bind(self, table: VersionTable) -> Read:
+        """Return the function that finds one of these versions."""
+        parameter = self.parameter
+        unknown = table.unknown(406, "The header Accept")
+
+        def read(_request: Request, headers: Mapping[str, str]) -> Entry | FixedProblem | None:
+            accept = headers.get("Accept")
+            if accept is None or parameter not in accept.lower():
+                return None
+            named = _accepted(accept, parameter) if len(accept) <= _MAX_ACCEPT else None
+            return unknown if named is None else _prefer(named, table, unknown)
+
+        return read
+
+
+#: The versions in ``Accept``, with their weights.
+_Named = Mapping[str, float]
+
+
+def _prefer(
+    named: _Named, table: VersionTable, unknown: FixedProblem
+) -> Entry | FixedProblem | None:
+    """Return the version that a client prefers: of those that are served, if it names any."""
+    if not named:
+        return None
+    entries = {label: table.known[label] for label in named if label in table.known}
+    served = {label for label, entry in entries.items() if entry.refusal is None}
+    candidates = served or entries.keys()
+    best = max((named[label] for label in candidates), default=0.0)
+    preferred = [entries[label] for label in candidates if named[label] == best]
+    if len(preferred) > 1:
+        return table.conflict
+    return preferred[0] if preferred else unknown
 
 
 @lru_cache(maxsize=128)
-def _accepted(accept: str, parameter: str) -> tuple[tuple[str, float], ...] | None:
-    """Return the versions in ``Accept`` with their weights, the lowest first; None if malformed."""
+def _accepted(accept: str, parameter: str) -> _Named | None:
+    """Return the versions in ``Accept`` with their weights; None if it is malformed."""
     ranges = split_unquoted(accept, ",")
     if len(ranges) > _MAX_RANGES:
         return None
-    named: list[tuple[str, float]] = []
+    named: dict[str, float] = {}
     for one in ranges:
         if parameter not in one.lower():
             continue
@@ -351,8 +346,8 @@ def _accepted(accept: str, parameter: str) -> tuple[tuple[str, float], ...] | No
         if not _WEIGHT.fullmatch(weight):
             return None
         if label is not None and float(weight) > 0:
-            named.append((label, float(weight)))
-    return tuple(sorted(named, key=lambda pair: pair[1]))
+            named[label] = max(float(weight), named.get(label, 0.0))
+    return MappingProxyType(named)
 
 
 @dataclass(frozen=True, slots=True)
@@ -361,14 +356,19 @@ class ContentTypeReader:
 
     parameter: str
 
-    status = 415
-    place = "The header Content-Type"
     names = ("Content-Type",)
 
-    def read(self, request: Request, headers: Mapping[str, str], labels: Labels) -> str | None:
-        """Return the version, `UNKNOWN` if the type is malformed, or None."""
-        sent = headers.get("Content-Type")
-        if sent is None or self.parameter not in sent.lower():
-            return None
-        media = read_media_type(sent)
-        return UNKNOWN if media is None else media.get(self.parameter)
+    def bind(self, table: VersionTable) -> Read:
+        """Return the function that finds one of these versions."""
+        parameter, known = self.parameter, table.known
+        unknown = table.unknown(415, "The header Content-Type")
+
+        def read(_request: Request, headers: Mapping[str, str]) -> Entry | FixedProblem | None:
+            sent = headers.get("Content-Type")
+            if sent is None or parameter not in sent.lower():
+                return None
+            media = read_media_type(sent)
+            label = "" if media is None else media.get(parameter)
+            return None if label is None else known.get(label, unknown)
+
+        return read

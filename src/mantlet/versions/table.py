@@ -1,47 +1,48 @@
 """The versions as they are at a time: which are served, and with which headers."""
 
-from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from collections.abc import Mapping
 from math import inf
 from typing import Final
 
 from mantlet.core.problem import FixedProblem
 from mantlet.http.header_name import FixedHeaders
-from mantlet.versions.readers import Reader
 from mantlet.versions.version import Version
 
-__all__ = ["SUPPORTED", "Entry", "VersionTable"]
-
-SUPPORTED: Final = "API-Supported-Versions"
+__all__ = ["Entry", "VersionTable"]
 
 
 class Entry:
     """One version.
 
-    Attributes:
+    Args:
         label: the version.
+        version: its options.
         headers: the headers of responses to requests for it.
         refusal: the response to such requests once it is past its sunset, or None.
         is_overdue: whether they only are logged then.
-        successor: the version to link to, or None.
+
+    Attributes:
+        label, version, headers, refusal, is_overdue: as given.
+        is_plain: whether requests for it just pass with these headers.
     """
 
-    __slots__ = ("headers", "is_overdue", "label", "refusal", "successor")
+    __slots__ = ("headers", "is_overdue", "is_plain", "label", "refusal", "version")
 
     def __init__(
         self,
         label: str,
+        version: Version,
         headers: FixedHeaders,
-        successor: str | None,
         refusal: FixedProblem | None,
         *,
         is_overdue: bool,
     ) -> None:
         self.label: Final = label
+        self.version: Final = version
         self.headers: Final = headers
-        self.successor: Final = successor
         self.refusal: Final = refusal
         self.is_overdue: Final = is_overdue
+        self.is_plain: Final = refusal is None and not is_overdue and version.successor is None
 
 
 class VersionTable:
@@ -49,25 +50,20 @@ class VersionTable:
 
     Args:
         versions: the versions.
-        readers: what finds the version of a request.
         vary: the request headers that responses depend on, for ``Vary``.
         now: the time, in seconds of Unix time.
 
     Attributes:
-        supported: the versions that clients may ask for, for the header.
         until: when the next version is past its sunset, in seconds of Unix time.
         known: the entries of all versions.
         folded: the versions in lower case.
-        served: the versions that are not refused.
-        readers: the readers, each with the response to a version that is unknown.
         conflict: the response to a request that names several versions.
         missing: the response to a request that names none.
         headers: the headers of responses to requests without a version.
+        neutral: those of responses of routes that have none.
     """
 
-    def __init__(
-        self, versions: Mapping[str, Version], readers: Sequence[Reader], vary: str, now: float
-    ) -> None:
+    def __init__(self, versions: Mapping[str, Version], vary: str, now: float) -> None:
         ends = {
             label: inf if version.sunset is None else version.sunset.timestamp()
             for label, version in versions.items()
@@ -79,49 +75,42 @@ class VersionTable:
             if ends[label] <= now and version.mode == "enforce"
         }
         listed = [label for label, one in versions.items() if label not in gone and not one.preview]
-        self.supported: Final = ", ".join(listed)
-        members = {"supported_versions": listed}
-        common = {"Vary": vary} if vary else {}
+        self._members: Final = {"supported_versions": listed}
+        supported = {"API-Supported-Versions": ", ".join(listed)}
+        self.neutral: Final = FixedHeaders(supported)
+        common = supported | ({"Vary": vary} if vary else {})
         self.headers: Final = FixedHeaders(common)
         self.known: Final = {
             label: Entry(
                 label,
+                version,
                 FixedHeaders(
                     {"API-Version": label, **common, **version.headers()},
                     unless_set=("Deprecation", "Sunset"),
                 ),
-                version.successor,
-                _gone(label, version, members) if label in gone else None,
+                self._gone(label, version) if label in gone else None,
                 is_overdue=ends[label] <= now and label not in gone,
             )
             for label, version in versions.items()
         }
         self.folded: Final = frozenset(map(str.lower, versions))
-        self.served: Final = frozenset(versions.keys() - gone)
-        self.readers: Final = tuple(
-            (
-                reader,
-                FixedProblem(
-                    reader.status,
-                    detail=f"{reader.place} does not name a version of this API.",
-                    extensions=members,
-                ),
-            )
-            for reader in readers
-        )
-        self.conflict: Final = FixedProblem(
-            400, detail="The request names more than one version of this API.", extensions=members
-        )
-        self.missing: Final = FixedProblem(
-            400, detail="The request does not name a version of this API.", extensions=members
-        )
+        self.conflict: Final = self._problem(400, "The request names several versions of this API.")
+        self.missing: Final = self._problem(400, "The request does not name a version of this API.")
 
+    def unknown(self, status: int, place: str) -> FixedProblem:
+        """Return the response to a request for a version that there is not.
 
-def _gone(label: str, version: Version, members: Mapping[str, object]) -> FixedProblem:
-    sunset = version.sunset or datetime.now(UTC)  # only versions with a sunset are gone
-    extensions = {**members, "sunset": sunset.isoformat()}
-    if version.docs is not None:
-        extensions["docs"] = version.docs
-    return FixedProblem(
-        410, detail=f"Version {label} of this API is past its sunset.", extensions=extensions
-    )
+        Args:
+            status: its status.
+            place: where the request names it, as the beginning of a sentence.
+        """
+        return self._problem(status, f"{place} does not name a version of this API.")
+
+    def _gone(self, label: str, version: Version) -> FixedProblem:
+        more = {} if version.docs is None else {"docs": version.docs}
+        if version.sunset is not None:
+            more["sunset"] = version.sunset.isoformat()
+        return self._problem(410, f"Version {label} of this API is past its sunset.", **more)
+
+    def _problem(self, status: int, detail: str, **more: str) -> FixedProblem:
+        return FixedProblem(status, detail=detail, extensions={**self._members, **more})
