@@ -52,12 +52,15 @@ class Way:
         name: ``"wsgi"``, ``"asgi"``, or ``"asgi-async"`` for an AsyncSession.
         url: the address of the database after its scheme.
         scheme: of SQLAlchemy, for a session that is not awaited and for one that is.
+        plain: of the test's own connections; that of sessions which are not awaited if None.
     """
 
-    def __init__(self, name: str, url: str, scheme: tuple[str, str]) -> None:
+    def __init__(
+        self, name: str, url: str, scheme: tuple[str, str], plain: str | None = None
+    ) -> None:
         self.name = name
         self.is_async = name == "asgi-async"
-        self.plain = create_engine(f"{scheme[0]}://{url}")
+        self.plain = create_engine(f"{plain or scheme[0]}://{url}")
         Base.metadata.create_all(self.plain)
         self.factory: Any
         if self.is_async:
@@ -108,6 +111,12 @@ class Way:
         assert self.engine.pool.checkedout() == 0
         return answer
 
+    def dispose(self) -> None:
+        """Close the pooled connections; those of an AsyncSession are closed after each request."""
+        self.plain.dispose()
+        if not self.is_async:
+            self.engine.dispose()
+
     def names(self) -> list[str]:
         """Return the names that are stored."""
         with self.plain.connect() as connection:
@@ -139,9 +148,7 @@ def way(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Way]:
     """Each way, with a database of SQLite."""
     made = Way(request.param, f"/{tmp_path}/database", ("sqlite", "sqlite+aiosqlite"))
     yield made
-    made.plain.dispose()
-    if not made.is_async:
-        made.engine.dispose()
+    made.dispose()
 
 
 @asynccontextmanager
