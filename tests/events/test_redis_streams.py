@@ -15,8 +15,8 @@ import pytest
 
 from mantlet import Event, Events, RedisStreams, StoreError, StoreOutage
 from tests.events.waiting import until
-from tests.ratelimit.stores.redis.servers import Cluster, Valkey
 from tests.servers.server import poll
+from tests.stores.redis.servers import Cluster, Valkey, quiet_port
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -329,8 +329,6 @@ def test_a_server_that_is_down_is_an_outage_for_publishers(own_port: int) -> Non
 @pytest.fixture
 def own_port() -> int:
     """A port that nobody listens on."""
-    from tests.ratelimit.stores.redis.servers import quiet_port
-
     return quiet_port()
 
 
