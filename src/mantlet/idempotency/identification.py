@@ -1,7 +1,6 @@
 """Which record a request has: whose it is, under which key, and for which request."""
 
 import re
-from collections.abc import Iterable
 from functools import lru_cache
 from hashlib import blake2b
 from typing import Any, Final
@@ -65,50 +64,53 @@ def owner_of(request: Request) -> tuple[str, ...]:
         issuer = identity.claims.get("iss")
         named = ("iss", issuer) if isinstance(issuer, str) else ("scheme", identity.scheme)
         return ("identity", *named, identity.subject)
-    found = sorted(pair for pair in request.headers if _names_someone(pair[0]))
     raw = request.raw
-    # Any: values of the server's.
-    server: list[Any] = [raw.get("REMOTE_USER"), raw.get("SSL_CLIENT_CERT")]
-    extensions = raw.get("extensions") or {}
-    tls = extensions.get("tls") or {}
-    server.append(tls.get("client_cert_chain"))
-    return ("credentials", *(part for pair in found for part in pair), *map(repr, server))
+    # Any: native names and values, and values of the server's.
+    found: list[Any] = [
+        pair
+        for pair in (raw["headers"] if request.is_async else raw.items())
+        if _tells_apart(pair[0])
+    ]
+    found.sort()
+    tls = (raw.get("extensions") or {}).get("tls")
+    if tls:
+        found.append(tls.get("client_cert_chain"))
+    return "credentials", repr(found)
 
 
+# Any: a native name, of bytes or str.
 @lru_cache(maxsize=1024)
-def _names_someone(name: str) -> bool:
-    """Return whether the value of a header may tell users apart."""
-    return _WHO.matches(name)
+def _tells_apart(name: Any) -> bool:
+    """Return whether the value of a header, or of an entry of an environ, may tell users apart."""
+    if isinstance(name, bytes):
+        return _WHO.matches(name.decode("latin-1"))
+    if name.startswith("HTTP_"):
+        return _WHO.matches(name[5:].lower())
+    return name in ("REMOTE_USER", "SSL_CLIENT_CERT")
 
 
-def record_key(owner: Iterable[str], key: str) -> bytes:
+def record_key(owner: tuple[str, ...], key: str) -> bytes:
     """Return the key of a record: nobody can choose one, or make it that of another client.
 
     Args:
         owner: the result of `owner_of()`, or of the ``by`` option.
         key: the client's key.
     """
-    return blake2b(_joined((*owner, key)), digest_size=32, person=b"mantlet-idem-key").digest()
+    # Python's own notation has quotes, so no others are the same.
+    parts = repr((owner, key)).encode()
+    return blake2b(parts, digest_size=32, person=b"mantlet-idem-key").digest()
 
 
 # Any: a hash of hashlib.
 def fingerprint_of(request: Request) -> Any:
     """Return the hash that tells requests with one key apart; the body has to be added to it."""
     found = request.get_headers(_CONTENT)
-    version = vars(request.state).get("version", "")
-    host = found.pop("Host", "").lower()
     parts = (
         request.method,
-        request.raw_path.decode("latin-1"),
-        request.query.decode("latin-1"),
-        host,
-        str(version),
-        *(part for pair in sorted(found.items()) for part in pair),
+        request.raw_path,
+        request.query,
+        found.pop("Host", "").lower(),
+        vars(request.state).get("version"),
+        sorted(found.items()),
     )
-    return blake2b(_joined(parts), digest_size=32, person=b"mantlet-idem-req")
-
-
-def _joined(parts: Iterable[str]) -> bytes:
-    """Return texts as bytes from which they could be told again, so that no two are alike."""
-    each = [part.encode("utf-8", "surrogatepass") for part in parts]
-    return b"%d %b" % (len(each), b"".join(b"%d:%b" % (len(one), one) for one in each))
+    return blake2b(repr(parts).encode(), digest_size=32, person=b"mantlet-idem-req")

@@ -67,6 +67,7 @@ __all__ = ["Idempotency"]
 _KEY: Final = "Idempotency-Key"
 _REPLAYED: Final = HeaderName("Idempotency-Replayed")
 _PREVIOUS_OUTCOME: Final = HeaderName("Idempotency-Previous-Outcome")
+_OVERRIDES: Final = frozenset(METHOD_OVERRIDES)
 #: Methods that change nothing, which need no key (RFC 9110, 9.2.1).
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS", "QUERY", "TRACE"})
 #: Statuses whose responses ask the client to send the request again, if it is changed only in what
@@ -213,14 +214,27 @@ class Idempotency(Policy):
         if method in self._ignored:
             return None
         found = request.declared_headers(self.request_headers)
-        replaced = [found[name].strip() for name in METHOD_OVERRIDES if name in found]
-        if replaced or method not in self._methods:
-            readings = {one.upper() for one in (request.method, *replaced)}
+        if method in self._methods:
+            if _KEY in found:
+                return start_eagerly(self._begin(request, found[_KEY]))
+            if self._required is None:
+                return None
+        return self._consider(request, found)
+
+    def _consider(
+        self, request: Request, found: Mapping[str, str]
+    ) -> Reply | Awaitable[Reply | None] | None:
+        """Do the same where it takes a closer look at the method or the path."""
+        replaced: list[str] = []
+        if not _OVERRIDES.isdisjoint(found):
+            replaced = [found[name].strip() for name in METHOD_OVERRIDES if name in found]
+        method = request.method
+        if method not in self._methods:
+            readings = {one.upper() for one in (method, *replaced)}
             if self._methods.isdisjoint(readings):
                 return None
-        text = found.get(_KEY)
-        if text is not None:
-            return start_eagerly(self._begin(request, text))
+        if _KEY in found:
+            return start_eagerly(self._begin(request, found[_KEY]))
         if self._required is not None and self._requires_key(self._required, request, replaced):
             return MISSING.reply(request)
         return None
@@ -229,10 +243,9 @@ class Idempotency(Policy):
         self, required: Routes[bool], request: Request, replaced: Sequence[str]
     ) -> bool:
         """Return whether a request has to have a key, in any reading of its path and its method."""
-        path = request.literal_path
-        place = request.method, path or ""
-        if path is not None and not replaced:
-            known = self._known.get(place)
+        path = None if replaced else request.literal_path
+        if path is not None:
+            known = self._known.get((request.method, path))
             if known is not None:
                 return known
         found = any(
@@ -240,10 +253,10 @@ class Idempotency(Policy):
             for method in (request.method, *replaced)
             for entries in required.match_all(method, request.route_paths)
         )
-        if path is not None and not replaced and len(path) <= _MAX_PATH:
+        if path is not None and len(path) <= _MAX_PATH:
             if len(self._known) >= _MAX_KNOWN:
                 self._known.clear()
-            self._known[place] = found
+            self._known[request.method, path] = found
         return found
 
     async def _begin(self, request: Request, text: str) -> Reply | None:

@@ -42,6 +42,7 @@ _KINDS: Final = frozenset({IN_FLIGHT, STREAMING, COMPLETED, RESPONDED})
 #: The bytes of the random token of a record.
 TOKEN_SIZE: Final = 16
 
+_decode: Final = json.JSONDecoder().decode
 _CLEAR: Final = b"\x01"
 _ENCRYPTED: Final = b"\x02"
 _FINGERPRINT_SIZE: Final = 32
@@ -94,7 +95,7 @@ class IdempotencyRecord(NamedTuple):
         payload = self.payload
         start = 4 + int.from_bytes(payload[:4])
         try:
-            status, pairs = json.loads(payload[4:start])
+            status, pairs = _decode(payload[4:start].decode("ascii"))
             headers = tuple(text_header(name, value) for name, value in pairs)
         except (ValueError, TypeError, AttributeError, RecursionError):
             raise UnreadableRecord("its response can't be parsed") from None

@@ -56,7 +56,7 @@ class MemoryRecords(RecordStore):
     def create(self, key: bytes, value: bytes, seconds: float) -> Record | None:
         """Store a record, unless there is one; see `RecordStore.create()`."""
         now = self._clock()
-        with self._lock.hold():
+        with self._lock.plain:
             entry = self._live(key, now)
             if entry is not None:
                 return Record(entry[0], now - entry[1])
@@ -66,7 +66,7 @@ class MemoryRecords(RecordStore):
     def replace(self, key: bytes, old: bytes, value: bytes, seconds: float) -> bool:
         """Replace a record's value if it is still the old one; see `RecordStore.replace()`."""
         now = self._clock()
-        with self._lock.hold():
+        with self._lock.plain:
             entry = self._live(key, now)
             if entry is None or entry[0] != old:
                 return False
@@ -75,7 +75,7 @@ class MemoryRecords(RecordStore):
 
     def delete(self, key: bytes, old: bytes) -> bool:
         """Delete a record if its value is still the old one."""
-        with self._lock.hold():
+        with self._lock.plain:
             entry = self._live(key, self._clock())
             if entry is None or entry[0] != old:
                 return False
