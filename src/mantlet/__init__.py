@@ -75,6 +75,7 @@ if TYPE_CHECKING:
         JsonRpc,
         RouteOptions,
         SchemaGuard,
+        VersionedGuard,
     )
     from mantlet.health import Health
     from mantlet.http import html
@@ -157,6 +158,7 @@ __all__ = [
     "StoreOutage",
     "UnitOfWork",
     "Version",
+    "VersionedGuard",
     "Versions",
     "asgi",
     "authentication",
@@ -226,7 +228,7 @@ _ORIGINS = {
         ],
         "mantlet.guard": [
             *("BodyLimits", "Contract", "File", "Finding", "GraphQL", "JsonRpc"),
-            *("RouteOptions", "SchemaGuard"),
+            *("RouteOptions", "SchemaGuard", "VersionedGuard"),
         ],
         "mantlet.health": ["Health"],
         "mantlet.http.headers": ["Headers", "MutableHeaders"],

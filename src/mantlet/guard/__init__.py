@@ -13,6 +13,7 @@ from mantlet.guard.jsonrpc import JsonRpc, RpcCall
 from mantlet.guard.limits import BodyLimits
 from mantlet.guard.options import RouteOptions
 from mantlet.guard.policy import SchemaGuard
+from mantlet.guard.versioned import VersionedGuard
 
 __all__ = [
     "BodyLimits",
@@ -29,4 +30,5 @@ __all__ = [
     "SchemaGuard",
     "UploadedFile",
     "Validated",
+    "VersionedGuard",
 ]
