@@ -354,6 +354,8 @@ def _check_versions(versions: object) -> dict[str, Version]:
             )
         if version.successor == label:
             raise ValueError(f"the version {label!r} must not be its own successor")
+    if not checked:
+        raise ValueError("Versions needs at least one version")
     if len({label.lower() for label in checked}) < len(checked):
         raise ValueError(f"versions must not differ in case alone: {', '.join(checked)}")
     if all(version.preview for version in checked.values()):
