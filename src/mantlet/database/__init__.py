@@ -1,5 +1,6 @@
 """`UnitOfWork` and `Repository`: one transaction for each request, and no SQL in its view."""
 
+from mantlet.database.django_orm import AtomicRequests, django
 from mantlet.database.memory import AsyncInMemoryRepository, InMemoryRepository
 from mantlet.database.memory_work import AsyncInMemoryWork, InMemoryWork
 from mantlet.database.outbox import Outbox
@@ -14,6 +15,7 @@ __all__ = [
     "AsyncInMemoryWork",
     "AsyncRepository",
     "AsyncSqlRepository",
+    "AtomicRequests",
     "InMemoryRepository",
     "InMemoryWork",
     "Outbox",
@@ -22,6 +24,7 @@ __all__ = [
     "UnexpectedRollback",
     "UnitOfWork",
     "Work",
+    "django",
     "relay_outbox",
     "uow",
 ]

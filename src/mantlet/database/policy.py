@@ -24,7 +24,7 @@ from mantlet.core.request import Request
 from mantlet.core.response import Response
 from mantlet.core.state import state
 from mantlet.core.statuses import StatusCondition, below
-from mantlet.database.work import Settings, SqlSessions, Work
+from mantlet.database.work import Sessions, Settings, SqlSessions, Work
 from mantlet.exceptions import ClientDisconnected, MantletError
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ class UnitOfWork(Policy):
     # Any: sessions without type parameters; repositories and outboxes of any class.
     def __init__(
         self,
-        sessions: "sessionmaker[Any] | async_sessionmaker[Any] | SqlSessions",
+        sessions: "sessionmaker[Any] | async_sessionmaker[Any] | Sessions",
         *,
         commit: StatusCondition = _BELOW_400,
         repositories: Mapping[str, Callable[[Any], Any]] | None = None,
@@ -131,7 +131,7 @@ class UnitOfWork(Policy):
             TypeError: the sessions are not SQLAlchemy's.
         """
         sessions = self._settings.sessions
-        if type(sessions) is not SqlSessions:
+        if not isinstance(sessions, SqlSessions):
             raise TypeError("records() needs a sessionmaker of SQLAlchemy")
         from mantlet.database.records import SqlRecords
 
@@ -202,12 +202,12 @@ class UnitOfWork(Policy):
         return True
 
 
-def _checked_sessions(sessions: Any) -> SqlSessions:
+def _checked_sessions(sessions: Any) -> Sessions:
     """Return sessions as units of work use them.
 
     SQLAlchemy is not imported: whoever has made a ``sessionmaker`` has imported it.
     """
-    if isinstance(sessions, SqlSessions):
+    if isinstance(sessions, Sessions):
         return sessions
     for module, name in _FACTORIES:
         kind = getattr(modules.get(module), name, None)

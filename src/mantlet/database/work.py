@@ -1,6 +1,7 @@
 """`Work`: one session, one transaction, and the repositories that share it."""
 
 import logging
+from abc import abstractmethod
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -19,35 +20,64 @@ from mantlet.core.response import Response
 if TYPE_CHECKING:
     from mantlet.core.state import State
 
-__all__ = ["Settings", "SqlSessions", "Work", "log_unit_failure"]
+__all__ = ["IN_ERROR", "Sessions", "Settings", "SqlSessions", "Work", "log_unit_failure"]
 
 _log = logging.getLogger("mantlet.database")
 _throttle = LogThrottle(_log)
 
 #: libpq's PQTRANS_INERROR, which psycopg and psycopg2 report.
-_IN_ERROR: Final = 3
+IN_ERROR: Final = 3
 
 
-class SqlSessions:
-    """The sessions of SQLAlchemy that units of work use.
+class Sessions:
+    """Where units of work get their sessions from.
 
-    A unit of work needs of a session that it can `flush()`, `commit()`, `rollback()` and `close()`,
-    whose results may have to be awaited.
+    A session has the methods ``flush()``, ``commit()``, ``rollback()`` and ``close()``; the results
+    of some have to be awaited.
+
+    Args:
+        is_async: whether its sessions are awaited.
+        forms: the forms of ``with`` that they can be used in.
+
+    Attributes:
+        is_async: whether its sessions are awaited.
+        forms: the forms of ``with`` that they can be used in.
+    """
+
+    def __init__(self, *, is_async: bool, forms: tuple[str, ...]) -> None:
+        self.is_async = is_async
+        self.forms = forms
+
+    # Any: sessions of each library's own.
+    @abstractmethod
+    def open(self) -> Any:
+        """Return a new session, in whose transaction everything is done until it is closed."""
+        raise NotImplementedError
+
+    # Any: the arguments and the result of any function.
+    @abstractmethod
+    def run(self, fn: Callable[..., Any], *args: Any) -> Awaitable[Any]:
+        """Call a function that uses a session which is not awaited, off the event loop."""
+        raise NotImplementedError
+
+    @abstractmethod
+    def check(self, session: Any) -> Awaitable[None] | None:
+        """Raise if a statement has failed in the transaction, so that its commit would undo it."""
+        raise NotImplementedError
+
+
+class SqlSessions(Sessions):
+    """The sessions of SQLAlchemy.
 
     Args:
         factory: a ``sessionmaker`` or ``async_sessionmaker``.
-        is_async: whether its sessions are awaited.
-
-    Attributes:
-        is_async: that.
-        forms: the forms of ``with`` that the sessions can be used in.
+        is_async: which of these.
     """
 
     # Any: SQLAlchemy's own types, which are not imported here.
     def __init__(self, factory: Any, is_async: bool) -> None:
+        super().__init__(is_async=is_async, forms=("async with" if is_async else "with",))
         self._factory = factory
-        self.is_async = is_async
-        self.forms: frozenset[str] = frozenset({"async with" if is_async else "with"})
 
     def open(self) -> Any:
         """Return a new session, which connects when it is first used.
@@ -57,15 +87,14 @@ class SqlSessions:
         """
         return self._factory(close_resets_only=False)
 
-    # Any: the arguments of any function.
     def run(self, fn: Callable[..., Any], *args: Any) -> Awaitable[Any]:
-        """Call a function that uses a session which is not awaited, off the event loop."""
+        """Call a function in a thread of the event loop's pool."""
         return run_in_thread(fn, *args)
 
     def check(self, session: Any) -> Awaitable[None] | None:
-        """Raise if a statement has failed in the transaction, so that committing would undo it.
+        """Raise if PostgreSQL has aborted the transaction.
 
-        PostgreSQL answers COMMIT with ROLLBACK then, which no driver takes for an error.
+        It answers COMMIT with ROLLBACK then, which no driver takes for an error.
         """
         if self.is_async:
             checked: Awaitable[None] = session.run_sync(_check)
@@ -81,7 +110,7 @@ def _check(session: Any) -> None:
         if connection.dialect.name != "postgresql" or not connection.in_transaction():
             continue
         info = getattr(connection.connection.driver_connection, "info", None)
-        if getattr(info, "transaction_status", _IN_ERROR) == _IN_ERROR:
+        if getattr(info, "transaction_status", IN_ERROR) == IN_ERROR:
             connection.exec_driver_sql("SELECT 1")  # raises the database's own error
 
 
@@ -95,8 +124,8 @@ class Settings:
         outbox: where events are stored, or None.
     """
 
-    # Any: sessions of other libraries than SQLAlchemy; repositories and outboxes of any class.
-    sessions: Any
+    # Any: repositories and outboxes of any class.
+    sessions: Sessions
     repositories: Mapping[str, Callable[[Any], Any]]
     outbox: Any = None
 
