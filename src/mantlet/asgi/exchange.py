@@ -208,6 +208,7 @@ class AsgiHttpExchange(AsgiExchange):
         out, self._out = self._out, []  # as `flush()` does, without another coroutine
         for message in out:
             await self._emit(message)
+        self.refuse_discarded()
 
     async def _wait(self, steps: Steps) -> None:
         """Run steps while the app waits in `send()` or `receive()`, and raise its cancellation."""
@@ -249,6 +250,7 @@ class AsgiHttpExchange(AsgiExchange):
 
     async def _send_other(self, unfiltered: AsgiMessage, kind: str) -> None:
         """Send a file, trailers, or a message of a later specification, in its order."""
+        self.refuse_discarded()
         message = self._with_texts(unfiltered) if self.policy_hooks.on_text else unfiltered
         if message is None or (kind == _TRAILERS and self._lacks_trailers()):
             return
@@ -263,6 +265,7 @@ class AsgiHttpExchange(AsgiExchange):
             waiting = self.run_hooks()
             if waiting is not None:
                 await self._wait(waiting)
+            self.refuse_discarded()
         await self.send_held()
         if kind in _FILES and (self.phase is BUFFERING or self._has_filters()):
             for chunk in _file_chunks(message):

@@ -7,12 +7,15 @@ else is handled by an `AsgiHttpExchange`, which gets what has arrived so far.
 """
 
 from collections.abc import Awaitable
+from contextlib import suppress
+from functools import partial
 from typing import Any, Final, cast
 
 from mantlet._internal.asgi_types import AsgiMessage, Send
 from mantlet.asgi.exchange import AsgiHttpExchange, response_of
 from mantlet.asgi.request import AsgiRequest
 from mantlet.core.exchange import ResponseClosed
+from mantlet.core.rerun import Discarded
 from mantlet.core.response import Reply, Response
 from mantlet.core.response_pipeline import CLOSED, HELD
 from mantlet.core.stack import InwardResult, PlacedHook, PolicyHooks, run_response_hooks
@@ -28,6 +31,7 @@ class _EndedExchange:
     """Stands in a request for its exchange after the end, as a task of the app may go on."""
 
     phase: Final = CLOSED
+    is_discarded: Final = False
 
     async def send(self, message: AsgiMessage) -> None:
         """Drop a message, and stop the task."""
@@ -35,6 +39,15 @@ class _EndedExchange:
 
 
 _ENDED: Final = cast("AsgiHttpExchange", _EndedExchange())
+
+
+async def _refuse(message: AsgiMessage) -> None:
+    """Stop a task of the app that goes on after its attempt."""
+    raise ResponseClosed(f"the app sent {message['type']} after its exchange had ended")
+
+
+async def _receive_disconnect() -> AsgiMessage:
+    return {"type": "http.disconnect"}
 
 
 class AsgiHttpRequest(AsgiRequest):
@@ -85,12 +98,21 @@ class AsgiHttpRequest(AsgiRequest):
         self._is_sent = False  # what follows is the exchange's concern
         return exchange
 
-    async def _receive(self) -> AsgiMessage:
-        """Return the server's next message to an app whose exceptions are answered."""
-        exchange = self._exchange
-        if exchange is not None and exchange.phase is HELD:
-            # The app has sent its error response, and may be waiting for the client to disconnect.
-            await exchange.send_held()
+    async def _receive(self, exchange: AsgiHttpExchange | None = None) -> AsgiMessage:
+        """Return the server's next message to an app whose exceptions are answered.
+
+        Args:
+            exchange: that of the attempt, if the app is called again.
+        """
+        exchange = exchange or self._exchange
+        if exchange is not None:
+            if exchange.phase is HELD:
+                # The app has sent its error response, and may be waiting for the client to
+                # disconnect.
+                with suppress(ResponseClosed):  # if it is discarded
+                    await exchange.send_held()
+            if exchange.is_discarded:
+                return await _receive_disconnect()
         self._is_receiving = True
         try:
             message = await self.receive()
@@ -190,7 +212,8 @@ class AsgiHttpRequest(AsgiRequest):
                 exchange.has_replied = True
                 steps = exchange.resume(response, response.first_chunk, *unusual)
                 unusual = None  # no reference cycle with a traceback
-                await exchange.finish_steps(steps)
+                if steps is not None:
+                    await steps
                 return await exchange.conclude(None)
         headers = response.raw
         if self._own_headers:
@@ -227,6 +250,43 @@ class AsgiHttpRequest(AsgiRequest):
             return exchange.conclude(error)
         self._exchange = _ENDED
         return self._send_reply(reply, hooks, None)
+
+    async def _run_again(
+        self, failure: BaseException | None, result: InwardResult | None
+    ) -> tuple[BaseException | None, InwardResult | None]:
+        """Run the request again, until a response is not discarded.
+
+        The exchange of the first attempt stays the request's, for whatever its tasks still send.
+
+        Args:
+            failure: the failure of the first attempt.
+            result: how the request hooks ended where they did not reach the app, else None.
+
+        Returns:
+            An exception to raise to the server, or None; and the same result of the last attempt.
+        """
+        hooks = self._hooks
+        while isinstance(failure, Discarded):
+            result = await hooks.start_over(self, failure, result)
+            exchange = AsgiHttpExchange(hooks, self, self._emit, result)
+            if result is None:
+                self._handed_over = True
+                try:
+                    await hooks.app(self.raw, partial(self._receive, exchange), exchange.send)
+                except BaseException as raised:  # noqa: BLE001  # raised below if not answered
+                    failure = await exchange.conclude(raised)
+                else:
+                    failure = await exchange.conclude(None)
+            else:
+                failure = await exchange.conclude(None)
+            exchange._emit = _refuse
+        return failure, result
+
+    def _restore_body(self, body: bytes) -> None:
+        """Give the policies and the app the body again; see `Request._restore_body()`."""
+        super()._restore_body(body)
+        if self._is_disconnected and self._body is not None:
+            self._body.receive = _receive_disconnect  # a server may say it once
 
     def _end(self) -> None:
         """Take note that the exchange has ended, whatever the app's own tasks still send."""

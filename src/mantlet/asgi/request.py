@@ -339,6 +339,19 @@ class AsgiRequest(Request):
         self._body = new
         self.receive = new.replay
 
+    def _restore_body(self, body: bytes) -> None:
+        """Give the policies and the app the body again; see `Request._restore_body()`."""
+        scope = self.raw
+        self._path = scope.get("path", "")
+        self._root = scope.get("root_path")
+        self._headers = None
+        new = AsgiBody()
+        new.receive = self.receive if self._body is None else self._body.receive
+        new.complete = True
+        new.fill(body)
+        self._body = new
+        self.receive = new.replay
+
     def set_content_length(self) -> None:
         """Give the app the length of a body that was read; see `Request.set_content_length()`."""
         if self._handed_over:

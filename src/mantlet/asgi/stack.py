@@ -11,6 +11,7 @@ from mantlet.asgi.websocket import WebSocketRequest
 from mantlet.core.lifecycle import Startup
 from mantlet.core.policy import Policy
 from mantlet.core.request import Request, request_class
+from mantlet.core.rerun import Discarded
 from mantlet.core.stack import BaseStack
 from mantlet.http.headers import DeclaredNames, replace_headers
 from mantlet.integrations import find_root_paths, observe_exceptions, report_routes
@@ -118,6 +119,10 @@ class Stack(BaseStack[AsgiApp]):
             else:
                 failure = await request._reply(result)
             if failure is not None:
+                if isinstance(failure, Discarded) and isinstance(request, AsgiHttpRequest):
+                    failure, result = await request._run_again(failure, result)
+                    if failure is None:
+                        return
                 raise failure
         finally:
             if request._exchange is not None:

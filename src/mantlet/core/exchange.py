@@ -18,6 +18,7 @@ from mantlet.core.error_log import log_disconnect, log_error
 from mantlet.core.problem import Problem
 from mantlet.core.ranges import send_whole
 from mantlet.core.request import Request
+from mantlet.core.rerun import Discarded
 from mantlet.core.response import DIGESTS, VALIDATORS, Filter, Filtered, Reply, Response
 from mantlet.core.response_pipeline import (
     AWAITING_BODY,
@@ -140,6 +141,20 @@ class Exchange(ResponsePipeline):
             self._buffer(chunk, more)  # the end of a body that was known to be whole
         return waiting
 
+    @property
+    def is_discarded(self) -> bool:
+        """Whether a policy has discarded the response, and the request is to be run again."""
+        return isinstance(self.failure, Discarded)
+
+    def refuse_discarded(self) -> None:
+        """Stop the app of a discarded response.
+
+        Raises:
+            ResponseClosed: the response has been discarded.
+        """
+        if self.is_discarded:
+            raise ResponseClosed("the response has been discarded: the request is run again")
+
     def _drop(self, more: bool) -> None:
         """Take a chunk of a response that is closed."""
         response = self.response
@@ -231,6 +246,11 @@ class Exchange(ResponsePipeline):
             await self._resume(error)
         elif any(isinstance(one, ResponseClosed) for one in walk_chain(error)):
             return
+        elif self.is_discarded and isinstance(error, Exception):
+            log_error(self.request, error, "after its response was discarded")
+            return
+        elif self.is_discarded:  # a cancellation
+            self.failure = None
         elif isinstance(error, Exception) and not is_disconnect(error):
             log_error(self.request, error, "after the response had begun")
             await self._send_late_error(error)

@@ -197,6 +197,10 @@ class Request:
         """
         raise NotImplementedError("a request can wait under ASGI only")
 
+    def _restore_body(self, body: bytes) -> None:
+        """Give the policies and the app the body again, and let them read the path anew."""
+        raise NotImplementedError
+
     def _run_cleanups(self) -> None:
         """Run every cleanup, also after one that raises.
 

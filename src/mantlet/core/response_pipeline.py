@@ -16,6 +16,7 @@ from typing import Any, Final, cast
 
 from mantlet.core.problem import Problem, forget_raise
 from mantlet.core.request import Request
+from mantlet.core.rerun import Discarded, Rerun
 from mantlet.core.response import WANTS_BODY, Reply, Response
 from mantlet.core.stack import ErrorHook, PendingReply, PolicyHooks, ResponseHook, check_reply
 from mantlet.exceptions import MantletError, NoResponse, ResponseTooLarge
@@ -432,6 +433,9 @@ class ResponsePipeline(PhaseMachine):
 
     def _hook_raised(self, raised: BaseException) -> None:
         self.request._app_response = None
+        if isinstance(raised, Rerun) and raised.raw is self.request.raw:
+            self._discard(raised)
+            return
         if isinstance(raised, Problem) and raised is not self._error:
             self._hook_replied(raised.reply(self.request))
             forget_raise(raised)
@@ -439,6 +443,15 @@ class ResponsePipeline(PhaseMachine):
         if raised is not self._error:
             raised.__context__ = raised.__context__ or self._error
         self._error = raised
+        self.response = None
+
+    def _discard(self, rerun: Rerun) -> None:
+        """Discard the response, so that the outer policies see that of another attempt."""
+        rerun.__traceback__ = rerun.__context__ = rerun.__cause__ = None  # no reference cycle
+        if self._error is not None and not isinstance(self._error, Exception):
+            return  # a cancellation and the like ends the exchange
+        outer = len(tuple(self._pending))  # none of which runs now
+        self._error = Discarded(rerun, self.policy_hooks.asking_policy(outer))
         self.response = None
 
     def _join_buffered(self) -> bytes:

@@ -5,11 +5,13 @@ from contextlib import AbstractAsyncContextManager
 from typing import Any, Generic, NamedTuple, Self, TypeVar, cast
 
 from mantlet.core.dry_run import with_mode
+from mantlet.core.error_log import log_error
 from mantlet.core.lifecycle import Gate, Lifecycle, Startup, check_startup
 from mantlet.core.order import check_order
 from mantlet.core.policy import Policy, has_hook
 from mantlet.core.problem import Problem, forget_raise
 from mantlet.core.request import Request
+from mantlet.core.rerun import Discarded
 from mantlet.core.response import Reply, Response
 from mantlet.http.header_name import FixedHeaders
 from mantlet.http.headers import DeclaredNames
@@ -197,6 +199,39 @@ class PolicyHooks(Generic[App]):
                 InwardResult(index, reply) if reply else self.run_request_hooks(request, index + 1)
             )
         return result
+
+    def asking_policy(self, outer: int) -> int:
+        """Return the index of the policy that has this number of response hooks around it."""
+        hooks = (len(one.hooks) for one in self.on_response)
+        return next(index for index, count in enumerate(hooks) if count > outer) - 1
+
+    async def start_over(
+        self, request: Request, discarded: Discarded, result: InwardResult | None
+    ) -> InwardResult | None:
+        """End an attempt for the inner policies, and run the request hooks again.
+
+        Args:
+            request: the request.
+            discarded: the failure of the attempt.
+            result: how the request hooks of the attempt ended, as for `finish()`.
+
+        Returns:
+            How they have ended now; None if the app is to be called.
+        """
+        start, rerun = discarded.start, discarded.rerun
+        ran = self.active[start + 1 : None if result is None else result.index + 1]
+        hooks = [policy.on_finish for policy in reversed(ran) if has_hook(policy, "on_finish")]
+        try:
+            waiting = _finish_each(iter((*hooks, rerun.run_cleanups)), request)
+            if waiting is not None:
+                await waiting
+        except Exception as error:  # noqa: BLE001  # it concerns no response
+            log_error(request, error, "after its response was discarded")
+        except BaseException as error:  # noqa: BLE001  # handed to the outer policies
+            return InwardResult(start, error=error)
+        rerun.restore(request)
+        result = self.run_request_hooks(request, start)
+        return await self.resume_request_hooks(request, result)
 
     # Any: whatever a policy has returned.
     def run_error_hook(

@@ -4,6 +4,7 @@ The usual response never gets here: see `mantlet.wsgi.http`.
 """
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from operator import length_hint
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final
@@ -15,6 +16,7 @@ from mantlet.core.error_log import log_error
 from mantlet.core.exchange import Exchange
 from mantlet.core.problem import phrase
 from mantlet.core.request import Request
+from mantlet.core.rerun import Discarded
 from mantlet.core.response import Reply, Response
 from mantlet.core.response_pipeline import (
     AWAITING_BODY,
@@ -71,18 +73,26 @@ class WsgiExchange(Exchange):
 
         Args:
             begin: the first step.
+
+        Raises:
+            Discarded: the request is to be run again, once no exception is being handled.
         """
         try:
             run_sync(begin())
             # Some servers expect start_response() to have been called when this returns.
             while self.phase < STREAMING and not self._out:
                 self._pull()
-            if self.failure is not None and not self._out:
+            if self.is_discarded:
+                with suppress(Exception):  # which has been logged
+                    close_body(self.request, self._iterable, "after its response was discarded")
+            elif self.failure is not None and not self._out:
                 raise self.failure
         except BaseException as error:
             self.failure = error
             self.close()
             raise
+        if isinstance(self.failure, Discarded):
+            raise self.failure
         if self._is_list and self.phase is CLOSED:
             request = self.request
             request._is_sent, request._exchange = True, None  # no reference cycle
@@ -172,6 +182,7 @@ class WsgiExchange(Exchange):
         """Take a chunk of the body that the app writes itself, as PEP 3333 lets it."""
         run_sync(self.receive_chunk(data, True))
         self._write_out()
+        self.refuse_discarded()
         if self.failure is not None:
             raise self.failure
 
@@ -179,7 +190,7 @@ class WsgiExchange(Exchange):
         while self._out:
             self._server_write(self._out.pop(0))
 
-    def wrap_file(self, file: Any, block_size: int) -> Iterable[bytes]:
+    def wrap_file(self, file: Any, block_size: int = 8192) -> Iterable[bytes]:
         """Wrap a file for the server; see PEP 3333, "Optional Platform-Specific File Handling"."""
         wrapper = self.request._file_wrapper
         self._file = wrapper(WatchedFile(file, self.file_closed), block_size)
@@ -319,7 +330,9 @@ def response_of(reply: Reply) -> Response:
     return Response(reply.status, raw, TextHeaders, body)
 
 
-def close_body(request: Request, iterable: Iterable[bytes]) -> None:
+def close_body(
+    request: Request, iterable: Iterable[bytes], outcome: str = "after the response had begun"
+) -> None:
     """Close what the app has returned; log the exception that it raises, if any."""
     close = getattr(iterable, "close", None)
     try:
@@ -327,7 +340,7 @@ def close_body(request: Request, iterable: Iterable[bytes]) -> None:
             close()
     except Exception as error:
         if not is_disconnect(error):
-            log_error(request, error, "after the response had begun")
+            log_error(request, error, outcome)
         raise
 
 

@@ -13,6 +13,7 @@ from wsgiref.types import StartResponse
 
 from mantlet._internal.coroutines import run_sync
 from mantlet.core.problem import STATUS_LINES, phrase
+from mantlet.core.rerun import Discarded
 from mantlet.core.response import Reply, Response
 from mantlet.core.response_pipeline import SEND_END
 from mantlet.core.stack import InwardResult, PlacedHook, PolicyHooks, run_response_hooks
@@ -77,7 +78,11 @@ class WsgiHttpRequest(WsgiRequest):
         if own is not None:
             self.state._response_headers = own
         try:
-            return self._call() if result is None else self._reply(result)
+            try:
+                return self._call() if result is None else self._reply(result)
+            except Discarded as raised:
+                failure = raised.forget()
+            return self._run_again(failure, result)
         except BaseException:
             self._finish(result)
             raise
@@ -143,6 +148,41 @@ class WsgiHttpRequest(WsgiRequest):
         ):
             return self._answer_by(body, iterator, chunk)
         return self._answer_whole(status, body, chunk, iterator)
+
+    def _run_again(self, failure: Discarded, result: InwardResult | None) -> Iterable[bytes]:
+        """Run the request again, until a response is not discarded.
+
+        The exchange of the first attempt stays the request's.
+
+        Args:
+            failure: the failure of the first attempt.
+            result: how the request hooks ended where they did not reach the app, else None.
+        """
+        while True:
+            result = run_sync(self._hooks.start_over(self, failure, result))
+            try:
+                return self._try_again(result)
+            except Discarded as raised:
+                failure = raised.forget()
+
+    def _try_again(self, result: InwardResult | None) -> Iterable[bytes]:
+        """Call the app again, or answer in its place; see `_run_again()`."""
+        hooks = self._hooks
+        exchange = WsgiExchange(hooks, self, self._emit, result)
+        if result is not None:
+            return exchange.answer(lambda: exchange.reply_early(result))
+        environ = self.hand_over(watches=hooks.has_error_hooks)
+        wrapper = self._file_wrapper = environ.get(_FILE_WRAPPER)
+        if wrapper is not None:
+            environ[_FILE_WRAPPER] = exchange.wrap_file
+        try:
+            body = hooks.app(environ, exchange.start_response)
+        except BaseException as error:  # noqa: BLE001  # raised again if it is not answered
+            return self._answer_error(error, exchange=exchange)
+        finally:
+            if wrapper is not None:
+                environ[_FILE_WRAPPER] = wrapper
+        return exchange.answer(lambda: exchange.take_body(body))
 
     def _reply(self, result: InwardResult) -> Iterable[bytes]:
         """Answer by a policy's reply in the app's place, or the error of a request hook."""
@@ -221,8 +261,9 @@ class WsgiHttpRequest(WsgiRequest):
             self._is_sent = True
             self._start(status, fields, None, keys)
         except BaseException:
-            if not self._is_finished:  # else the exchange has closed it
-                close_body(self, body)
+            begun = self._exchange
+            if not self._is_finished and (begun is None or not begun.is_discarded):
+                close_body(self, body)  # else the exchange has closed it
             raise
         if iterator is None:
             return self._whole_body(body)
@@ -238,12 +279,18 @@ class WsgiHttpRequest(WsgiRequest):
         exchange = self._exchange or self._take_over()
         return exchange.answer(lambda: exchange.take_body(body, iterator, chunk))
 
-    def _answer_error(self, error: BaseException, body: Iterable[bytes] = ()) -> Iterable[bytes]:
+    def _answer_error(
+        self,
+        error: BaseException,
+        body: Iterable[bytes] = (),
+        exchange: WsgiExchange | None = None,
+    ) -> Iterable[bytes]:
         """Answer an exception of the app, or raise it.
 
         Args:
             error: the exception.
             body: what the app has returned before.
+            exchange: that of the attempt, if the app is called again.
         """
         hooks = self._hooks
         if (
@@ -253,8 +300,8 @@ class WsgiHttpRequest(WsgiRequest):
             or hooks.on_error is None
             or self.environ["REQUEST_METHOD"] == "HEAD"
         ):
-            exchange = self._exchange or self._take_over()
-            return exchange.answer(lambda: exchange.take_error(error, body))
+            chosen = exchange or self._exchange or self._take_over()
+            return chosen.answer(lambda: chosen.take_error(error, body))
         index, reply, on_response = hooks.run_error_hook(self, error)
         if on_response is None:
             exchange = self._take_over()

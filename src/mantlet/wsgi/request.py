@@ -319,6 +319,15 @@ class WsgiRequest(Request):
             self._body.close()
         self._body = new
 
+    def _restore_body(self, body: bytes) -> None:
+        """Give the policies and the app the body again; see `Request._restore_body()`."""
+        environ = self.environ
+        self._info = environ.get("PATH_INFO", "")
+        self._script = environ.get("SCRIPT_NAME", "")
+        new = self._body = WsgiBody()
+        new.complete = True
+        new.fill(body)
+
     def set_content_length(self) -> None:
         """Give the app the length of a body that was read; see `Request.set_content_length()`."""
         if self._handed_over:
