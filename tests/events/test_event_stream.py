@@ -227,19 +227,34 @@ def test_closing_a_stream_closes_its_subscription() -> None:
     assert events.subscribers == 0
 
 
-def test_a_stream_that_is_dropped_closes_its_subscription() -> None:
-    """As by frameworks for ASGI, which close nothing."""
+def test_a_stream_whose_task_is_cancelled_closes_its_subscription() -> None:
+    """As by frameworks for ASGI when the client has disconnected; they close nothing."""
     events = Events()
 
     async def main() -> None:
+        stream = server_sent_events(events.subscribe("t"))
+
         async def send_to_a_client_that_leaves() -> None:
-            async for _ in server_sent_events(events.subscribe("t")):
+            async for _ in stream:
                 pass
 
         task = asyncio.create_task(send_to_a_client_that_leaves())
-        await until(lambda: events.subscribers == 1)
+        (inbox,) = events._inboxes
+        await until(lambda: inbox.waiter is not None)
         task.cancel()
         await asyncio.wait([task])
+        assert events.subscribers == 0
+
+    asyncio.run(main())
+
+
+def test_a_stream_that_is_dropped_closes_its_subscription() -> None:
+    """As by a framework whose task is cancelled while it sends."""
+    events = Events()
+
+    async def main() -> None:
+        stream = aiter(server_sent_events(events.subscribe("t")))
+        await anext(stream)
 
     asyncio.run(main())
     gc.collect()

@@ -119,7 +119,11 @@ class _AsyncEventStream:
         return self
 
     async def __anext__(self) -> bytes:
-        chunk = await self._next()
+        try:
+            chunk = await self._next()
+        except BaseException:  # such as a cancellation: frameworks close nothing
+            self.close()
+            raise
         if chunk is None:
             raise StopAsyncIteration
         return chunk
