@@ -153,9 +153,11 @@ class ReportOnly(_Wrapped):
         return text
 
     def on_finish(self, request: Request) -> Awaitable[None] | None:
-        """Let the policy clean up."""
+        """Let the policy clean up; it finds the identity that an inner policy has set since."""
+        view = self._view(request)
+        view.state.identity = request.state.identity or view.state.identity
         try:
-            waiting = self._policy.on_finish(self._view(request))
+            waiting = self._policy.on_finish(view)
         except Exception as error:
             self._log_failure(request, error)
             return None

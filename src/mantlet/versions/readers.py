@@ -14,7 +14,7 @@ from urllib.parse import unquote_plus
 
 from mantlet.core.problem import FixedProblem
 from mantlet.core.request import Request
-from mantlet.http.headers import is_token
+from mantlet.http.headers import OVERSIZED, is_token
 from mantlet.http.media_types import read_media_type, split_unquoted
 from mantlet.versions.table import Entry, VersionTable
 
@@ -301,7 +301,7 @@ class AcceptReader:
 
         def read(_request: Request, headers: Mapping[str, str]) -> Entry | FixedProblem | None:
             accept = headers.get("Accept")
-            if accept is None or parameter not in accept.lower():
+            if accept is None or (parameter not in accept.lower() and accept != OVERSIZED):
                 return None
             named = _accepted(accept, parameter) if len(accept) <= _MAX_ACCEPT else None
             return unknown if named is None else _prefer(named, table, unknown)
@@ -337,7 +337,7 @@ def _accepted(accept: str, parameter: str) -> _Named | None:
         return None
     named: dict[str, float] = {}
     for one in ranges:
-        if parameter not in one.lower():
+        if parameter not in one.lower() and one != OVERSIZED:
             continue
         media = read_media_type(one)
         if media is None:
@@ -365,7 +365,7 @@ class ContentTypeReader:
 
         def read(_request: Request, headers: Mapping[str, str]) -> Entry | FixedProblem | None:
             sent = headers.get("Content-Type")
-            if sent is None or parameter not in sent.lower():
+            if sent is None or (parameter not in sent.lower() and sent != OVERSIZED):
                 return None
             media = read_media_type(sent)
             label = "" if media is None else media.get(parameter)
