@@ -17,6 +17,7 @@ load, time-outs and the behaviour of a real server, use one.
 """
 
 from mantlet.testing.client import PROTOCOLS, PolicyClient, Protocol
+from mantlet.testing.inline_sql import no_inline_sql
 from mantlet.testing.received import (
     AppRequest,
     ReceivedHeaders,
@@ -34,4 +35,5 @@ __all__ = [
     "ReceivedResponse",
     "RepositoryContract",
     "WebSocketSession",
+    "no_inline_sql",
 ]
