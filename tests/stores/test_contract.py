@@ -13,11 +13,11 @@ from mantlet.stores.memory import MemoryRecords
 from mantlet.stores.redis.records import RedisRecords
 from tests.stores.clocks import HostClock
 from tests.stores.contract import RecordStoreContract, Subject
+from tests.stores.quick_disk import quick_directory
 from tests.stores.redis.servers import Cluster, Valkey
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from mantlet.stores.records import RecordStore
 
@@ -63,14 +63,15 @@ class TestLmdb(RecordStoreContract):
 
     @pytest.fixture(params=["blocking", "asyncio"])
     def subject(
-        self, request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+        self, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
     ) -> Iterator[Subject]:
         """An empty store."""
         monkeypatch.setattr(environment, "MIN_SIZE", 4 << 20)
         clock = HostClock()
-        store = LmdbRecords(tmp_path / "records", clock=clock)
-        with opened(store, clock.advance, request.param) as subject:
-            yield subject
+        with quick_directory() as directory:
+            store = LmdbRecords(directory / "records", clock=clock)
+            with opened(store, clock.advance, request.param) as subject:
+                yield subject
 
 
 @contextmanager

