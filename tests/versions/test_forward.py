@@ -84,6 +84,14 @@ def test_places_that_are_not_read(protocol: Protocol) -> None:
 
 
 @both_protocols
+def test_to_a_header_in_another_case(protocol: Protocol) -> None:
+    """Is the same header."""
+    asking = client(protocol, read=[header("api-version")], default="1", forward=IN_HEADER)
+    assert asking.get("/", headers=[("API-Version", "2")]).text == "2 / 2"
+    assert asking.get("/", headers=[("API-Version", "9")]).status == 400
+
+
+@both_protocols
 def test_to_another_path(protocol: Protocol) -> None:
     """The client's beginning is replaced by the app's."""
     inner = path("/api/{version}")
@@ -101,7 +109,7 @@ def test_neutral_routes(protocol: Protocol) -> None:
     def where(request: AppRequest) -> str:
         return request.path
 
-    options: Any = {"read": [IN_HEADER], "default": "1", "neutral": ["* /health"]}
+    options: Any = {"read": [IN_HEADER], "default": "1", "neutral": iter(["* /health"])}
     asking = client(protocol, where, forward=IN_PATH, **options)
     assert asking.get("/health").text == "/health"
     assert asking.get("/other").text == "/v1/other"

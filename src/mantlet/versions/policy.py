@@ -38,7 +38,6 @@ from mantlet.versions.readers import (
     MediaTypeReader,
     PathReader,
     QueryReader,
-    Read,
     Reader,
 )
 from mantlet.versions.table import Entry, VersionTable
@@ -53,7 +52,7 @@ AnyReader = PathReader | HeaderReader | MediaTypeReader | QueryReader
 
 _NOTHING: Final[Mapping[str, str]] = {}
 #: The longest path that is sent back in a link to the successor.
-_MAX_LINKED: Final = 1024
+_MAX_LINKED: Final = 256
 
 _log = logging.getLogger("mantlet.versions")
 
@@ -121,35 +120,41 @@ class Versions(Policy):
         if forward is not None and not isinstance(forward, (PathReader, HeaderReader)):
             raise TypeError(f"forward must be path(...) or header(...), not {forward!r}")
         self._forward = forward
-        self._neutral = ExactRoutes("neutral", neutral)
+        routes = neutral if isinstance(neutral, str) else tuple(neutral)
+        self._neutral = ExactRoutes("neutral", routes)
         #: The beginnings of their paths.
         self._neutral_starts = tuple(
-            {one.partition(" ")[2].partition("{")[0].partition("*")[0] for one in neutral}
+            {one.partition(" ")[2].partition("{")[0].partition("*")[0] for one in routes}
         )
         if caller is not None and not callable(caller):
             raise TypeError(f"caller must be a function of the request, not {caller!r}")
         self._caller = caller
 
-        names = [name for reader in self._readers for name in reader.names]
-        self._vary = ", ".join(dict.fromkeys(names))
-        if isinstance(forward, HeaderReader) and forward.name not in names:
-            names.append(forward.name)
-        #: Other spellings of the headers, which an app may take for them.
+        names = dict.fromkeys(name for reader in self._readers for name in reader.names)
+        self._vary = ", ".join(names)
         own = [r.name for r in (*self._readers, forward) if isinstance(r, HeaderReader)]
-        self._aliases = frozenset(spellings(*own)) - frozenset(own)
-        self._names = HeaderNames(*self._aliases, *dict.fromkeys(names)) if names else None
+        #: Other spellings of the headers, which an app may take for them.
+        self._aliases = tuple(dict.fromkeys(one for one in spellings(*own) if one not in own))
+        read_names = *self._aliases, *names
+        self._names = HeaderNames(*read_names) if read_names else None
         self.request_headers = self._names
 
         self._usage = UsageCounter(self._versions)
         self._throttle = LogThrottle(_log)
-        self._reads: tuple[Read, ...]
         #: Whether a version has its sunset ahead, so that the table has to be made again.
         self._changes = self._renew().until != inf
         #: The beginnings of paths that name a version, without it.
         self._heads = tuple(one.head for one in self._readers if isinstance(one, PathReader))
-        moves = isinstance(forward, PathReader) and forward not in self._readers
-        moves = moves or (isinstance(forward, HeaderReader) and bool(self._heads))
-        self.disabled_hooks = frozenset() if moves else frozenset({"on_response"})
+        #: The same of the app's paths, if these are among the client's.
+        self._own_head: str | None = None
+        if isinstance(forward, PathReader) and forward.head in self._heads:
+            self._own_head = forward.head
+        if isinstance(forward, PathReader):
+            is_moved = self._own_head is None
+        else:
+            is_moved = forward is not None and bool(self._heads)
+        #: Redirects are changed only if the client's paths differ from those of the app.
+        self.disabled_hooks = frozenset() if is_moved else frozenset({"on_response"})
 
     def usage(self) -> dict[str, VersionUsage]:
         """Return who has used which version in this process since it has started.
@@ -171,10 +176,11 @@ class Versions(Policy):
             return None
         names = self._names
         headers = _NOTHING if names is None else request.declared_headers(names)
-        if self._aliases and not headers.keys().isdisjoint(self._aliases):
-            self._drop_aliases(request, headers)
+        for alias in self._aliases:
+            if alias in headers:
+                request.replace_header(alias, None)
         entry: Entry | None = None
-        for read in self._reads:
+        for read in table.reads:
             found = read(request, headers)
             if found is not None and found is not entry:
                 if entry is not None or not isinstance(found, Entry):
@@ -187,14 +193,10 @@ class Versions(Policy):
 
     def _renew(self) -> VersionTable:
         """Return the versions as they are now."""
-        table = self._table = VersionTable(self._versions, self._vary, time())
-        self._reads = tuple(reader.bind(table) for reader in self._readers)
+        table = VersionTable(self._versions, self._vary, time())
+        table.reads = tuple(reader.bind(table) for reader in self._readers)
+        self._table = table
         return table
-
-    def _drop_aliases(self, request: Request, headers: Mapping[str, str]) -> None:
-        """Remove other spellings of the headers, so that the app takes them for none."""
-        for name in self._aliases & headers.keys():
-            request.replace_header(name, None)
 
     def _is_neutral(self, request: Request) -> bool:
         return request.route_path.startswith(self._neutral_starts) and self._neutral.include(
@@ -252,22 +254,18 @@ class Versions(Policy):
                 self._log_overdue(request, entry.label)
         return None if self._forward is None else self._move(request, table, entry)
 
-    def _beginning(self, request: Request, label: str) -> str:
+    def _beginning(self, path: str, label: str) -> str:
         """Return the beginning of the path that names the version; "" if the path does not."""
-        path = request.route_path
-        for head in self._heads:
-            beginning = head + label
-            if path.startswith(beginning) and path[len(beginning) :][:1] in ("", "/"):
-                return beginning
-        return ""
+        return next((head + label for head in self._heads if _begins(path, head + label)), "")
 
     def _link_successor(self, request: Request, label: str, successor: str) -> None:
         """Link to the same path in another version, if the path names one (RFC 5829, 3.4).
 
         By a relative reference, since a proxy may have removed a beginning of the path.
         """
-        beginning = self._beginning(request, label)
-        rest = request.route_path.removeprefix(beginning)
+        path = request.route_path
+        beginning = self._beginning(path, label)
+        rest = path.removeprefix(beginning)
         if beginning and len(rest) <= _MAX_LINKED and "/." not in rest:
             segment = beginning.rpartition("/")[2].removesuffix(label) + successor
             target = "../" * rest.count("/") + segment + quote(rest)
@@ -293,14 +291,16 @@ class Versions(Policy):
     def _move(self, request: Request, table: VersionTable, entry: Entry) -> Reply | None:
         """Give the app the version in the place where it reads it."""
         forward, label = self._forward, entry.label
-        outer, inner = self._beginning(request, label), ""
+        own = request.route_path
+        if self._own_head is not None and _begins(own, self._own_head + label):
+            return None
+        outer, inner = self._beginning(own, label), ""
         if isinstance(forward, PathReader):
             inner = forward.head + label
         elif forward is not None:
             request.replace_header(forward.name, label)
         if inner == outer:
             return None
-        own = request.route_path
         mount = request.path.removesuffix(own)
         request.replace_path(inner + own[len(outer) :] or "/")
         if isinstance(forward, PathReader) and forward.is_left(request.route_paths, entry, table):
@@ -335,6 +335,12 @@ class Versions(Policy):
             log_failure(_log, "Versions", "caller", error, throttle=self._throttle, request=request)
             caller = None
         self._usage.add(label, caller)
+
+
+def _begins(path: str, beginning: str) -> bool:
+    """Return whether a path begins with whole segments."""
+    end = len(beginning)
+    return path.startswith(beginning) and path[end : end + 1] in ("", "/")
 
 
 # -- options --------------------------------------------------------------------------------------

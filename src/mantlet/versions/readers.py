@@ -5,7 +5,7 @@ that is none of the versions makes the request one for an unknown version, and i
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from types import MappingProxyType
@@ -16,7 +16,7 @@ from mantlet.core.problem import FixedProblem
 from mantlet.core.request import Request
 from mantlet.http.headers import OVERSIZED, is_token
 from mantlet.http.media_types import read_media_type, split_unquoted
-from mantlet.versions.table import Entry, VersionTable
+from mantlet.versions.table import Entry, Read, VersionTable
 
 __all__ = [
     "AcceptReader",
@@ -40,11 +40,6 @@ _MAX_ACCEPT: Final = 1024
 _MAX_RANGES: Final = 32
 # RFC 9110, 12.4.2.
 _WEIGHT: Final = re.compile(r"0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?")
-
-
-#: Finds the version that a request names in one place, by the request and the headers that the
-#: reader has named: its entry; the response to one that is unknown, or to several; or None.
-Read = Callable[[Request, Mapping[str, str]], Entry | FixedProblem | None]
 
 
 class Reader(Protocol):

@@ -1,14 +1,15 @@
 """The versions as they are at a time: which are served, and with which headers."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from math import inf
 from typing import Final
 
 from mantlet.core.problem import FixedProblem
+from mantlet.core.request import Request
 from mantlet.http.header_name import FixedHeaders
 from mantlet.versions.version import Version
 
-__all__ = ["Entry", "VersionTable"]
+__all__ = ["Entry", "Read", "VersionTable"]
 
 
 class Entry:
@@ -61,7 +62,10 @@ class VersionTable:
         missing: the response to a request that names none.
         headers: the headers of responses to requests without a version.
         neutral: those of responses of routes that have none.
+        reads: what finds the version of a request, in each place; set by who makes the table.
     """
+
+    reads: "tuple[Read, ...]"
 
     def __init__(self, versions: Mapping[str, Version], vary: str, now: float) -> None:
         ends = {
@@ -114,3 +118,8 @@ class VersionTable:
 
     def _problem(self, status: int, detail: str, **more: str) -> FixedProblem:
         return FixedProblem(status, detail=detail, extensions={**self._members, **more})
+
+
+#: Finds the version that a request names in one place, by the request and the headers that the
+#: reader has named: its entry; the response to one that is unknown, or to several; or None.
+Read = Callable[[Request, Mapping[str, str]], Entry | FixedProblem | None]
