@@ -99,14 +99,11 @@ class Idempotency(Policy):
     credential or a user. Where these change between two requests of a client, as cookies and tokens
     may, only the first two make repeats safe.
 
-    =========================================================  =====================================
-    a key is missing where it is required, or is malformed      400
-    the request with this key is still running                  409, with ``Retry-After``
-    the key was used for another request                        422
-    the request has run, but its response could not be kept     409
-    the body is larger than ``max_body``                        413
-    the store is unavailable                                    503, for requests with a key alone
-    =========================================================  =====================================
+    A request without a key is refused with 400 where one is required, and one with a malformed key
+    everywhere. While the first request with a key is running, repeats are refused with 409 and a
+    ``Retry-After``; with 409 alone, if its response could not be kept. A key that was used for
+    another request is refused with 422. While the store is unavailable, requests with a key are
+    refused with 503, and no others.
 
     Another request is one with another method, path, query, host, version, content type, content
     encoding or body.
