@@ -22,7 +22,7 @@ from mantlet._internal.event_loop import uninterrupted
 from mantlet.core.policy import Policy
 from mantlet.core.request import Request
 from mantlet.core.response import Response
-from mantlet.core.state import state
+from mantlet.core.state import KEY, state
 from mantlet.core.statuses import StatusCondition, below
 from mantlet.database.work import Sessions, Settings, SqlSessions, Work
 from mantlet.exceptions import ClientDisconnected, MantletError
@@ -95,10 +95,13 @@ class UnitOfWork(Policy):
     def on_request(self, request: Request) -> None:
         """Give the exchange its work, which has not opened anything yet."""
         state = request.state
-        if request.protocol == "http":
-            state._work = Work(self._settings, request.is_async, outer=state._work)
-        else:
+        if request.protocol != "http":
             state._work = self
+            return
+        work = Work(self._settings, request.is_async)
+        if state._work is not None:
+            work._outer = state._work
+        state._work = work
 
     def on_response(self, request: Request, response: Response) -> Awaitable[None] | None:
         """Commit, or roll back."""
@@ -116,7 +119,9 @@ class UnitOfWork(Policy):
             with uow.begin() as work:
                 work.orders.add(order)
         """
-        return Work(self._settings, self._is_async, is_block=True)
+        work = Work(self._settings, self._is_async)
+        work._is_block = True
+        return work
 
     def records(self, table: str = "idempotency_keys") -> "SqlRecords":
         """Return a store of records in the same database, for `Idempotency`.
@@ -147,12 +152,12 @@ class UnitOfWork(Policy):
         work = request.state._work
         if not isinstance(work, Work):
             return None
-        is_free = work.stop()
         if work._outer is not None:
             request.state._work = work._outer
         if work._session is None:
+            work._is_over = True
             return None
-        steps = self._settle(request, work, response, is_free)
+        steps = self._settle(request, work, response, work.stop())
         if request.is_async:
             return uninterrupted(steps)
         run_sync(steps)
@@ -180,7 +185,8 @@ class UnitOfWork(Policy):
             await (work.drive(steps) if request.is_async else steps)
         if failure is not None:
             raise failure
-        await work.call_back(request, in_thread=request.is_async)
+        if work._callbacks:
+            await work.call_back(request, in_thread=request.is_async)
 
     def _is_committed(self, request: Request, work: Work, response: Response) -> bool:
         """Return whether a response commits the work.
@@ -253,8 +259,9 @@ def uow(source: Any) -> Work:
         RuntimeError: there is no `UnitOfWork` around the app.
         TypeError: ``source`` has neither an environ nor a scope.
     """
-    found: Work | UnitOfWork | None
-    found = state(source)._work
+    raw = source if type(source) is dict else getattr(source, "scope", None)
+    own = raw.get(KEY) if type(raw) is dict else None  # the usual case, at less cost
+    found: Work | UnitOfWork | None = (own or state(source))._work
     if found is None:
         raise RuntimeError("there is no UnitOfWork around the app: wrap(app, UnitOfWork(...))")
     return found if isinstance(found, Work) else found.begin()

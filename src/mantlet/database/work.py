@@ -6,7 +6,6 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from functools import partial
 from inspect import isawaitable
-from threading import Lock
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
 
@@ -60,6 +59,11 @@ class Sessions:
         """Call a function that uses a session which is not awaited, off the event loop."""
         raise NotImplementedError
 
+    def flush(self, session: Any) -> Awaitable[None] | None:
+        """Send what the session has not sent yet."""
+        flushing: Awaitable[None] | None = session.flush()
+        return flushing
+
     @abstractmethod
     def check(self, session: Any) -> Awaitable[None] | None:
         """Raise if a statement has failed in the transaction, so that its commit would undo it."""
@@ -91,27 +95,46 @@ class SqlSessions(Sessions):
         """Call a function in a thread of the event loop's pool."""
         return run_in_thread(fn, *args)
 
+    def flush(self, session: Any) -> Awaitable[None] | None:
+        """Flush, without a coroutine if there is nothing to send."""
+        if self.is_async and not (session.new or session.dirty or session.deleted):
+            return None
+        flushing: Awaitable[None] | None = session.flush()
+        return flushing
+
     def check(self, session: Any) -> Awaitable[None] | None:
         """Raise if PostgreSQL has aborted the transaction.
 
         It answers COMMIT with ROLLBACK then, which no driver takes for an error.
         """
-        if self.is_async:
-            checked: Awaitable[None] = session.run_sync(_check)
+        plain = session.sync_session if self.is_async else session
+        transaction = plain.get_transaction()
+        if transaction is None:
+            return None
+        # Of each connection by its engine and by itself.
+        connections = [
+            entry[0]
+            for entry in transaction._connections.values()
+            if entry[0].dialect.name == "postgresql" and _may_be_aborted(entry[0])
+        ]
+        if connections and self.is_async:
+            checked: Awaitable[None] = session.run_sync(_probe, connections)
             return checked
-        _check(session)
+        _probe(session, connections)
         return None
 
 
-def _check(session: Any) -> None:
-    transaction = session.get_transaction()
-    pairs = () if transaction is None else transaction._connections.values()
-    for connection in {pair[0] for pair in pairs}:
-        if connection.dialect.name != "postgresql" or not connection.in_transaction():
-            continue
-        info = getattr(connection.connection.driver_connection, "info", None)
-        if getattr(info, "transaction_status", IN_ERROR) == IN_ERROR:
-            connection.exec_driver_sql("SELECT 1")  # raises the database's own error
+# Any: SQLAlchemy's own types.
+def _may_be_aborted(connection: Any) -> bool:
+    """Return whether a transaction has been aborted, as far as its driver knows."""
+    info = getattr(connection.connection.driver_connection, "info", None)
+    return bool(getattr(info, "transaction_status", IN_ERROR) == IN_ERROR)
+
+
+def _probe(_session: Any, connections: list[Any]) -> None:
+    """Raise the database's own error if a transaction has been aborted."""
+    for connection in connections:
+        connection.exec_driver_sql("SELECT 1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,10 +179,13 @@ class Work:
     Args:
         settings: those of its `UnitOfWork`.
         waits: whether it runs on an event loop.
-        is_block: whether the end of its outermost block ends it.
-        outer: the work of a `UnitOfWork` around this one's.
     """
 
+    # Defaults of attributes that most works never set stand in the class, as each has its cost.
+    #: Whether the end of its outermost block ends it.
+    _is_block = False
+    #: The work of a `UnitOfWork` around this one's.
+    _outer: "Work | None" = None
     _session: Any = None
     _depth = 0
     #: Whether it has ended, so that it can't be used any more.
@@ -169,18 +195,9 @@ class Work:
     #: The functions of `after_commit()`, with their arguments.
     _callbacks: "tuple[tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]], ...]" = ()
 
-    def __init__(
-        self,
-        settings: Settings,
-        waits: bool,
-        *,
-        is_block: bool = False,
-        outer: "Work | None" = None,
-    ) -> None:
+    def __init__(self, settings: Settings, waits: bool) -> None:
         self._settings = settings
         self._waits = waits
-        self._is_block = is_block
-        self._outer = outer
 
     # -- what views use ---------------------------------------------------------------------------
 
@@ -266,7 +283,8 @@ class Work:
     # -- blocks -----------------------------------------------------------------------------------
 
     def __enter__(self) -> Self:
-        self._check_form("with")
+        if "with" not in self._settings.sessions.forms:
+            raise TypeError('this unit of work has an AsyncSession: use "async with"')
         self._enter()
         return self
 
@@ -281,7 +299,8 @@ class Work:
             run_sync(self.call_back())
 
     async def __aenter__(self) -> Self:
-        self._check_form("async with")
+        if "async with" not in self._settings.sessions.forms:
+            raise TypeError('this unit of work has a Session: use "with"')
         if self._settings.sessions.is_async:
             self._enter()
         else:
@@ -294,7 +313,10 @@ class Work:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        await uninterrupted(self._leave_and_call_back(error))
+        if error is None and not self._is_block and self._settings.sessions.is_async:
+            await self._leave(None)  # it may be interrupted
+        else:
+            await uninterrupted(self._leave_and_call_back(error))
 
     async def _leave_and_call_back(self, error: BaseException | None) -> None:
         await self.drive(self._leave(error))
@@ -306,12 +328,6 @@ class Work:
         sessions = self._settings.sessions
         await (steps if sessions.is_async else sessions.run(run_sync, steps))
 
-    def _check_form(self, form: str) -> None:
-        forms = self._settings.sessions.forms
-        if form not in forms:
-            kind = "an AsyncSession" if form == "with" else "a Session"
-            raise TypeError(f'this unit of work has {kind}: use "{" or ".join(forms)}"')
-
     def _open(self) -> Any:
         sessions = self._settings.sessions
         if sessions.is_async and not self._waits:
@@ -320,60 +336,51 @@ class Work:
         return self.__dict__.setdefault("_session", sessions.open())
 
     def _enter(self) -> None:
-        with self._lock():
-            if self._is_over:
-                raise RuntimeError(_OVER)
-            self._depth += 1
-        try:
-            if self._session is None:
-                self._open()
-        except BaseException:
-            self._depth -= 1
-            raise
+        if self._is_over:
+            raise RuntimeError(_OVER)
+        if self._session is None:
+            self._open()
+        self._depth += 1
 
     async def _leave(self, error: BaseException | None) -> None:
         """Leave a block: flush, or roll back; or end the work, if the block does."""
-        with self._lock():
-            self._depth -= 1
-            is_last, is_over = not self._depth, self._is_over
+        # In this order, as `stop()` has the other one: of a thread that leaves the block and a
+        # request that ends meanwhile, at least one closes the session.
+        self._depth -= 1
         session = self._session
-        if is_over:  # it has ended in the block, or while a thread was in it
-            if is_last:
+        if self._is_over:
+            if not self._depth:
                 await self._close(session)
             return
         try:
             if error is None:
-                await _done(session.flush())
+                waiting = self._settings.sessions.flush(session)
+                if waiting is not None:
+                    await waiting
+            else:
+                await self._fail(session)
         except BaseException:
             await self._fail(session)
             raise
-        else:
-            if error is not None:
-                await self._fail(session)
         finally:
-            if self._is_block and is_last:
-                await self._end_block(session)
+            if self._is_block and not self._depth:
+                self.stop()
+                await self.end(not self._has_failed)
 
     async def _fail(self, session: Any) -> None:
         self._has_failed = True
         self._callbacks = ()
-        await self._roll_back(session)
-
-    async def _end_block(self, session: Any) -> None:
-        self.stop()
-        await self.end(not self._has_failed)
-
-    def _lock(self) -> Lock:
-        lock: Lock = self.__dict__.setdefault("_own_lock", Lock())
-        return lock
+        if self._waits and self._settings.sessions.is_async:
+            await uninterrupted(self._roll_back(session))
+        else:
+            await self._roll_back(session)
 
     # -- the end ----------------------------------------------------------------------------------
 
     def stop(self) -> bool:
         """End the use of the work; return whether no block is open, in a thread for example."""
-        with self._lock():
-            self._is_over = True
-            return not self._depth
+        self._is_over = True
+        return not self._depth
 
     async def end(
         self, commits: bool, state: "State | None" = None, response: Response | None = None
@@ -391,15 +398,24 @@ class Work:
             Exception: it could not be committed, and has been rolled back.
         """
         session = self._session
-        if not commits:
-            self._callbacks = ()
         try:
             if commits:
-                await _done(session.flush())
-                for before in () if state is None else state._before_commit:
-                    await _done(before(session, response))
-                await _done(self._settings.sessions.check(session))
-                await _done(session.commit())
+                before = () if state is None else state._before_commit
+                waiting = self._settings.sessions.flush(session) if before else None
+                if waiting is not None:
+                    await waiting
+                for fn in before:
+                    result = fn(session, response)
+                    if isawaitable(result):
+                        await result
+                waiting = self._settings.sessions.check(session)
+                if waiting is not None:
+                    await waiting
+                waiting = session.commit()
+                if waiting is not None:
+                    await waiting
+            else:
+                self._callbacks = ()
         except BaseException:
             self._callbacks = ()
             await self._roll_back(session)
@@ -409,13 +425,17 @@ class Work:
 
     async def _roll_back(self, session: Any) -> None:
         try:
-            await _done(session.rollback())
+            waiting = session.rollback()
+            if waiting is not None:
+                await waiting
         except Exception as error:  # noqa: BLE001  # it must not hide the first one
             log_unit_failure("rollback", error)
 
     async def _close(self, session: Any) -> None:
         try:
-            await _done(session.close())  # which rolls back what has not been committed
+            waiting = session.close()  # which rolls back what has not been committed
+            if waiting is not None:
+                await waiting
         except Exception as error:  # noqa: BLE001  # as above
             log_unit_failure("close", error)
 
@@ -446,9 +466,3 @@ _OVER: Final = (
     "this unit of work has ended, since the response has begun; "
     "begin another one with UnitOfWork.begin()"
 )
-
-
-# Any: None, or an awaitable of anything.
-async def _done(result: Any) -> None:
-    if isawaitable(result):
-        await result
