@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from mantlet._internal.coroutines import is_coroutine_function
 from mantlet.database.memory import InMemoryTable
+from mantlet.database.policy import UnexpectedRollback
 from mantlet.events.event import Event
 
 __all__ = ["AsyncInMemoryWork", "InMemoryWork"]
@@ -56,8 +57,7 @@ class _InMemoryUnit:
             raise TypeError(f"publish() takes an Event, not {event!r}")
         self._published.append(event)
 
-    def rollback(self) -> None:
-        """Forget all that has been done since the last commit."""
+    def _roll_back(self) -> None:
         for repository in self._repositories.values():
             repository._begin()
         self._begin()
@@ -78,11 +78,11 @@ class _InMemoryUnit:
         """Store all changes or none, and return the functions to call."""
         try:
             if self._has_failed:
-                raise RuntimeError("an exception has left the work, so it can only be rolled back")
+                raise UnexpectedRollback("an exception has left a block of the work")
             for repository in self._repositories.values():
                 repository._check()
         except BaseException:
-            self.rollback()
+            self._roll_back()
             raise
         for repository in self._repositories.values():
             repository._store()
@@ -135,10 +135,14 @@ class InMemoryWork(_InMemoryUnit):
 
         Raises:
             Problem: 409, the changes conflict with stored entities.
-            RuntimeError: an exception has left the work; it is rolled back.
+            UnexpectedRollback: an exception has left a block; the work is rolled back.
         """
         for call in self._store():
             call()
+
+    def rollback(self) -> None:
+        """Undo everything since the last commit, on purpose."""
+        self._roll_back()
 
 
 class AsyncInMemoryWork(_InMemoryUnit):
@@ -155,9 +159,13 @@ class AsyncInMemoryWork(_InMemoryUnit):
 
         Raises:
             Problem: 409, the changes conflict with stored entities.
-            RuntimeError: an exception has left the work; it is rolled back.
+            UnexpectedRollback: an exception has left a block; the work is rolled back.
         """
         for call in self._store():
             result: Awaitable[object] | object = call()
             if isawaitable(result):
                 await result
+
+    async def rollback(self) -> None:
+        """Undo everything since the last commit, on purpose."""
+        self._roll_back()

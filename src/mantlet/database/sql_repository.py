@@ -51,7 +51,8 @@ class _OfEntity:
                 "for the other kind of session"
             )
         if not hasattr(self, "entity"):
-            raise TypeError(f"{kind} names no entity: class {kind}({kind}[Order]), or entity = ...")
+            base = "AsyncSqlRepository" if is_async else "SqlRepository"
+            raise TypeError(f"{kind} names no entity, as class {kind}({base}[Order]) does")
 
 
 class SqlRepository(_OfEntity, Repository[Entity]):

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 Sessions = sessionmaker[Session]
 
 #: Of MariaDB, no async driver is among the packages of the tests.
-with_async_drivers = pytest.mark.parametrize(
+on_two_databases = pytest.mark.parametrize(
     "url",
     ["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)],
     indirect=True,

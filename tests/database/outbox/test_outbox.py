@@ -12,9 +12,10 @@ from sqlalchemy.orm import sessionmaker
 
 from mantlet.database import Outbox, relay_outbox
 from mantlet.events.event import Event
-from tests.database.outbox.tables import Published, Sessions, store, stored
+from tests.database.outbox.tables import Published, Sessions, on_two_databases, store, stored
 
 
+@on_two_databases
 def test_events_are_stored_with_their_transaction(sessions: Sessions, outbox: Outbox) -> None:
     """And with nothing if that rolls back."""
     store(sessions, outbox, 1, 2)
@@ -25,6 +26,7 @@ def test_events_are_stored_with_their_transaction(sessions: Sessions, outbox: Ou
     assert stored(sessions, outbox) == [1, 2]
 
 
+@on_two_databases
 def test_an_event_is_published_as_it_was_stored(sessions: Sessions, outbox: Outbox) -> None:
     """With its id, by which a subscriber can tell a repetition."""
     event = Event("order.placed", {"id": 5, "note": "é\0\ud800", "big": 2**70, "none": None})
@@ -88,6 +90,7 @@ def test_the_table_belongs_to_the_metadata_of_the_team() -> None:
     engine.dispose()
 
 
+@on_two_databases
 def test_counting_by_the_database(sessions: Sessions, outbox: Outbox) -> None:
     """An operator sees how many events wait, and since when."""
     store(sessions, outbox, 1, 2)

@@ -32,9 +32,9 @@ from tests.database.outbox.tables import (
     Sessions,
     column,
     make_available,
+    on_two_databases,
     store,
     stored,
-    with_async_drivers,
 )
 
 # -- publishing -----------------------------------------------------------------------------------
@@ -282,7 +282,7 @@ def async_sessions(url: str) -> async_sessionmaker[Any]:
     return async_sessionmaker(create_async_engine(f"{drivers[kind]}://{rest}", poolclass=NullPool))
 
 
-@with_async_drivers
+@on_two_databases
 @pytest.mark.parametrize("is_async", [True, False], ids=["async-def", "def"])
 def test_an_async_relay(
     sessions: Sessions,
@@ -310,7 +310,7 @@ def test_an_async_relay(
     assert stored(sessions, outbox) == [2]
 
 
-@with_async_drivers
+@on_two_databases
 def test_a_cancelled_relay_gives_its_events_back(
     sessions: Sessions, async_sessions: async_sessionmaker[Any], outbox: Outbox
 ) -> None:
