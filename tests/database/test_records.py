@@ -15,7 +15,7 @@ from sqlalchemy.pool import NullPool
 
 from mantlet import ErrorEnvelope, Problem, StoreError, StoreOutage, UnitOfWork, uow
 from mantlet.database import records as records_module
-from mantlet.database.records import SqlRecords, _Now
+from mantlet.database.clock import Now
 from mantlet.stores.records import Record
 from tests.database.test_unit_of_work import Noting
 from tests.database.ways import Item, block, done
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mantlet import Response
+    from mantlet.database.records import SqlRecords
     from tests.database.ways import Raw, Way
 
 KINDS = ("wsgi", "thread", "async")
@@ -57,7 +58,7 @@ class Store:
     def expire(self) -> None:
         """Let the time of every record be over."""
         with self.plain.begin() as connection:
-            connection.execute(update(self.records.table).values(expires=_Now() - 1))
+            connection.execute(update(self.records.table).values(expires=Now() - 1))
 
     def rows(self) -> int:
         """Return how many rows there are."""

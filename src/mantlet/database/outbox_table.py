@@ -11,7 +11,7 @@ a claim that did not get all of its rows is rolled back.
 
 from collections.abc import Sequence
 from itertools import takewhile
-from typing import Any, Final, NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 from sqlalchemy import (
     BigInteger,
@@ -26,22 +26,15 @@ from sqlalchemy import (
     Text,
     delete,
     func,
-    literal_column,
     select,
     update,
 )
 from sqlalchemy.dialects.mysql import MEDIUMTEXT
 from sqlalchemy.orm import Session, registry
 
-__all__ = ["ClaimLost", "Claimed", "claim", "make_table", "settle"]
+from mantlet.database.clock import CLOCKS, Now
 
-#: Seconds since 1970 by the clock of each database, since those of relays may differ.
-_CLOCKS: Final = {
-    "postgresql": "CAST(EXTRACT(EPOCH FROM clock_timestamp()) AS DOUBLE PRECISION)",
-    "mysql": "(UNIX_TIMESTAMP() + 0e0)",
-    "mariadb": "(UNIX_TIMESTAMP() + 0e0)",
-    "sqlite": "((julianday('now') - 2440587.5) * 86400.0)",
-}
+__all__ = ["ClaimLost", "Claimed", "claim", "make_table", "settle"]
 
 
 class Claimed(NamedTuple):
@@ -86,7 +79,7 @@ def make_table(metadata: MetaData, name: str) -> tuple[Table, type[_Row]]:
         Column("data", Text().with_variant(MEDIUMTEXT, "mysql", "mariadb"), nullable=False),
         Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
         Column("attempts", Integer, nullable=False, server_default="0"),
-        # By `_CLOCKS`; null for an event that has been set aside.
+        # In Unix time; null for an event that has been set aside.
         Column("available_at", Double, server_default="0"),
         sqlite_autoincrement=True,  # a position is not used again, so that no late delete hits it
     )
@@ -106,18 +99,17 @@ def claim(session: Session, table: Table, batch: int, lease: float) -> list[Clai
         NotImplementedError: the database is not a known one.
     """
     dialect = session.get_bind().dialect.name
-    if dialect not in _CLOCKS:
+    if dialect not in CLOCKS:
         raise NotImplementedError(
             f"an outbox needs PostgreSQL, MySQL, MariaDB or SQLite, not {dialect}"
         )
     if dialect != "sqlite":
         # Skipped rows are no conflict, and inserts are not locked out.
         session.connection(execution_options={"isolation_level": "READ COMMITTED"})
-    clock = literal_column(_CLOCKS[dialect], Double)
     columns = table.c
     found = session.execute(
-        select(columns.position, columns.id, columns.type, columns.data, columns.attempts, clock)
-        .where(columns.available_at <= clock)
+        select(columns.position, columns.id, columns.type, columns.data, columns.attempts, Now())
+        .where(columns.available_at <= Now())
         .order_by(columns.position)
         .limit(batch)
         .with_for_update(skip_locked=True)
@@ -134,7 +126,7 @@ def claim(session: Session, table: Table, batch: int, lease: float) -> list[Clai
     )
     if cast("CursorResult[Any]", changed).rowcount != len(rows):
         raise ClaimLost
-    return [Claimed(*row[:4], attempts + 1) for row in rows]
+    return [Claimed(row.position, row.id, row.type, row.data, attempts + 1) for row in rows]
 
 
 def settle(
@@ -158,12 +150,11 @@ def settle(
     if published:
         positions = [one.position for one in published]
         session.execute(delete(table).where(columns.position.in_(positions)))
-    clock = literal_column(_CLOCKS[session.get_bind().dialect.name], Double)
     for one, seconds in failed:
         session.execute(
             update(table)
             .where(columns.position == one.position, columns.attempts == one.attempts)
-            .values(available_at=None if seconds is None else clock + seconds)
+            .values(available_at=None if seconds is None else Now() + seconds)
         )
     if untried:
         positions = [one.position for one in untried]

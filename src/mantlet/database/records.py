@@ -35,11 +35,10 @@ from sqlalchemy import (
 from sqlalchemy.dialects import mysql, postgresql, sqlite
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import Session
-from sqlalchemy.sql.expression import FunctionElement
 
 from mantlet._internal.event_loop import run_in_thread
+from mantlet.database.clock import CLOCKS, Now
 from mantlet.database.work import SqlSessions
 from mantlet.exceptions import StoreError, StoreOutage
 from mantlet.stores.records import Record, RecordStore
@@ -55,28 +54,6 @@ _PURGE_EVERY: Final = 100
 _PURGED: Final = 100
 #: How often a record that is deleted meanwhile is tried again.
 _ATTEMPTS: Final = 10
-
-
-class _Now(FunctionElement[float]):
-    """The time of the database when the statement began, in seconds of Unix time."""
-
-    type = Double()
-    inherit_cache = True
-
-
-#: The function of each database.
-_CLOCKS: Final = {
-    "postgresql": "CAST(EXTRACT(EPOCH FROM statement_timestamp()) AS DOUBLE PRECISION)",
-    "sqlite": "((julianday('now') - 2440587.5) * 86400.0)",
-    "mysql": "(UNIX_TIMESTAMP(NOW(6)) + 0e0)",
-    "mariadb": "(UNIX_TIMESTAMP(NOW(6)) + 0e0)",
-}
-
-
-# Any: SQLAlchemy's own compiler and options.
-@compiles(_Now)
-def _compile_now(_element: _Now, compiler: Any, **_options: Any) -> str:
-    return _CLOCKS[compiler.dialect.name]
 
 
 class SqlRecords(RecordStore):
@@ -204,8 +181,8 @@ class SqlRecords(RecordStore):
 
     def _open(self, connection: Connection) -> None:
         name = self.table.name
-        if connection.dialect.name not in _CLOCKS:
-            raise StoreError(f"{connection.dialect.name} has no records: use {', '.join(_CLOCKS)}")
+        if connection.dialect.name not in CLOCKS:
+            raise StoreError(f"{connection.dialect.name} has no records: use {', '.join(CLOCKS)}")
         if not inspect(connection).has_table(name):
             raise StoreError(f"there is no table {name}: call create_table(engine) of the records")
 
@@ -213,12 +190,12 @@ class SqlRecords(RecordStore):
         self, connection: Connection, key: bytes, value: bytes, seconds: float
     ) -> Record | None:
         columns = self.table.c
-        values = {"key": key, "value": value, "stored": _Now(), "expires": _Now() + seconds}
+        values = {"key": key, "value": value, "stored": Now(), "expires": Now() + seconds}
         addition = self._insertion(connection.dialect.name).values(values)
         addition = addition.execution_options(preserve_rowcount=True)
-        age = (_Now() - columns.stored).label("age")
-        found = select(columns.value, age, columns.expires > _Now()).where(columns.key == key)
-        expired = (columns.key == key) & (columns.expires <= _Now())
+        age = (Now() - columns.stored).label("age")
+        found = select(columns.value, age, columns.expires > Now()).where(columns.key == key)
+        expired = (columns.key == key) & (columns.expires <= Now())
         for _ in range(_ATTEMPTS):
             if connection.execute(addition).rowcount == 1:
                 if not next(self._created) % _PURGE_EVERY:
@@ -241,8 +218,8 @@ class SqlRecords(RecordStore):
 
     def _replacement(self, key: bytes, old: bytes, value: bytes, seconds: float) -> Any:
         columns = self.table.c
-        found = (columns.key == key) & (columns.value == old) & (columns.expires > _Now())
-        values = {"value": value, "stored": _Now(), "expires": _Now() + seconds}
+        found = (columns.key == key) & (columns.value == old) & (columns.expires > Now())
+        values = {"value": value, "stored": Now(), "expires": Now() + seconds}
         return update(self.table).where(found).values(values)
 
     def _execute(self, connection: Connection, statement: Any) -> bool:
@@ -251,7 +228,7 @@ class SqlRecords(RecordStore):
     def _purge(self, connection: Connection) -> None:
         """Delete some records that have expired."""
         columns = self.table.c
-        has_expired = columns.expires <= _Now()
+        has_expired = columns.expires <= Now()
         keys = connection.execute(select(columns.key).where(has_expired).limit(_PURGED)).scalars()
         for key in keys.all():  # one by one, so that no two workers wait for each other
             connection.execute(delete(self.table).where((columns.key == key) & has_expired))
