@@ -15,6 +15,7 @@ from mantlet._internal.log_throttle import LogThrottle
 from mantlet.core.error_log import log_failure
 from mantlet.core.request import Request
 from mantlet.core.response import Response
+from mantlet.events.event import Event
 
 if TYPE_CHECKING:
     from mantlet.core.state import State
@@ -257,16 +258,17 @@ class Work:
             raise TypeError(f"{fn!r} is async, and there is no event loop to await it on")
         self._callbacks += ((fn, args, kwargs),)
 
-    # Any: an Event, and None or an awaitable.
-    def publish(self, event: Any) -> Any:
-        """Store an event in the outbox, in the same transaction; await it with an AsyncSession.
+    def publish(self, event: Event) -> None:
+        """Store an event in the outbox, in the same transaction. It waits for nothing.
 
         Raises:
             RuntimeError: `UnitOfWork` has no outbox, or the work has ended.
+            TypeError: it is not an `Event`, or its data are not JSON values.
+            ValueError: its data are too large for the outbox.
         """
         if self._settings.outbox is None:
             raise RuntimeError("UnitOfWork needs outbox=Outbox() to publish events")
-        return self._settings.outbox.add(self.session, event)
+        self._settings.outbox.add(self.session, event)
 
     # Any: None or an awaitable, as the session is.
     def rollback(self) -> Any:
