@@ -486,7 +486,7 @@ def test_a_loop_that_has_ended_keeps_no_publisher() -> None:
     events = Events(queue=2)
     subscription = events.subscribe("t")
     loop = asyncio.new_event_loop()
-    waiting = loop.create_task(subscription.next_entry())
+    waiting = loop.create_task(subscription._next_entry())
     loop.run_until_complete(asyncio.sleep(0))
     waiting.cancel()
     loop.run_until_complete(asyncio.gather(waiting, return_exceptions=True))

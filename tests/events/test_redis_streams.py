@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from mantlet import Event, Events, RedisStreams, StoreError, StoreOutage
+from mantlet.events import redis_streams
 from tests.events.waiting import until
 from tests.servers.server import poll
 from tests.stores.redis.servers import Cluster, Valkey, quiet_port
@@ -341,6 +342,42 @@ def test_a_command_that_the_server_refuses_is_no_outage(valkey: Valkey) -> None:
         in_thread(streams.read("group", "one"), 1)
     with pytest.raises(StoreError, match="WRONGTYPE"):
         on_loop(streams.tail(), 1)
+
+
+def test_the_rights_that_are_documented_are_enough(valkey: Valkey) -> None:
+    """To publish, to read by a group, and to read a tail."""
+    rights = {
+        "publishes": ["+xadd"],
+        "reads": ["+xgroup|create", "+xreadgroup", "+xack", "+xautoclaim"],
+        "tails": ["+xrevrange", "+xread"],
+    }
+    users = {}
+    for name, commands in rights.items():
+        assert all(command in redis_streams.__doc__.replace("\n", " ") for command in commands)
+        valkey.ask(
+            "ACL", "SETUSER", name, "reset", "on", ">pw", "+@connection", "~events", *commands
+        )
+        users[name] = RedisStreams(f"redis://{name}:pw@{valkey.place}", "events")
+    publish_in_thread(users["publishes"], *numbered(1, 2))
+    assert [event.data for event in in_thread(users["reads"].read("group", "one"), 2)] == [1, 2]
+    assert [event.data for event in in_thread(users["tails"].tail(last=2), 2)] == [1, 2]
+    with pytest.raises(StoreError, match="NOPERM"):
+        users["reads"].publish(Event("t"))
+    users["reads"].close()
+
+
+ENTRIES = [[b"1-0", [b"type", b"t", b"id", b"1", b"data", b"2"]]]
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [None, {b"events": ENTRIES}, [[b"events", ENTRIES]]],
+    ids=["none", "resp3", "resp2"],
+)
+def test_replies_of_both_protocols(reply: Any) -> None:
+    """A server before Redis 6 speaks RESP2 alone, as some proxies do."""
+    entries = redis_streams._parse(redis_streams._only_stream(reply), 100, "streams")
+    assert entries == ([] if reply is None else [(b"1-0", Event("t", 2, "1"))])
 
 
 @contextmanager

@@ -110,7 +110,7 @@ class _AsyncEventStream:
             first, self._first = self._first, ""
             return _Chunk(first.encode())
         subscription = self._subscription
-        entry = await subscription.next_entry(self._heartbeat)
+        entry = await subscription._next_entry(self._heartbeat)
         if entry is not None:
             return _chunk(entry, self._encode)
         return _HEARTBEAT if subscription.reason is None else None

@@ -432,7 +432,7 @@ class Subscription:
         """End the subscription; a task or thread that waits for an event is woken."""
         self._events._close(self._inbox, "closed")
 
-    async def next_entry(self, seconds: float = _LONG) -> Entry | None:
+    async def _next_entry(self, seconds: float = _LONG) -> Entry | None:
         """Return the next event as it waits; None if there is none in time, or at the end.
 
         This blocks the thread where there is no event loop.
@@ -459,7 +459,7 @@ class Subscription:
 
     async def _next(self) -> Event | None:
         while True:
-            entry = await self.next_entry()
+            entry = await self._next_entry()
             if entry is not None:
                 return entry.event()
             if self.reason is not None:

@@ -36,7 +36,7 @@ async def forward(
             4401 at the time that the subscription was given, and 1001 (going away) at a shutdown.
     """
     try:
-        while (entry := await subscription.next_entry()) or subscription.reason is None:
+        while (entry := await subscription._next_entry()) or subscription.reason is None:
             if entry is not None:
                 # Type and id have no characters but ASCII's, of which two are escaped.
                 await send(
