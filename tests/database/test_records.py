@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from sqlalchemy import create_engine, func, select, update
+from sqlalchemy.dialects import mysql
 from sqlalchemy.ext.asyncio import async_sessionmaker, create_async_engine
 from sqlalchemy.orm import sessionmaker
 from sqlalchemy.pool import NullPool
+from sqlalchemy.schema import CreateTable
 
 from mantlet import ErrorEnvelope, Problem, StoreError, StoreOutage, UnitOfWork, uow
 from mantlet.database import records as records_module
@@ -249,3 +251,15 @@ def test_a_record_and_the_data_of_one_transaction(way: Way) -> None:
     # The commit fails, with the record in it.
     assert way.ask(view, policy, ErrorEnvelope(), Recording(records, b"201")).status == 409
     assert (way.count(), plain.create(b"key", b"", 1)[0]) == (1, b"201")  # type: ignore[index]
+
+
+def test_the_words_of_mysql() -> None:
+    """Its keys need a length, its values may be long, and its clock is its own."""
+    dialect = mysql.dialect()  # type: ignore[no-untyped-call]  # of SQLAlchemy
+    records = UnitOfWork(sessionmaker()).records()
+    made = str(CreateTable(records.table).compile(dialect=dialect))
+    assert "`key` VARBINARY(64) NOT NULL" in made
+    assert "value LONGBLOB NOT NULL" in made
+    insertion = records._insertion("mysql").values(key=b"", stored=_Now())
+    assert str(insertion.compile(dialect=dialect)).startswith("INSERT IGNORE INTO idempotency_keys")
+    assert "UNIX_TIMESTAMP(NOW(6))" in str(insertion.compile(dialect=dialect))
