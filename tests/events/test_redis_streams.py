@@ -430,6 +430,28 @@ def test_readers_go_on_after_a_restart(durable: Valkey, kind: str, way: str) -> 
         assert got == [0, 1, 2, 3, 99]
 
 
+@pytest.mark.parametrize("way", ["thread", "loop"])
+@pytest.mark.parametrize("kind", ["tail", "read"])
+def test_readers_whose_wait_the_server_breaks_off_go_on(
+    valkey: Valkey, kind: str, way: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As when it becomes a replica; an event that is not acknowledged is not lost."""
+    streams = streams_of(valkey)
+    reader = streams.tail() if kind == "tail" else streams.read("group", "one")
+    with collecting(partial(read_to_the_end, reader, way)) as got:
+        poll(lambda: b"cmd=xread" in valkey.ask("CLIENT", "LIST"), "a reader that waits")
+        (waiting,) = (
+            line.split(b" ")[0].removeprefix(b"id=")
+            for line in valkey.ask("CLIENT", "LIST").splitlines()
+            if b"cmd=xread" in line
+        )
+        assert valkey.ask("CLIENT", "UNBLOCK", waiting, "ERROR") == 1
+        publish_in_thread(streams, *numbered(1, 99))
+    assert got == [1, 99]
+    assert "can't be read" in caplog.text
+    assert caplog.text.count("trying again") == 1
+
+
 @pytest.mark.slow
 def test_a_server_that_forgets_gets_its_group_again(own_valkey: Valkey) -> None:
     """And all that is published later is read, from the oldest on."""
