@@ -13,8 +13,8 @@ import mantlet
 from mantlet import Event
 from tests.docs.pages import blocks, run
 from tests.events.test_event_stream import Client
-from tests.ratelimit.stores.redis.servers import Valkey
 from tests.servers.server import poll
+from tests.stores.redis.servers import Valkey
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,6 +12,8 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mantlet.exceptions import StoreError, StoreOutage
 from mantlet.ratelimit.stores.lmdb import LmdbStore
@@ -155,6 +157,31 @@ def test_where_boots_are_not_told_apart_the_system_time_is_used(
     assert store.value(b"key") == b"value"
     clock.advance(1)
     assert store.value(b"key") is None
+
+
+@given(steps=st.lists(st.tuples(st.sampled_from(["pass", "set", "boot"]), st.integers(0, 10**6))))
+def test_the_clock_of_the_file_never_goes_back(steps: list[tuple[str, int]]) -> None:
+    """While the system is up it goes as time does; a boot takes as long as the system time says."""
+    host = HostClock()
+    with quick_directory() as directory:
+        records = LmdbRecords(directory / "records", clock=host)
+        store = Subject(records, host.advance)
+        store.create(b"key", b"value", 10**9)
+        age = 0.0
+        for action, seconds in steps:
+            if action == "pass":
+                host.advance(seconds)
+                age += seconds
+            elif action == "set":
+                host.set_back(seconds - 500_000)
+            else:
+                # A change sets the file's clock, and so does the start of an app.
+                records.open()
+                host.reboot(seconds, up=7)
+                records.open()
+                age += seconds + 7
+            assert store.age(b"key") == pytest.approx(age, abs=1e-6)
+        records.close()
 
 
 def test_the_moment_is_that_of_the_host() -> None:

@@ -164,6 +164,8 @@ class StoreDirectory:
                 )
             fcntl.flock(fd, fcntl.LOCK_EX)
             yield
+            if self.is_durable:
+                os.fsync(fd)  # the names of new and renamed files
         finally:
             os.close(fd)
 
@@ -188,14 +190,6 @@ class StoreDirectory:
                 old.unlink()
                 removed = "no process used their file" if boot is None else "the host has restarted"
         return file, removed
-
-    def sync(self) -> None:
-        """Make the names of its files survive the end of the system."""
-        fd = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
-        try:
-            os.fsync(fd)
-        finally:
-            os.close(fd)
 
     def set_aside(self, file: Path) -> Path:
         """Move a damaged file away, replacing an earlier one. Only inside `exclusive()`.
@@ -349,8 +343,6 @@ class LmdbEnvironment:
             opened.reader_check()
             # All of it, since a file that was copied, or whose process was killed, may have holes.
             _allocate(self._fd, size if is_shared else 0, max(size, MIN_SIZE))
-            if is_durable and size == 0:
-                self._directory.sync()
         except Exception:
             if opened is not None:
                 opened.close()

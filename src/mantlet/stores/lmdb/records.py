@@ -9,6 +9,8 @@ Behaviour on failures:
   process, of the system, and of the power, if the disk keeps its promises. That takes most of the
   time of a call: about as long as the disk takes for two small writes. On an event loop, calls wait
   in a thread of the loop's own pool. Looking at a record that exists writes nothing.
+- So the directory must be on a disk: one in memory, such as below ``/run`` or ``/dev/shm``, is
+  empty after a boot.
 - A worker that dies at any moment does not affect the others: what it had committed stands, and
   nothing else does. LMDB relies on robust mutexes for this, which Linux has. On macOS and BSD, a
   worker that is killed during a change stops all others.
@@ -26,9 +28,12 @@ Behaviour on failures:
 **Time.** The file has a clock of its own, whose time is stored with each change. While the system
 is up, it goes as the clock that counts from boot (``CLOCK_BOOTTIME``), which nobody can set, so
 changes of the system time have no effect. After a boot it goes on by as much as the system time
-has, or, if that has been set back, from where it stopped. So a system time that is wrong across a
-boot makes records expire early, or late by the time that the system was down; no record of a
-request that is still in progress can be concerned, since the request has ended with the system.
+has since the last change, or, if that has been set back, by the time that the system has been up.
+`LmdbRecords.open()`, which the start of an app calls, is such a change. So a system time that is
+wrong across a boot makes records expire early, or late by the time that the system was down; no
+record of a request that is still in progress can be concerned, since the request has ended with the
+system.
+
 Outside of Linux, where boots can't be told apart, the clock goes as the system time, and stops when
 that is set back.
 
