@@ -192,5 +192,5 @@ def test_the_expressions_are_found() -> None:
     """Those of headers, of bodies and of responses."""
     assert len(EXPRESSIONS) > 80
     assert sys.modules["mantlet.guard.bodies.forms.file_signatures"] is not None
-    for where in ("mantlet.errors.rendering._SEPARATORS", "mantlet.http.html.complexity._TOKEN"):
+    for where in ("mantlet.http.media_types._SEPARATORS", "mantlet.http.html.complexity._TOKEN"):
         assert where in EXPRESSIONS
