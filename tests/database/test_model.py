@@ -204,9 +204,16 @@ def test_random_requests(way: Way, plan: Plan) -> None:
 
     class Failing(way.factory.class_):  # type: ignore[misc,name-defined]
         def commit(self) -> Any:
-            if plan.fails:
-                raise OperationalError("COMMIT", {}, Exception())
-            return super().commit()
+            return self._fail(self.flush()) if plan.fails else super().commit()
+
+        def _fail(self, flushing: Any) -> Any:
+            if flushing is not None:
+                return self._fail_later(flushing)
+            raise OperationalError("COMMIT", {}, Exception())
+
+        async def _fail_later(self, flushing: Any) -> None:
+            await flushing
+            self._fail(None)
 
     with way.plain.begin() as connection:
         connection.execute(delete(Item))
