@@ -342,6 +342,38 @@ def test_a_response_from_within_a_block(way: Way) -> None:
     assert way.engine.pool.checkedout() == 0
 
 
+def test_a_refusal_from_within_a_block(way: Way) -> None:
+    """Everything is rolled back at the end of the block, and no function is called."""
+    calls: list[str] = []
+    if way.name == "wsgi":
+
+        def app(environ: Raw, start_response: Any) -> Any:
+            with uow(environ) as work:
+                work.session.add(Item(name="a"))
+                work.after_commit(calls.append, "called")
+                start_response("404 Not Found", [])
+                yield b"a"
+                yield b"b"
+
+        answer = drive_wsgi(mantlet.wsgi.wrap(app, UnitOfWork(way.factory)))
+    else:
+
+        async def asgi(scope: Scope, receive: Receive, send: Send) -> None:
+            async with block(uow(scope)) as work:
+                work.session.add(Item(name="a"))
+                work.after_commit(calls.append, "called")
+                await send({"type": "http.response.start", "status": 404, "headers": []})
+                await send({"type": "http.response.body", "body": b"a", "more_body": True})
+                await send({"type": "http.response.body", "body": b"b"})
+
+        stack = mantlet.asgi.wrap(asgi, UnitOfWork(way.factory))
+        answer = drive_asgi(way.disposing(stack) if way.is_async else stack)
+    assert (answer.status, answer.error) == (404, None)
+    assert not calls
+    assert way.count() == 0
+    assert way.engine.pool.checkedout() == 0
+
+
 # -- after the commit ------------------------------------------------------------------------------
 
 

@@ -185,7 +185,7 @@ class UnitOfWork(Policy):
             await (work.drive(steps) if request.is_async else steps)
         if failure is not None:
             raise failure
-        if work._callbacks:
+        if commits and work._callbacks:
             await work.call_back(request, in_thread=request.is_async)
 
     def _is_committed(self, request: Request, work: Work, response: Response) -> bool:

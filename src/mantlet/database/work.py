@@ -275,7 +275,8 @@ class Work:
         """Undo everything so far, on purpose; what comes after it is committed by the response.
 
         Also after an exception has left a block, if the response is to be a success all the same.
-        The functions of `after_commit()` are forgotten. Await it with an ``AsyncSession``.
+        The functions of `after_commit()` are forgotten. Await it with an ``AsyncSession``; in an
+        async view of Django, use ``await sync_to_async(work.rollback)()``.
         """
         session = self.session
         self._has_failed = False
