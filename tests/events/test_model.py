@@ -14,7 +14,7 @@ from mantlet import Event, Events
 
 if TYPE_CHECKING:
     from mantlet.events import Subscription
-    from mantlet.events.subscriptions import Entry
+    from mantlet.events.inbox import Entry
 
 TOPICS = "abc"
 MAX_BYTES = 3000

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from mantlet import Event, Events, RedisStreams, StoreError, StoreOutage
-from mantlet.events import redis_streams
+from mantlet.events import redis_streams, stream_readers
 from tests.events.waiting import until
 from tests.servers.server import poll
 from tests.stores.redis.servers import Cluster, Valkey, quiet_port
@@ -376,7 +376,7 @@ ENTRIES = [[b"1-0", [b"type", b"t", b"id", b"1", b"data", b"2"]]]
 )
 def test_replies_of_both_protocols(reply: Any) -> None:
     """A server before Redis 6 speaks RESP2 alone, as some proxies do."""
-    entries = redis_streams._parse(redis_streams._only_stream(reply), 100, "streams")
+    entries = stream_readers._parse(stream_readers._only_stream(reply), 100, "streams")
     assert entries == ([] if reply is None else [(b"1-0", Event("t", 2, "1"))])
 
 

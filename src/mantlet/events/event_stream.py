@@ -9,7 +9,8 @@ from mantlet._internal.coroutines import is_plain_function, run_sync
 from mantlet._internal.event_loop import is_on_loop
 from mantlet._internal.options import check_number
 from mantlet.events.event import Event
-from mantlet.events.subscriptions import Entry, Subscription
+from mantlet.events.inbox import Entry
+from mantlet.events.subscriptions import Subscription
 
 __all__ = ["EVENT_STREAM_HEADERS", "EventStream", "server_sent_events"]
 

@@ -10,9 +10,8 @@ build topics from what the app has checked, such as the id of an order that the 
 topic that a client names itself needs the same check as a page that shows the same data.
 """
 
-import json
 from collections import deque
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import Future
 from time import time
 from types import TracebackType
@@ -24,101 +23,14 @@ from mantlet._internal.locks import ForkSafeLock
 from mantlet._internal.options import KnowsOptions, check_int, check_number
 from mantlet.core.problem import Problem
 from mantlet.events.event import Event
+from mantlet.events.inbox import EndReason, Entry, Inbox, check_topics, encode_data
 
-__all__ = ["EndReason", "Entry", "Events", "Subscription", "encode_data"]
+__all__ = ["Events", "Subscription"]
 
-#: Why a subscription has ended: the app closed it; its client was too slow; its time was over; or
-#: `Events.close()` ended all.
-EndReason = Literal["closed", "slow", "expired", "shutdown"]
 Slow = Literal["close", "drop"]
 
-#: The most topics of a subscription, or of one event.
-MAX_TOPICS: Final = 100
-_MAX_TOPIC: Final = 200
-#: The size of an entry beside its texts, in bytes, about.
-_OVERHEAD: Final = 250
 #: Seconds; a wait without an end is one of many of these.
 _LONG: Final = 3600.0
-
-_encode = json.JSONEncoder(allow_nan=False, separators=(",", ":")).encode
-
-
-def encode_data(event: Event, limit: int) -> str:
-    """Return the data of an event as JSON, in ASCII and on one line.
-
-    Args:
-        event: the event.
-        limit: the most characters.
-
-    Raises:
-        TypeError: they have a value that JSON can't hold.
-        ValueError: so it is, or they are too large.
-    """
-    text = _encode(event.data)
-    if len(text) > limit:
-        raise ValueError(
-            f"the data of an event must be at most {limit} bytes of JSON, not {len(text)}: "
-            f"publish its id, and let subscribers ask for the rest"
-        )
-    return text
-
-
-class Entry:
-    """An event as it waits: as text, so that its size is known, and nobody can change it.
-
-    Attributes:
-        type: the event's.
-        id: the event's.
-        data: as JSON.
-        topics: those that it was published to.
-        size: in bytes, about.
-        holders: how many queues it is in.
-        is_gap: whether it stands for events that were lost.
-    """
-
-    __slots__ = ("data", "holders", "id", "is_gap", "size", "topics", "type")
-
-    def __init__(
-        self, event: Event, data: str, topics: Iterable[str] = (), *, is_gap: bool = False
-    ) -> None:
-        self.type = event.type
-        self.id = event.id
-        self.data = data
-        self.topics = frozenset(topics)
-        self.size = _OVERHEAD + len(event.type) + len(event.id) + len(data)
-        self.holders = 0
-        self.is_gap = is_gap
-
-    def event(self) -> Event:
-        """Return the event, with data of its own."""
-        return Event(self.type, json.loads(self.data), self.id)
-
-
-class _Inbox:
-    """The queue of a subscription; `Events` changes it, with its lock held.
-
-    Attributes:
-        topics: of the subscription.
-        queue: what waits.
-        limit: the most that may wait.
-        waiter: set when there is something new, if the subscriber waits.
-        reason: why the subscription has ended.
-        dropped: how many events were dropped.
-        lost: whether events were lost that the subscriber does not know of yet.
-        last_id: the id of the last event before the subscription.
-    """
-
-    __slots__ = ("dropped", "last_id", "limit", "lost", "queue", "reason", "topics", "waiter")
-
-    def __init__(self, topics: frozenset[str], limit: int) -> None:
-        self.topics = topics
-        self.queue: deque[Entry] = deque()
-        self.limit = limit
-        self.waiter: Future[None] | None = None
-        self.reason: EndReason | None = None
-        self.dropped = 0
-        self.lost = False
-        self.last_id: str | None = None
 
 
 class Events(KnowsOptions):
@@ -127,7 +39,8 @@ class Events(KnowsOptions):
     It may be used by any thread and any event loop. Each worker has its own: `RedisStreams.tail()`
     feeds those of all workers.
 
-    Memory: at most ``max_bytes`` for events, and about 1 kB for each of ``max_subscribers``.
+    Memory: at most ``max_bytes`` for events, and for each of ``max_subscribers`` about 2 kB, and 8
+    bytes for each event in its queue.
 
     Args:
         queue: the most events that wait for one subscriber. Those that it resumes with come on top.
@@ -180,12 +93,12 @@ class Events(KnowsOptions):
         self._lock = ForkSafeLock(self._reset)
 
     def _reset(self) -> None:
-        self._topics: dict[str, dict[_Inbox, None]] = {}
-        self._inboxes: dict[_Inbox, None] = {}
+        self._topics: dict[str, dict[Inbox, None]] = {}
+        self._inboxes: dict[Inbox, None] = {}
         self._history: deque[Entry] = deque()
         #: The inboxes of subscriptions that were not closed, but deleted. Whoever deletes them may
         #: hold the lock.
-        self._deleted: deque[_Inbox] = deque()
+        self._deleted: deque[Inbox] = deque()
         self._bytes = 0
 
     @property
@@ -217,7 +130,7 @@ class Events(KnowsOptions):
         """
         if not isinstance(event, Event):
             raise TypeError(f"publish() takes an Event, not {event!r}")
-        names = _check_topics(topics) if topics else frozenset((event.type,))
+        names = check_topics(topics) if topics else frozenset((event.type,))
         entry = Entry(event, encode_data(event, self._max_event), names)
         waiters: list[Future[None]] = []
         with self._lock.hold():
@@ -233,13 +146,13 @@ class Events(KnowsOptions):
         for waiter in waiters:
             waiter.set_result(None)
 
-    def _subscribed(self, names: frozenset[str]) -> list[_Inbox]:
-        found: dict[_Inbox, None] = {}
+    def _subscribed(self, names: frozenset[str]) -> list[Inbox]:
+        found: dict[Inbox, None] = {}
         for name in names:
             found.update(self._topics.get(name, ()))
         return [*found]
 
-    def _put(self, inbox: _Inbox, entry: Entry, waiters: list[Future[None]]) -> None:
+    def _put(self, inbox: Inbox, entry: Entry, waiters: list[Future[None]]) -> None:
         queue = inbox.queue
         if len(queue) >= inbox.limit:
             if not self._drops:
@@ -249,7 +162,7 @@ class Events(KnowsOptions):
             inbox.dropped += 1
             inbox.lost = True
         self._hold(entry, queue)
-        _wake(inbox, waiters)
+        inbox.wake(waiters)
 
     def _make_room(self, waiters: list[Future[None]]) -> None:
         """Forget the oldest event that is remembered, or end the slowest subscription."""
@@ -296,7 +209,7 @@ class Events(KnowsOptions):
         """
         if not topics:
             raise ValueError("subscribe() needs at least one topic")
-        names = _check_topics(topics)
+        names = check_topics(topics)
         if until is not None:
             check_number("until", until)
         with self._lock.hold():
@@ -305,14 +218,14 @@ class Events(KnowsOptions):
                 raise Problem(
                     503, detail="There are too many subscribers.", headers={"Retry-After": "5"}
                 )
-            inbox = _Inbox(names, self._limit)
+            inbox = Inbox(names, self._limit)
             self._inboxes[inbox] = None
             for name in names:
                 self._topics.setdefault(name, {})[inbox] = None
             self._resume(inbox, after)
         return Subscription(self, inbox, until)
 
-    def _resume(self, inbox: _Inbox, after: str | None) -> None:
+    def _resume(self, inbox: Inbox, after: str | None) -> None:
         """Put the events since the client's last one into its queue."""
         missed: list[Entry] = []
         for entry in reversed(self._history):
@@ -338,7 +251,7 @@ class Events(KnowsOptions):
         for waiter in waiters:
             waiter.set_result(None)
 
-    def _end(self, inbox: _Inbox, reason: EndReason, waiters: list[Future[None]]) -> None:
+    def _end(self, inbox: Inbox, reason: EndReason, waiters: list[Future[None]]) -> None:
         """End a subscription, and forget what waits."""
         if inbox.reason is not None:
             return
@@ -351,7 +264,7 @@ class Events(KnowsOptions):
             inboxes.pop(inbox, None)
             if not inboxes:
                 self._topics.pop(name, None)
-        _wake(inbox, waiters)
+        inbox.wake(waiters)
 
     def _sweep(self) -> None:
         """End the subscriptions that were deleted."""
@@ -360,7 +273,7 @@ class Events(KnowsOptions):
 
     # -- for Subscription -------------------------------------------------------------------------
 
-    def _take(self, inbox: _Inbox) -> "Entry | Future[None] | None":
+    def _take(self, inbox: Inbox) -> "Entry | Future[None] | None":
         """Return the next entry; None at the end; or, if there is none yet, what tells of one.
 
         Raises:
@@ -382,7 +295,7 @@ class Events(KnowsOptions):
             inbox.waiter = Future()
             return inbox.waiter
 
-    def _close(self, inbox: _Inbox, reason: EndReason) -> None:
+    def _close(self, inbox: Inbox, reason: EndReason) -> None:
         waiters: list[Future[None]] = []
         with self._lock.hold():
             self._end(inbox, reason, waiters)
@@ -400,7 +313,7 @@ class Subscription:
 
     __slots__ = ("__weakref__", "_events", "_inbox", "_until")
 
-    def __init__(self, events: Events, inbox: _Inbox, until: float | None) -> None:
+    def __init__(self, events: Events, inbox: Inbox, until: float | None) -> None:
         self._events = events
         self._inbox = inbox
         self._until = until
@@ -499,23 +412,3 @@ class Subscription:
     def __del__(self) -> None:
         if self._inbox.reason is None:
             self._events._deleted.append(self._inbox)
-
-
-def _wake(inbox: _Inbox, waiters: list[Future[None]]) -> None:
-    if inbox.waiter is not None:
-        waiters.append(inbox.waiter)
-        inbox.waiter = None
-
-
-def _check_topics(topics: tuple[str, ...]) -> frozenset[str]:
-    if len(topics) > MAX_TOPICS:
-        raise ValueError(f"there may be at most {MAX_TOPICS} topics, not {len(topics)}")
-    for topic in topics:
-        if not isinstance(topic, str):
-            raise TypeError(f"a topic must be text, not {topic!r}")
-        if not 0 < len(topic) <= _MAX_TOPIC or not topic.isprintable():
-            raise ValueError(
-                f"a topic must be 1 to {_MAX_TOPIC} printable characters, not "
-                f"{topic[: _MAX_TOPIC + 1]!r}"
-            )
-    return frozenset(topics)

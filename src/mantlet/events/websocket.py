@@ -5,7 +5,8 @@ from types import MappingProxyType
 from typing import Final
 
 from mantlet._internal.disconnects import is_disconnect
-from mantlet.events.subscriptions import EndReason, Subscription
+from mantlet.events.inbox import EndReason
+from mantlet.events.subscriptions import Subscription
 
 __all__ = ["forward"]
 

@@ -1,0 +1,130 @@
+"""Events as they wait for subscribers: entries, whose size is known, and the queues they are in."""
+
+import json
+from collections import deque
+from collections.abc import Iterable
+from concurrent.futures import Future
+from typing import Final, Literal
+
+from mantlet.events.event import Event
+
+__all__ = ["EndReason", "Entry", "Inbox", "check_topics", "encode_data"]
+
+#: Why a subscription has ended: the app closed it; its client was too slow; its time was over; or
+#: `Events.close()` ended all.
+EndReason = Literal["closed", "slow", "expired", "shutdown"]
+
+#: The most topics of a subscription, or of one event.
+MAX_TOPICS: Final = 100
+_MAX_TOPIC: Final = 200
+#: The size of an entry beside its texts, in bytes, about.
+_OVERHEAD: Final = 250
+#: The size of a topic beside its characters.
+_TOPIC_OVERHEAD: Final = 100
+
+_encode = json.JSONEncoder(allow_nan=False, separators=(",", ":")).encode
+
+
+def encode_data(event: Event, limit: int) -> str:
+    """Return the data of an event as JSON, in ASCII and on one line.
+
+    Args:
+        event: the event.
+        limit: the most characters.
+
+    Raises:
+        TypeError: a value is of a type that JSON doesn't have.
+        ValueError: a number is not finite, a value contains itself, or the data are too large.
+    """
+    text = _encode(event.data)
+    if len(text) > limit:
+        raise ValueError(
+            f"the data of an event must be at most {limit} bytes of JSON, not {len(text)}: "
+            f"publish its id, and let subscribers ask for the rest"
+        )
+    return text
+
+
+class Entry:
+    """An event as it waits: as text, so that its size is known, and nobody can change it.
+
+    Attributes:
+        type: the event's.
+        id: the event's.
+        data: as JSON.
+        topics: those that it was published to.
+        size: in bytes, about.
+        holders: how many queues it is in.
+        is_gap: whether it stands for events that were lost.
+    """
+
+    __slots__ = ("data", "holders", "id", "is_gap", "size", "topics", "type")
+
+    def __init__(
+        self, event: Event, data: str, topics: Iterable[str] = (), *, is_gap: bool = False
+    ) -> None:
+        self.type = event.type
+        self.id = event.id
+        self.data = data
+        self.topics = frozenset(topics)
+        self.size = _OVERHEAD + len(event.type) + len(event.id) + len(data)
+        self.size += sum(_TOPIC_OVERHEAD + 4 * len(topic) for topic in self.topics)
+        self.holders = 0
+        self.is_gap = is_gap
+
+    def event(self) -> Event:
+        """Return the event, with data of its own."""
+        return Event(self.type, json.loads(self.data), self.id)
+
+
+class Inbox:
+    """The queue of a subscription; `Events` changes it, with its lock held.
+
+    Attributes:
+        topics: of the subscription.
+        queue: what waits.
+        limit: the most that may wait.
+        waiter: set when there is something new, if the subscriber waits.
+        reason: why the subscription has ended.
+        dropped: how many events were dropped.
+        lost: whether events were lost that the subscriber does not know of yet.
+        last_id: the id of the last event before the subscription.
+    """
+
+    __slots__ = ("dropped", "last_id", "limit", "lost", "queue", "reason", "topics", "waiter")
+
+    def __init__(self, topics: frozenset[str], limit: int) -> None:
+        self.topics = topics
+        self.queue: deque[Entry] = deque()
+        self.limit = limit
+        self.waiter: Future[None] | None = None
+        self.reason: EndReason | None = None
+        self.dropped = 0
+        self.lost = False
+        self.last_id: str | None = None
+
+    def wake(self, waiters: list[Future[None]]) -> None:
+        """Add what the subscriber waits for, if it does, to those to be set."""
+        if self.waiter is not None:
+            waiters.append(self.waiter)
+            self.waiter = None
+
+
+def check_topics(topics: tuple[str, ...]) -> frozenset[str]:
+    """Return topics as a set.
+
+    Raises:
+        TypeError: one is not text.
+        ValueError: there are too many, or one is malformed.
+    """
+    if len(topics) > MAX_TOPICS:
+        raise ValueError(f"there may be at most {MAX_TOPICS} topics, not {len(topics)}")
+    for topic in topics:
+        if not isinstance(topic, str):
+            raise TypeError(f"a topic must be text, not {topic!r}")
+        if not 0 < len(topic) <= _MAX_TOPIC or not topic.isprintable():
+            raise ValueError(
+                f"a topic must be 1 to {_MAX_TOPIC} printable characters, not "
+                f"{topic[: _MAX_TOPIC + 1]!r}"
+            )
+    return frozenset(topics)

@@ -1,0 +1,258 @@
+"""Read a stream of Redis or Valkey for ever: by a consumer of a group, or all of it."""
+
+import json
+import logging
+import time
+from collections.abc import AsyncIterator, Sequence
+from time import monotonic
+from typing import TYPE_CHECKING, Any, Final
+
+from mantlet._internal.event_loop import sleep
+from mantlet._internal.log_throttle import LogThrottle
+from mantlet.events.event import Event
+from mantlet.exceptions import StoreError, StoreOutage
+
+if TYPE_CHECKING:  # importing it needs a library
+    from mantlet.events.redis_streams import RedisStreams
+    from mantlet.stores.redis import RedisClient
+
+__all__ = ["GroupReading", "PatientClient", "read_tail"]
+
+#: Seconds for which the server waits for events before it replies without any.
+_BLOCK: Final = 5.0
+#: Seconds between two attempts to reach a server, at first and at most.
+_MIN_DELAY: Final = 0.1
+_MAX_DELAY: Final = 5.0
+
+_log = logging.getLogger("mantlet.events")
+_throttle = LogThrottle(_log)
+
+#: An entry of a stream: its id, and its event unless it is malformed.
+_StreamEntry = tuple[bytes, Event | None]
+
+
+class PatientClient:
+    """Repeats commands until the server replies.
+
+    Args:
+        client: the client.
+        name: of the stream, in logs.
+        is_async: whether it runs on an event loop.
+
+    Attributes:
+        outages: how often a command had to be repeated.
+    """
+
+    def __init__(self, client: "RedisClient", name: str, is_async: bool) -> None:
+        self._client = client
+        self._name = name
+        self._is_async = is_async
+        self.outages = 0
+
+    # Any: the type of a reply depends on the command.
+    async def call(self, *parts: bytes | str | int, key: bytes, seconds: float) -> Any:
+        """Send a command; return its reply.
+
+        Args:
+            parts: the command and its arguments.
+            key: the key of the stream.
+            seconds: how long the reply may take.
+
+        Raises:
+            CommandError: the server has refused the command.
+        """
+        delay = _MIN_DELAY
+        while True:
+            try:
+                return await self._client.call(*parts, key=key, deadline=monotonic() + seconds)
+            except StoreError as error:
+                # UNBLOCKED: the server has become a replica.
+                if not isinstance(error, StoreOutage) and _code(error) != "UNBLOCKED":
+                    raise
+                self.outages += 1
+                if _throttle.suppressed(f"{self._name} can't be read") is not None:
+                    _log.warning("%s can't be read: %s; trying again", self._name, error)
+            if self._is_async:
+                await sleep(delay)
+            else:
+                time.sleep(delay)  # noqa: ASYNC251  # in a thread
+            delay = min(2 * delay, _MAX_DELAY)
+
+    async def close(self) -> None:
+        """Close the connection."""
+        await self._client.close()
+
+
+class GroupReading:
+    """One consumer's way through the stream.
+
+    Args:
+        streams: the stream.
+        client: reads it.
+        names: of the group and of the consumer.
+        start: the id after which a new group begins.
+    """
+
+    def __init__(
+        self, streams: "RedisStreams", client: PatientClient, names: tuple[str, str], start: str
+    ) -> None:
+        self._key = streams._key
+        self._timeout = streams._timeout
+        self._max_event = streams._max_event
+        self._name = repr(streams)
+        self._client = client
+        self._group, self._consumer = names
+        self._start = start
+        #: The id after which this consumer's own events are read that it has not acknowledged, as
+        #: those of a reply that was lost; None if there are none.
+        self._own: bytes | None = b"0"
+        self._claim_at = 0.0
+        self._claim_from: bytes = b"0"
+
+    async def events(self, count: int, claim_after: float) -> AsyncIterator[Event]:
+        """Read events; acknowledge each when the next one is asked for."""
+        client = self._client
+        try:
+            await self._create()
+            while True:
+                try:
+                    entries = await self._fetch(count, claim_after)
+                except StoreError as error:
+                    if _code(error) != "NOGROUP":
+                        raise
+                    # The stream was deleted, or the server has lost it.
+                    self._start = "0"
+                    await self._create()
+                    continue
+                for entry, event in entries:
+                    if event is not None:
+                        yield event
+                    await self._call("XACK", self._key, self._group, entry)
+        finally:
+            await client.close()
+
+    async def _create(self) -> None:
+        try:
+            await self._call("XGROUP", "CREATE", self._key, self._group, self._start, "MKSTREAM")
+        except StoreError as error:
+            if _code(error) != "BUSYGROUP":
+                raise
+
+    async def _fetch(self, count: int, claim_after: float) -> Sequence[_StreamEntry]:
+        """Return the consumer's own events first, then those of dead ones, then new ones."""
+        if self._own is not None:
+            entries = await self._read(count, self._own)
+            self._own = entries[-1][0] if entries else None
+            return entries
+        now = monotonic()
+        if now >= self._claim_at:
+            return await self._claim(count, claim_after)
+        outages = self._client.outages
+        entries = await self._read(count, b">", min(_BLOCK, self._claim_at - now))
+        if self._client.outages != outages:
+            self._own = b"0"
+        return entries
+
+    async def _read(self, count: int, after: bytes, block: float = 0.0) -> list[_StreamEntry]:
+        waits = ("BLOCK", max(1, int(block * 1000))) if block else ()
+        reply = await self._call(
+            *("XREADGROUP", "GROUP", self._group, self._consumer, "COUNT", count),
+            *(*waits, "STREAMS", self._key, after),
+            seconds=block + self._timeout,
+        )
+        return self._parse(_only_stream(reply))
+
+    async def _claim(self, count: int, claim_after: float) -> list[_StreamEntry]:
+        """Take over events that another consumer has not acknowledged in time."""
+        cursor, entries, *_ = await self._call(
+            *("XAUTOCLAIM", self._key, self._group, self._consumer),
+            *(int(claim_after * 1000), self._claim_from, "COUNT", count),
+        )
+        self._claim_from = cursor
+        if cursor == b"0-0":
+            self._claim_at = monotonic() + claim_after / 2
+        return self._parse(entries)
+
+    # Any: replies.
+    async def _call(self, *parts: bytes | str | int, seconds: float | None = None) -> Any:
+        return await self._client.call(
+            *parts, key=self._key, seconds=self._timeout if seconds is None else seconds
+        )
+
+    # Any: a reply.
+    def _parse(self, entries: Any) -> list[_StreamEntry]:
+        return _parse(entries, self._max_event, self._name)
+
+
+async def read_tail(
+    streams: "RedisStreams", client: PatientClient, last: int
+) -> AsyncIterator[Event]:
+    """Read all events from now on, after some of the newest; see `RedisStreams.tail()`."""
+    key, timeout = streams._key, streams._timeout
+    try:
+        newest = await client.call(
+            "XREVRANGE", key, "+", "-", "COUNT", max(1, last), key=key, seconds=timeout
+        )
+        position: bytes = newest[0][0] if newest else b"0-0"
+        for _, event in _parse(newest[:last][::-1], streams._max_event, repr(streams)):
+            if event is not None:
+                yield event
+        while True:
+            reply = await client.call(
+                *("XREAD", "COUNT", 100, "BLOCK", int(_BLOCK * 1000), "STREAMS", key, position),
+                key=key,
+                seconds=_BLOCK + timeout,
+            )
+            for entry, event in _parse(_only_stream(reply), streams._max_event, repr(streams)):
+                position = entry
+                if event is not None:
+                    yield event
+    finally:
+        await client.close()
+
+
+# Any: a reply.
+def _only_stream(reply: Any) -> Any:
+    """Return the entries of the one stream in a reply: a map in RESP3, a list of pairs in RESP2."""
+    if not reply:
+        return []
+    return next(iter(reply.values())) if isinstance(reply, dict) else reply[0][1]
+
+
+# Any: a part of a reply.
+def _parse(entries: Any, max_event: int, name: str) -> list[_StreamEntry]:
+    """Parse entries; those without an event are logged, and have None for it."""
+    found: list[_StreamEntry] = []
+    for entry in entries:
+        if not entry:  # deleted, in Redis 6.2
+            continue
+        entry_id, fields = entry
+        event = None
+        if fields is not None:  # it is not deleted
+            try:
+                event = _parse_event(fields, max_event)
+            except (LookupError, TypeError, ValueError, RecursionError):
+                if _throttle.suppressed(f"{name} has malformed entries") is not None:
+                    _log.warning("%s: the entry %s is not an event; skipped", name, entry_id)
+        found.append((entry_id, event))
+    return found
+
+
+def _parse_event(fields: list[bytes], max_event: int) -> Event:
+    values = dict(zip(fields[::2], fields[1::2], strict=True))
+    data = values[b"data"]
+    if len(data) > max_event:
+        raise ValueError("the data are too large")
+    return Event(values[b"type"].decode(), _decode(data.decode()), values[b"id"].decode())
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is not JSON")
+
+
+_decode: Final = json.JSONDecoder(parse_constant=_refuse).decode
+
+
+def _code(error: StoreError) -> str | None:
+    """Return the code of a server's error, if it is one."""
+    return getattr(error, "code", None)
