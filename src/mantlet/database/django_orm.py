@@ -15,7 +15,8 @@ from threading import current_thread
 from typing import Any, ClassVar
 
 from mantlet.database.policy import uow
-from mantlet.database.work import IN_ERROR, Sessions, Work
+from mantlet.database.sessions import IN_ERROR, Sessions
+from mantlet.database.work import Work
 
 __all__ = ["AtomicRequests", "django"]
 

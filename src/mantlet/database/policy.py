@@ -24,7 +24,8 @@ from mantlet.core.request import Request
 from mantlet.core.response import Response
 from mantlet.core.state import KEY, state
 from mantlet.core.statuses import StatusCondition, below
-from mantlet.database.work import Sessions, Settings, SqlSessions, Work
+from mantlet.database.sessions import Sessions, SqlSessions
+from mantlet.database.work import Settings, Work
 from mantlet.exceptions import ClientDisconnected, MantletError
 
 if TYPE_CHECKING:

@@ -39,7 +39,7 @@ from sqlalchemy.orm import Session
 
 from mantlet._internal.event_loop import run_in_thread
 from mantlet.database.clock import CLOCKS, Now
-from mantlet.database.work import SqlSessions
+from mantlet.database.sessions import SqlSessions
 from mantlet.exceptions import StoreError, StoreOutage
 from mantlet.stores.records import Record, RecordStore
 

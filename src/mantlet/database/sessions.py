@@ -1,0 +1,121 @@
+"""Where units of work get their sessions from: SQLAlchemy, which is not imported here, or Django."""
+
+from abc import abstractmethod
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+from mantlet._internal.event_loop import run_in_thread
+
+__all__ = ["IN_ERROR", "Sessions", "SqlSessions"]
+
+#: libpq's PQTRANS_INERROR, which psycopg and psycopg2 report.
+IN_ERROR: Final = 3
+
+
+class Sessions:
+    """Where units of work get their sessions from.
+
+    A session has the methods ``flush()``, ``commit()``, ``rollback()`` and ``close()``; the results
+    of some have to be awaited.
+
+    Args:
+        is_async: whether its sessions are awaited.
+        forms: the forms of ``with`` that they can be used in.
+
+    Attributes:
+        is_async: whether its sessions are awaited.
+        forms: the forms of ``with`` that they can be used in.
+    """
+
+    def __init__(self, *, is_async: bool, forms: tuple[str, ...]) -> None:
+        self.is_async = is_async
+        self.forms = forms
+
+    # Any: sessions of each library's own.
+    @abstractmethod
+    def open(self) -> Any:
+        """Return a new session, in whose transaction everything is done until it is closed."""
+        raise NotImplementedError
+
+    # Any: the arguments and the result of any function.
+    @abstractmethod
+    def run(self, fn: Callable[..., Any], *args: Any) -> Awaitable[Any]:
+        """Call a function that uses a session which is not awaited, off the event loop."""
+        raise NotImplementedError
+
+    def flush(self, session: Any) -> Awaitable[None] | None:
+        """Send what the session has not sent yet."""
+        flushing: Awaitable[None] | None = session.flush()
+        return flushing
+
+    @abstractmethod
+    def check(self, session: Any) -> Awaitable[None] | None:
+        """Raise if a statement has failed in the transaction, so that its commit would undo it."""
+        raise NotImplementedError
+
+
+class SqlSessions(Sessions):
+    """The sessions of SQLAlchemy.
+
+    Args:
+        factory: a ``sessionmaker`` or ``async_sessionmaker``.
+        is_async: which of these.
+    """
+
+    # Any: SQLAlchemy's own types, which are not imported here.
+    def __init__(self, factory: Any, is_async: bool) -> None:
+        super().__init__(is_async=is_async, forms=("async with" if is_async else "with",))
+        self._factory = factory
+
+    def open(self) -> Any:
+        """Return a new session, which connects when it is first used.
+
+        Once closed it stays closed, so that code that still has it gets an error instead of a
+        connection that nobody returns to the pool.
+        """
+        return self._factory(close_resets_only=False)
+
+    def run(self, fn: Callable[..., Any], *args: Any) -> Awaitable[Any]:
+        """Call a function in a thread of the event loop's pool."""
+        return run_in_thread(fn, *args)
+
+    def flush(self, session: Any) -> Awaitable[None] | None:
+        """Flush, without a coroutine if there is nothing to send."""
+        if self.is_async and not (session.new or session.dirty or session.deleted):
+            return None
+        flushing: Awaitable[None] | None = session.flush()
+        return flushing
+
+    def check(self, session: Any) -> Awaitable[None] | None:
+        """Raise if PostgreSQL has aborted the transaction.
+
+        It answers COMMIT with ROLLBACK then, which no driver takes for an error.
+        """
+        plain = session.sync_session if self.is_async else session
+        transaction = plain.get_transaction()
+        if transaction is None:
+            return None
+        # Of each connection by its engine and by itself.
+        connections = [
+            entry[0]
+            for entry in transaction._connections.values()
+            if entry[0].dialect.name == "postgresql" and _may_be_aborted(entry[0])
+        ]
+        if connections and self.is_async:
+            checked: Awaitable[None] = session.run_sync(_probe, connections)
+            return checked
+        _probe(session, connections)
+        return None
+
+
+# Any: SQLAlchemy's own types.
+def _may_be_aborted(connection: Any) -> bool:
+    """Return whether a transaction has been aborted, as far as its driver knows."""
+    info = getattr(connection.connection.driver_connection, "info", None)
+    return bool(getattr(info, "transaction_status", IN_ERROR) == IN_ERROR)
+
+
+def _probe(_session: Any, connections: list[Any]) -> None:
+    """Raise the database's own error if a transaction has been aborted."""
+    for connection in connections:
+        connection.exec_driver_sql("SELECT 1")
