@@ -1,4 +1,4 @@
-"""Where units of work get their sessions from: SQLAlchemy, which is not imported here, or Django."""
+"""Where units of work get their sessions from. Neither SQLAlchemy nor Django is imported here."""
 
 from abc import abstractmethod
 from collections.abc import Awaitable, Callable
