@@ -84,7 +84,10 @@ def measure(method: dict[str, Any]) -> Results:
         | environment.versions(validators, VALIDATING)
         | environment.versions(_identity(), IDENTIFYING),
         "method": method,
-        "in_process": in_process + validated["in_process"] + _identified(method),
+        "in_process": in_process
+        + validated["in_process"]
+        + _identified(method)
+        + _patterns(method),
         "workers": workers,
         "valkey": valkey["load"],
         "capacity": valkey["capacity"],
@@ -101,14 +104,22 @@ def measure(method: dict[str, Any]) -> Results:
 
 def measure_identity(results: Results, method: dict[str, Any]) -> Results:
     """Measure identity, origins and all instructions; return the results with these figures."""
-    groups = _identified(method)
-    titles = {group["title"] for group in groups}
-    kept = [group for group in results["in_process"] if group["title"] not in titles]
     return results | {
-        "in_process": kept + groups,
+        "in_process": _renewed(results, _identified(method)),
         "instructions": _counted(method),
         "versions": results["versions"] | environment.versions(_identity(), IDENTIFYING),
     }
+
+
+def measure_patterns(results: Results, method: dict[str, Any]) -> Results:
+    """Measure versions, repeated requests and units of work; return the results with these."""
+    return results | {"in_process": _renewed(results, _patterns(method))}
+
+
+def _renewed(results: Results, groups: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the groups of the results, with these in place of those of the same titles."""
+    titles = {group["title"] for group in groups}
+    return [group for group in results["in_process"] if group["title"] not in titles] + groups
 
 
 def _counted(method: dict[str, Any]) -> instructions.Counts | None:
@@ -125,6 +136,11 @@ def _counted(method: dict[str, Any]) -> instructions.Counts | None:
 def _identified(method: dict[str, Any]) -> Any:
     options = {"rounds": method["rounds"], "slice_ms": method["slice_ms"]}
     return _run(_identity(), "identity", **options)
+
+
+def _patterns(method: dict[str, Any]) -> Any:
+    options = {"rounds": method["rounds"], "slice_ms": method["slice_ms"]}
+    return _run(_peers(), "patterns", **options)
 
 
 def _peers() -> Path:
@@ -181,6 +197,11 @@ def main() -> None:
         action="store_true",
         help="only identity, origins and instructions, into the last results",
     )
+    parser.add_argument(
+        "--patterns",
+        action="store_true",
+        help="only versions, repeated requests and units of work, into the last results",
+    )
     parser.add_argument("--scale", action="store_true", help="only the page of several hosts")
     options = parser.parse_args()
     if options.leaks:
@@ -194,8 +215,9 @@ def main() -> None:
     usual = environment.HOME / "quick" if options.quick else environment.ROOT / "docs/benchmarks"
     directory = options.output or usual
     method = QUICK if options.quick else FULL
-    if options.identity:
-        results = measure_identity(_last(), method)
+    if options.identity or options.patterns:
+        measure_part = measure_identity if options.identity else measure_patterns
+        results = measure_part(_last(), method)
         write(results, directory)
         print(target_table(results))
         return

@@ -14,6 +14,7 @@ ROOT = Path(__file__).resolve().parent.parent
 HOME = ROOT / ".bench"
 
 PEERS = (
+    "aiosqlite>=0.20",
     "cryptography>=43.0",
     "fastapi>=0.115",
     "fastapi-guard>=4.0",
@@ -36,7 +37,7 @@ PEERS = (
     "redis>=5.0",
     "secure>=1.0",
     "slowapi>=0.1.9",
-    "sqlalchemy>=2.0",
+    "sqlalchemy[asyncio]>=2.0.36",
     "starlette>=0.46",
     "starlette-problem>=0.13",
     "throttled-py>=3.0",

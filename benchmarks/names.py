@@ -77,6 +77,14 @@ CROSS_ORIGIN_NO_COOKIE: Final = "Mantlet: CrossOrigin, no cookie"
 DJANGO_CSRF: Final = "Django: CsrfViewMiddleware"
 HOSTS: Final = "Mantlet: Hosts"
 TRUSTED_HOST: Final = "Starlette: TrustedHostMiddleware"
+VERSIONS: Final = "Mantlet: Versions, by a header"
+VERSIONS_PATH: Final = "Mantlet: Versions, by the path, forwarded as a header"
+IDEMPOTENCY_UNUSED: Final = "Mantlet: Idempotency, no key"
+IDEMPOTENCY_REPLAY: Final = "Mantlet: Idempotency, a replay"
+WORK_UNUSED: Final = "Mantlet: UnitOfWork, unused"
+WORK: Final = "Mantlet: UnitOfWork, a plain session"
+WORK_ASYNC: Final = "Mantlet: UnitOfWork, an AsyncSession"
+SESSION: Final = "a plain session of the app, in the event loop"
 
 #: A document that is measured as it is loaded.
 GITHUB: Final = "GitHub's OpenAPI document"
@@ -160,6 +168,12 @@ IDENTITY: Final = (
     ),
     *IDENTITY_PEERS,
 )
+PATTERNS: Final = {
+    protocol: f"back-end patterns beside the baseline, {protocol}" for protocol in ("ASGI", "WSGI")
+}
+SESSIONS: Final = {protocol: f"a session that commits, {protocol}" for protocol in ("ASGI", "WSGI")}
+#: All groups of `benchmarks.patterns`.
+PATTERN_GROUPS: Final = (*PATTERNS.values(), *SESSIONS.values())
 ROUTES: Final = (10, 100, 1000, 10000)
 #: How many secrets the policies have that sanitize answers.
 SECRETS: Final = (0, 10)

@@ -21,6 +21,7 @@ from benchmarks.hot_path import LABELS, PROTOCOLS
 from benchmarks.identity import section as identity
 from benchmarks.instructions import MISSING
 from benchmarks.instructions import added as added_counts
+from benchmarks.patterns import section as patterns
 from benchmarks.precision import table as precision_table
 from benchmarks.tables import amount, multiple, number, spread, table, us
 from benchmarks.targets import targets
@@ -81,6 +82,7 @@ def report(results: Results) -> str:
         "### Time of a request, over the bare app's",
         _in_process_ratios(results),
         *identity.sections(results),
+        *patterns.sections(results),
         "## In process: absolute times",
         "Medians, with the quartiles in brackets.",
         "### Added beside the peers, in µs",
@@ -224,6 +226,7 @@ $ pip install -e '.[bench]'
 $ make bench                         # about a quarter of an hour
 $ python -m benchmarks --quick       # about four minutes; writes to .bench/quick/
 $ python -m benchmarks --identity    # identity, origins and instructions alone, into these results
+$ python -m benchmarks --patterns    # versions, repeated requests and units of work alone
 $ make bench-compare REV=v0.1.0      # this tree and another revision, side by side
 ```
 

@@ -63,7 +63,7 @@ def targets(results: Results) -> list[Target]:
         *_guard(results),
         *_limiter(results),
         *_stores(results),
-        *_identity(results),
+        *_in_process(results),
     ]
 
 
@@ -351,7 +351,7 @@ def _stores(results: Results) -> list[Target]:
 
 
 #: For each group: the text, the target in microseconds, the contender, and what it is over.
-_IDENTITY = {
+_IN_PROCESS = {
     **{
         title: [
             (f"A cached token adds to a request, {protocol}", 3, names.JWT, names.BARE),
@@ -390,14 +390,33 @@ _IDENTITY = {
         ]
         for protocol, title in names.ORIGINS_AND_BASELINE.items()
     },
+    **{
+        title: [
+            (f"{name.removeprefix('Mantlet: ')}: adds, {protocol}", most, name, names.BARE)
+            for name, most in (
+                (names.VERSIONS, 1.5),
+                (names.VERSIONS_PATH, 1.5),
+                (names.IDEMPOTENCY_UNUSED, 0.5),
+                (names.IDEMPOTENCY_REPLAY, 30),
+                (names.WORK_UNUSED, 0.5),
+            )
+        ]
+        for protocol, title in names.PATTERNS.items()
+    },
+    **{
+        names.SESSIONS[protocol]: [
+            (f"UnitOfWork: adds to a session, {protocol}", 5, name, names.BARE)
+        ]
+        for protocol, name in (("ASGI", names.WORK_ASYNC), ("WSGI", names.WORK))
+    },
 }
 
 
-def _identity(results: Results) -> list[Target]:
+def _in_process(results: Results) -> list[Target]:
     """Return the targets whose contenders were measured; the report names the others."""
     return [
         Target(text, most, between(results, title, base, name).median, "us")
-        for title, lines in _IDENTITY.items()
+        for title, lines in _IN_PROCESS.items()
         for left_out in (missing(results, title),)
         for text, most, name, base in lines
         if not left_out.keys() & {name, base, names.BARE}
