@@ -37,10 +37,10 @@ KINDS = {
 }
 
 
-def way_of(name: str, tmp_path: Path) -> Way:
+def way_of(name: str, tmp_path: Path, options: str = "") -> Way:
     """Return the way of a framework."""
     way = "wsgi" if name in WSGI else "asgi-async" if name in ASYNC_VIEWS else "asgi"
-    return Way(way, f"/{tmp_path}/database", ("sqlite", "sqlite+aiosqlite"))
+    return Way(way, f"/{tmp_path}/database{options}", ("sqlite", "sqlite+aiosqlite"))
 
 
 def ask(way: Way, app: Any, *policies: Policy, path: str, method: str = "POST") -> Answer:

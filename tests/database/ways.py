@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from mantlet._internal.asgi_types import AsgiApp, Receive, Scope, Send
     from mantlet.database import Work
 
-__all__ = ["WAYS", "Base", "Item", "View", "Way", "block", "done"]
+__all__ = ["WAYS", "Base", "Item", "View", "Way", "asgi_app", "block", "done"]
 
 Raw = MutableMapping[str, Any]
 #: A view: it takes the environ or the scope, and returns a status, or raises.
@@ -82,7 +82,7 @@ class Way:
                 return list(chunks)
 
             return mantlet.wsgi.wrap(app, *policies, baseline=False)
-        stack = mantlet.asgi.wrap(_asgi(view, chunks), *policies, baseline=False)
+        stack = mantlet.asgi.wrap(asgi_app(view, chunks), *policies, baseline=False)
         return self.disposing(stack) if self.is_async else stack
 
     def disposing(self, app: AsgiApp) -> AsgiApp:
@@ -128,7 +128,9 @@ class Way:
             return connection.execute(select(func.count(Item.id))).scalar_one()
 
 
-def _asgi(view: View, chunks: tuple[bytes, ...]) -> AsgiApp:
+def asgi_app(view: View, chunks: tuple[bytes, ...] = (b"ok",)) -> AsgiApp:
+    """Return the ASGI app of a view."""
+
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         status = await view(scope)
         head = {"type": "http.response.start", "status": status}

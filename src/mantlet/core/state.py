@@ -221,6 +221,8 @@ class State:
     #: Called by the unit of work with its session and the response, before it commits; see
     #: `mantlet.database`.
     _before_commit: tuple[Callable[[Any, Any], Any], ...] = ()
+    #: Whether an exception has the request run again, so that it is not logged.
+    _runs_again: Callable[[BaseException], bool] | None = None
     #: Whether the head that an inner stack sends comes with a chunk of the body.
     _body_follows: bool = False
     #: Whether a policy has answered in the app's place.

@@ -14,18 +14,22 @@ It costs less than half a microsecond for a request that does not use the databa
 """
 
 from collections.abc import Awaitable, Callable, Mapping
+from random import random
 from sys import modules
+from time import sleep
 from typing import TYPE_CHECKING, Any, Final
 
-from mantlet._internal.coroutines import run_sync
+from mantlet._internal.coroutines import run_sync, start_eagerly
 from mantlet._internal.event_loop import uninterrupted
+from mantlet._internal.options import check_int
 from mantlet.core.policy import Policy
 from mantlet.core.request import Request
+from mantlet.core.rerun import Rerun, allow_rerun
 from mantlet.core.response import Response
 from mantlet.core.state import KEY, state
 from mantlet.core.statuses import StatusCondition, below
 from mantlet.database.sessions import Sessions, SqlSessions
-from mantlet.database.work import Settings, Work
+from mantlet.database.work import Settings, Work, is_conflict
 from mantlet.exceptions import ClientDisconnected, MantletError
 
 if TYPE_CHECKING:
@@ -38,6 +42,14 @@ __all__ = ["UnexpectedRollback", "UnitOfWork", "uow"]
 
 
 _BELOW_400: Final = below(400)
+#: RFC 9110, 9.2.2; CONNECT reaches no app.
+_IDEMPOTENT: Final = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PUT", "TRACE"})
+_MAX_RETRIES: Final = 10
+#: Of a request that may be run again, in bytes.
+_MAX_BODY: Final = 256 * 1024
+#: The longest pauses before an attempt, in seconds: half of the first one, and of all.
+_MIN_PAUSE: Final = 0.01
+_MAX_PAUSE: Final = 1.0
 #: The classes that make sessions, by their modules.
 _FACTORIES: Final = (
     ("sqlalchemy.orm", "sessionmaker"),
@@ -66,10 +78,17 @@ class UnitOfWork(Policy):
         repositories: for each name, a callable that makes the repository from the session, such as
             its class. The work has an attribute of that name.
         outbox: an `Outbox`, where `Work.publish()` stores events.
+        retries: how often a request is run again, from this policy inwards, if its transaction
+            conflicts with another one: a serialization failure, a deadlock or a lock that could not
+            be had. Only requests that are safe to repeat are: those with an idempotent method
+            (RFC 9110, 9.2.2), and those with a key that `Idempotency` has taken, whose body has at
+            most 256 KiB, which are kept for it. Between two attempts it waits, a random time of at
+            most 20 ms, doubled each time up to 1 s; under WSGI that blocks the thread. What the app
+            does besides the unit of work, it does each time.
 
     Raises:
         TypeError: an option is of the wrong type.
-        ValueError: the name of a repository is not usable.
+        ValueError: the name of a repository is not usable, or ``retries`` is not from 0 to 10.
     """
 
     position = 120
@@ -82,19 +101,28 @@ class UnitOfWork(Policy):
         commit: StatusCondition = _BELOW_400,
         repositories: Mapping[str, Callable[[Any], Any]] | None = None,
         outbox: Any = None,
+        retries: int = 0,
     ) -> None:
         if not callable(commit):
             raise TypeError(f"commit must be a condition such as below(400), not {commit!r}")
         if outbox is not None and not callable(getattr(outbox, "add", None)):
             raise TypeError(f"outbox must be an Outbox, not {outbox!r}")
+        check_int("retries", retries, least=0, most=_MAX_RETRIES)
         self._commit = commit
+        self._retries = retries
         self._settings = Settings(
             _checked_sessions(sessions), _checked_repositories(repositories), outbox
         )
         self._is_async = self._settings.sessions.is_async
 
-    def on_request(self, request: Request) -> None:
+    def on_request(self, request: Request) -> Awaitable[None] | None:
         """Give the exchange its work, which has not opened anything yet."""
+        if self._retries and _is_repeatable(request):
+            return start_eagerly(self._begin_attempt(request))
+        self._begin(request)
+        return None
+
+    def _begin(self, request: Request) -> None:
         state = request.state
         if request.protocol != "http":
             state._work = self
@@ -104,13 +132,29 @@ class UnitOfWork(Policy):
             work._outer = state._work
         state._work = work
 
+    async def _begin_attempt(self, request: Request) -> None:
+        """Keep the request, so that it can be run again; wait first if it is."""
+        own = request.local(self)
+        attempt = own["attempt"] = own.get("attempt", -1) + 1
+        if attempt:
+            pause = min(_MIN_PAUSE * 2**attempt, _MAX_PAUSE) * random()  # noqa: S311  # no secret
+            if request.is_async:
+                await request.pause(pause)
+            else:
+                sleep(pause)  # noqa: ASYNC251  # there is no event loop
+        rerun = await allow_rerun(request, _MAX_BODY) if attempt < self._retries else None
+        own["rerun"] = rerun
+        self._begin(request)
+        if rerun is not None:
+            request.state._runs_again = is_conflict
+
     def on_response(self, request: Request, response: Response) -> Awaitable[None] | None:
         """Commit, or roll back."""
-        return self._end(request, response)
+        return self._end(request, response, None)
 
     def on_error(self, request: Request, error: BaseException) -> Awaitable[None] | None:
         """Roll back."""
-        return self._end(request, None)
+        return self._end(request, None, error)
 
     def begin(self) -> Work:
         """Return a unit of work outside of requests: for a background task, a script or a test.
@@ -143,13 +187,18 @@ class UnitOfWork(Policy):
 
         return SqlRecords(sessions, table)
 
-    def _end(self, request: Request, response: Response | None) -> Awaitable[None] | None:
+    def _end(
+        self, request: Request, response: Response | None, error: BaseException | None
+    ) -> Awaitable[None] | None:
         """End the work of the exchange; a WebSocket has none.
 
         Args:
             request: the request.
             response: the response, or None if there is an error in its place.
+            error: that error.
         """
+        if self._retries:
+            request.state._runs_again = None
         work = request.state._work
         if not isinstance(work, Work):
             return None
@@ -158,11 +207,48 @@ class UnitOfWork(Policy):
         if work._session is None:
             work._is_over = True
             return None
-        steps = self._settle(request, work, response, work.stop())
+        is_free = work.stop()
+        if self._retries and (rerun := request.local(self).get("rerun")) is not None:
+            steps = self._settle_or_repeat(request, work, (response, error), is_free, rerun)
+        else:
+            steps = self._settle(request, work, response, is_free)
         if request.is_async:
             return uninterrupted(steps)
         run_sync(steps)
         return None
+
+    async def _settle_or_repeat(
+        self,
+        request: Request,
+        work: Work,
+        outcome: tuple[Response | None, BaseException | None],
+        is_free: bool,
+        rerun: Rerun,
+    ) -> None:
+        """Commit or roll back; have the request run again if it conflicts with another one.
+
+        Args:
+            request: the request.
+            work: its work, which has a session.
+            outcome: the response, or the error in its place.
+            is_free: as for `_settle()`.
+            rerun: the exception to raise.
+
+        Raises:
+            Rerun: the work has been rolled back.
+        """
+        response, error = outcome
+        is_gone = getattr(request, "_is_disconnected", False)
+        can_repeat = is_free and not is_gone and not work._is_partly_committed
+        repeats = can_repeat and (work._has_conflict or is_conflict(error))
+        try:
+            await self._settle(request, work, None if repeats else response, is_free)
+        except Exception as failure:
+            if not (can_repeat and is_conflict(failure)):
+                raise
+            repeats = True
+        if repeats:
+            raise rerun
 
     async def _settle(
         self, request: Request, work: Work, response: Response | None, is_free: bool
@@ -186,6 +272,8 @@ class UnitOfWork(Policy):
             await (work.drive(steps) if request.is_async else steps)
         if failure is not None:
             raise failure
+        if commits and work._outer is not None:
+            work._outer._is_partly_committed = True
         if commits and work._callbacks:
             await work.call_back(request, in_thread=request.is_async)
 
@@ -207,6 +295,14 @@ class UnitOfWork(Policy):
         if getattr(request, "_is_disconnected", False):
             raise ClientDisconnected("the client disconnected before the commit")
         return True
+
+
+def _is_repeatable(request: Request) -> bool:
+    """Return whether a request may be run again without harm."""
+    if request.protocol != "http":
+        return False
+    state = request.state
+    return request.method in _IDEMPOTENT or getattr(state, "idempotency", None) is not None
 
 
 def _checked_sessions(sessions: Any) -> Sessions:

@@ -9,7 +9,9 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from mantlet._internal.coroutines import is_coroutine_function, run_sync
+from mantlet._internal.database_errors import RETRY, database_meaning
 from mantlet._internal.event_loop import uninterrupted
+from mantlet._internal.exception_chain import walk_chain
 from mantlet._internal.log_throttle import LogThrottle
 from mantlet.core.error_log import log_failure
 from mantlet.core.request import Request
@@ -20,7 +22,7 @@ from mantlet.events.event import Event
 if TYPE_CHECKING:
     from mantlet.core.state import State
 
-__all__ = ["Settings", "Work", "log_unit_failure"]
+__all__ = ["Settings", "Work", "is_conflict", "log_unit_failure"]
 
 _log = logging.getLogger("mantlet.database")
 _throttle = LogThrottle(_log)
@@ -40,6 +42,11 @@ class Settings:
     sessions: Sessions
     repositories: Mapping[str, Callable[[Any], Any]]
     outbox: Any = None
+
+
+def is_conflict(error: BaseException | None) -> bool:
+    """Return whether an exception says that a transaction would succeed if it were run again."""
+    return any(database_meaning(one) == RETRY for one in walk_chain(error)) if error else False
 
 
 def log_unit_failure(function: str, error: Exception, request: Request | None = None) -> None:
@@ -81,6 +88,10 @@ class Work:
     _is_over = False
     #: Whether an exception has left a block.
     _has_failed = False
+    #: Whether that was a conflict with another transaction, which a retry would not have.
+    _has_conflict = False
+    #: Whether a `UnitOfWork` within this one's has committed.
+    _is_partly_committed = False
     #: The functions of `after_commit()`, with their arguments.
     _callbacks: "tuple[tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]], ...]" = ()
 
@@ -167,7 +178,7 @@ class Work:
         async view of Django, use ``await sync_to_async(work.rollback)()``.
         """
         session = self.session
-        self._has_failed = False
+        self._has_failed = self._has_conflict = False
         self._callbacks = ()
         return session.rollback()
 
@@ -249,17 +260,18 @@ class Work:
                 if waiting is not None:
                     await waiting
             else:
-                await self._fail(session)
-        except BaseException:
-            await self._fail(session)
+                await self._fail(session, error)
+        except BaseException as raised:
+            await self._fail(session, raised)
             raise
         finally:
             if self._is_block and not self._depth:
                 self.stop()
                 await self.end(not self._has_failed)
 
-    async def _fail(self, session: Any) -> None:
+    async def _fail(self, session: Any, error: BaseException) -> None:
         self._has_failed = True
+        self._has_conflict = is_conflict(error)
         self._callbacks = ()
         if self._waits and self._settings.sessions.is_async:
             await uninterrupted(self._roll_back(session))

@@ -10,6 +10,8 @@ Without any handler for the envelope's records, the framework's record alone is 
 reaches a handler of the app's choice; else the envelope's goes to the standard error stream, in
 place of that of the default handlers of Flask and Quart.
 
+An exception that has the request run again has no record: another attempt answers.
+
 A refusal that Django takes for an unhandled exception has no record of Django's, and no mail.
 """
 
@@ -46,10 +48,12 @@ class OneRecord(logging.Filter):
     def _filter(self, record: logging.LogRecord) -> bool:
         error = record.exc_info[1] if record.exc_info else None
         state = None if error is None else self._state_of(record)
-        if state is None or state._envelope is None or state._raised is not error:
+        if state is None or state._raised is not error:
             return True
-        if state._envelope.refuses(error):
+        if _needs_no_record(state, error):
             return False
+        if state._envelope is None:
+            return True
         for masker in state._maskers:
             masker.record(record)
         record.request_id = state._request_id
@@ -65,6 +69,15 @@ class OneRecord(logging.Filter):
             if reached or _is_mailing(one):
                 one.handle(record)
         return False
+
+
+# Any: a `State`.
+def _needs_no_record(state: Any, error: BaseException | None) -> bool:
+    """Return whether an exception is no error: it is a refusal, or another attempt answers."""
+    runs_again, envelope = state._runs_again, state._envelope
+    return (runs_again is not None and runs_again(error)) or (
+        envelope is not None and envelope.refuses(error)
+    )
 
 
 def _handlers(logger: logging.Logger | None) -> Iterator[logging.Handler]:
