@@ -1,6 +1,7 @@
 # Every developer command. Each target sets up what it needs, once.
 #
 #   make demo      wrapped and bare apps side by side, over real HTTP
+#   make reference the reference back end, on SQLite; ARGS="--flask --postgres" for others
 #   make check     the inner loop: format, lint, types, import rules and the fast tests
 #   make test      every check: the above, all tests with coverage, the examples, the wheel
 #   make test-all  the tests on every CPython from 3.11 up that is on this machine
@@ -20,10 +21,13 @@ SLOW := $(addprefix --ignore=tests/,cli conformance integrations servers typing 
 	sanitize/browser guard/generated guard/smuggling secrets/sources) -m "not hypothesis and not slow"
 SOURCES := $(shell find src -name '*.py')
 
-.PHONY: demo check check-static check-tests test test-all test-apps soak bench bench-compare format clean
+.PHONY: demo reference check check-static check-tests test test-all test-apps soak bench bench-compare format clean
 
 demo: $(READY)
 	$(BIN)/python examples/demo.py
+
+reference: $(READY)
+	$(BIN)/python -m examples.reference $(ARGS)
 
 check: $(READY)
 	@$(MAKE) --no-print-directory --jobs 2 --output-sync check-static check-tests

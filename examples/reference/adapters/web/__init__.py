@@ -1,0 +1,1 @@
+"""The web: REST, GraphQL, JSON-RPC and live events, under two frameworks."""

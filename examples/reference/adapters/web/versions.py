@@ -1,0 +1,35 @@
+"""What differs between the versions of the API: the contract, and how money is written."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+from examples.reference.domain.orders import Cents, Charge, Order
+
+# Any: JSON values.
+Json = dict[str, Any]
+_MONEY: Final[dict[str, Callable[[Cents], object]]] = {
+    "1": lambda cents: f"{cents // 100}.{cents % 100:02}",
+    "2": lambda cents: {"cents": cents, "currency": "EUR"},
+}
+#: The contracts, which are written by hand, and held by the guard.
+DOCUMENTS: Final[dict[str, Json]] = {
+    version: yaml.safe_load(Path(__file__).with_name(f"orders-v{version}.yaml").read_text("utf-8"))
+    for version in _MONEY
+}
+
+
+def order_json(order: Order, version: str) -> Json:
+    """Return what a client sees of an order: what is not written here is not sent."""
+    money = _MONEY[version]
+    lines = [
+        {"item": line.item, "quantity": line.quantity, "price": money(line.price)}
+        for line in order.lines
+    ]
+    return {"id": order.id, "status": order.status, "total": money(order.total), "lines": lines}
+
+
+def charge_json(charge: Charge, version: str) -> Json:
+    """Return what a client sees of a charge."""
+    return {"id": charge.id, "amount": _MONEY[version](charge.amount)}

@@ -1,0 +1,40 @@
+"""What the use cases need from outside, as they want it. Adapters fit these, not the reverse."""
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from examples.reference.domain.orders import Charge, Order, OrderId, UserId
+
+from mantlet.database import Repository
+from mantlet.events import Event
+
+
+class Orders(Repository[Order], Protocol):
+    """All orders."""
+
+    def of(self, customer: UserId, *, after: OrderId | None, limit: int) -> Sequence[Order]:
+        """Return a page of a customer's orders, by their ids."""
+        ...
+
+
+class Charges(Protocol):
+    """All charges."""
+
+    def add(self, charge: Charge) -> None:
+        """Take the money."""
+        ...
+
+
+class Work(Protocol):
+    """One transaction, as a `mantlet.UnitOfWork` opens it for a request."""
+
+    orders: Orders
+    charges: Charges
+
+    def publish(self, event: Event, /) -> object:
+        """Tell other systems, if this transaction is committed."""
+        ...
+
+    def after_commit(self, function: Callable[..., object], /, *arguments: object) -> object:
+        """Call a function, if this transaction is committed."""
+        ...

@@ -1,0 +1,1 @@
+"""What an order is. Plain classes: nothing but the standard library is imported."""
