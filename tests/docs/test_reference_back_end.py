@@ -1,0 +1,43 @@
+"""What the page on the reference back end says of its files, its options and its attack suite.
+
+Its commands run in ``tests/servers/test_reference.py``.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+
+from tests.docs.pages import DOCS, blocks
+
+PAGE = "reference-back-end.md"
+TEXT = (DOCS / PAGE).read_text()
+ROOT = DOCS.parent
+HERE = ROOT / "examples" / "reference"
+
+
+def test_all_files_that_it_names_are_there() -> None:
+    names = set(re.findall(r"`([\w/]+\.(?:py|ini|yaml))`", TEXT))
+    assert len(names) > 10
+    for name in names:
+        assert list(HERE.rglob(name)) or (ROOT / name).is_file(), name
+
+
+def test_make_has_its_options() -> None:
+    """Those of the first block."""
+    options = set(re.findall(r"ARGS=(--\w+)", blocks(PAGE, "sh")[0]))
+    command = [sys.executable, "-m", "examples.reference", "--help"]
+    text = subprocess.run(command, check=True, capture_output=True, text=True, cwd=ROOT).stdout
+    assert options == {"--flask", "--postgres"}
+    assert all(option in text for option in options)
+    assert "-m examples.reference $(ARGS)" in (ROOT / "Makefile").read_text()
+
+
+def test_each_row_of_owasp_is_tried() -> None:
+    """Rows 7 and 10 by the imports, the others by requests."""
+    rows = [int(number) for number in re.findall(r"^\| (\d+) [a-z]", TEXT, re.MULTILINE)]
+    tests = (HERE / "tests/test_owasp.py").read_text()
+    tried = re.findall(r"^class TestApi(\d+)", tests, re.MULTILINE)
+    assert rows == list(range(1, 11))
+    assert {int(number) for number in tried} == set(rows) - {7, 10}
