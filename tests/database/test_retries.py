@@ -268,9 +268,8 @@ def test_every_framework_is_run_again(
     gc.collect()
 
 
+@pytest.mark.parametrize("way", [("asgi", "psycopg")], ids="-".join, indirect=True)
 def test_the_background_task_of_a_discarded_response_does_not_run(way: Way) -> None:
-    if way.name != "asgi":
-        pytest.skip("Starlette's views are ASGI")
     happened: list[str] = []
     adds = Adds(way, OTHERS["at the commit"])
 
