@@ -14,7 +14,12 @@ Not pyperf, which gives each benchmark processes of its own, one after the other
 machine the difference of two such means varies by more than the times measured here.
 """
 
+import asyncio
 import gc
+import json
+import logging
+from argparse import ArgumentParser
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from random import Random
 from time import process_time_ns
@@ -91,3 +96,22 @@ async def calibrate(contender: Contender, slice_ms: float) -> int:
     while (elapsed := await elapsed_ns(contender, count)) < wanted / 4:
         count *= 2
     return max(1, round(count * wanted / elapsed))
+
+
+def print_groups(
+    description: str | None,
+    groups: Callable[[int, float], Coroutine[Any, Any, list[dict[str, Any]]]],
+) -> None:
+    """Measure groups as the command line says, and print the results as JSON.
+
+    Args:
+        description: of the command.
+        groups: measures every group, by the number of rounds and the milliseconds of a slice.
+    """
+    parser = ArgumentParser(description=description)
+    parser.add_argument("--rounds", type=int, required=True)
+    parser.add_argument("--slice-ms", type=float, required=True)
+    options = parser.parse_args()
+    # The contenders log what they refuse.
+    logging.disable(logging.CRITICAL)
+    print(json.dumps(asyncio.run(groups(options.rounds, options.slice_ms))))

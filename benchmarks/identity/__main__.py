@@ -3,16 +3,12 @@
 It runs in the environment of these peers, and writes its results to standard output.
 """
 
-import asyncio
-import json
-import logging
 import sys
-from argparse import ArgumentParser
 from typing import Any
 
 from benchmarks import names
 from benchmarks.identity.groups import contenders
-from benchmarks.method import measure
+from benchmarks.method import measure, print_groups
 
 
 async def groups(rounds: int, slice_ms: float) -> list[dict[str, Any]]:
@@ -26,14 +22,5 @@ async def groups(rounds: int, slice_ms: float) -> list[dict[str, Any]]:
     return measured
 
 
-def main() -> None:
-    parser = ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, required=True)
-    parser.add_argument("--slice-ms", type=float, required=True)
-    options = parser.parse_args()
-    logging.disable(logging.CRITICAL)
-    print(json.dumps(asyncio.run(groups(options.rounds, options.slice_ms))))
-
-
 if __name__ == "__main__":
-    main()
+    print_groups(__doc__, groups)
