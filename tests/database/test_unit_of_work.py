@@ -12,7 +12,17 @@ from sqlalchemy.ext.asyncio import async_sessionmaker, create_async_engine
 from sqlalchemy.orm import Session, scoped_session, sessionmaker
 
 import mantlet
-from mantlet import ErrorEnvelope, Policy, Problem, Reply, UnitOfWork, below, uow
+from mantlet import (
+    Allow,
+    Authorizer,
+    ErrorEnvelope,
+    Policy,
+    Problem,
+    Reply,
+    UnitOfWork,
+    below,
+    uow,
+)
 from mantlet.database import UnexpectedRollback
 from tests.database.ways import Item, block, done
 from tests.drive import drive_asgi, drive_wsgi, make_scope
@@ -73,6 +83,25 @@ def test_an_exception(way: Way) -> None:
     assert way.ask(adding("a", raised=ValueError("secret"))).status == 500
     assert way.ask(adding("b", raised=Problem(409))).status == 409
     assert way.count() == 0
+
+
+@pytest.mark.parametrize("asks", [True, False])
+@pytest.mark.parametrize("mode", ["enforce", "report"])
+def test_a_view_that_forgets_to_ask_about_its_object(way: Way, asks: bool, mode: Any) -> None:
+    """`Authorizer` stops it before the commit, not only its response."""
+    rule = Allow("* /*", public=True, check=lambda _identity, _action, _resource: True)
+    authorizer = Authorizer(rules=[rule], mode=mode)
+
+    async def view(raw: Raw) -> int:
+        async with block(uow(raw)) as work:
+            work.session.add(Item(name="a"))
+            if asks:
+                mantlet.authorize(raw, "change", "item")
+        return 201
+
+    answer = way.ask(view, None, ErrorEnvelope(), authorizer)
+    passes = asks or mode == "report"
+    assert (answer.status, way.count()) == ((201, 1) if passes else (500, 0))
 
 
 def test_it_is_committed_before_the_head(way: Way) -> None:

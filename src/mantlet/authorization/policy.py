@@ -21,7 +21,8 @@ What it costs: one look-up for a request that was seen before.
 
 import logging
 from collections.abc import Awaitable, Collection, Sequence
-from typing import Final, Literal, NamedTuple
+from functools import partial
+from typing import Any, Final, Literal, NamedTuple
 
 from mantlet._internal.coroutines import start_eagerly
 from mantlet._internal.log_throttle import LogThrottle
@@ -197,6 +198,8 @@ class Authorizer(Policy):
             # Also where an app outside hands in a request twice.
             state._has_asked = state._replied_early = False
             request.local(self)["matched"] = matched
+            if not isinstance(request, RequestView):
+                state._before_commit += (partial(self._check_commit, request),)
 
     def _refuse_unmatched(self, request: Request, matched: MatchedRules) -> Reply | None:
         reason = "no rule matches"
@@ -281,14 +284,28 @@ class Authorizer(Policy):
         own = request.local(self)
         if "hidden" in own:
             return self._show_hidden(request, response)
-        matched: MatchedRules | None = own.get("matched")
+        return _NEVER_ASKED.reply(request) if self._is_unasked(request, response) else None
+
+    # Any: the session of the app's database, which is not used.
+    def _check_commit(self, request: Request, _session: Any, response: Response) -> None:
+        """Stop the commit of a view that has not asked; see `mantlet.database`.
+
+        Raises:
+            Problem: it has not, so nothing of the request must be committed.
+        """
+        if self._is_unasked(request, response):
+            raise _NEVER_ASKED
+
+    def _is_unasked(self, request: Request, response: Response) -> bool:
+        """Return whether the view responds though it should have asked first, and log it."""
+        matched: MatchedRules | None = request.local(self).get("matched")
         if matched is None or response.status >= 400:
-            return None
+            return False
         state = state_of(request.raw)
         if state._has_asked or state._replied_early or is_slash_redirect(request, response):
-            return None
+            return False
         self._log_unasked(request, matched.pattern)
-        return _NEVER_ASKED.reply(request)
+        return True
 
     async def _show_hidden(self, request: Request, response: Response) -> Reply | None:
         if response.reply or request.state._replied:
