@@ -126,6 +126,11 @@ def test_a_header_that_replaces_the_method_counts(protocol: Protocol, header: st
     assert is_replay(shop.pay('"a"', **replaced))
     assert shop.pay('"a"', **{header.replace("-", "_"): "PATCH"}).status == 422
     assert shop.pay(None).status == 201
+    for method in ("GET", "PUT", "get"):  # as some of them believe it whatever it replaces
+        assert shop.pay(None, method=method, **replaced).status == 400
+        key = f'"{method}"'
+        assert [is_replay(shop.pay(key, method=method, **replaced)) for _ in "ab"] == [False, True]
+        assert not is_replay(shop.pay(key, method=method))
 
 
 @both_protocols

@@ -14,7 +14,9 @@ __all__ = ["fingerprint_of", "owner_of", "parse_key", "record_key"]
 
 #: A string of structured fields (RFC 9651, 3.3.3), or the same characters without quotes, but for
 #: blanks, quotes, backslashes, and the separators of values and parameters.
-_KEY: Final = re.compile(r'"((?:[ !#-\[\]-~]|\\["\\]){1,255})"|([!#-+\--:<-\[\]-~]{1,255})')
+_KEY: Final = re.compile(
+    r'"([ !#-\[\]-~]{1,255})"|([!#-+\--:<-\[\]-~]{1,255})|"((?:[ !#-\[\]-~]|\\["\\]){1,255})"'
+)
 _ESCAPE: Final = re.compile(r"\\(.)")
 
 #: Headers whose values may tell users apart: those of credentials, and the names of users and of
@@ -47,10 +49,8 @@ def parse_key(text: str) -> str | None:
     match = _KEY.fullmatch(text)
     if match is None:
         return None
-    quoted, bare = match.groups()
-    if quoted is None:
-        return bare
-    return _ESCAPE.sub(r"\1", quoted) if "\\" in quoted else quoted
+    plain, bare, escaped = match.groups()
+    return plain or bare or _ESCAPE.sub(r"\1", escaped)
 
 
 def owner_of(request: Request) -> tuple[str, ...]:

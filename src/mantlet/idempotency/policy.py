@@ -167,7 +167,7 @@ class Idempotency(Policy):
     ) -> None:
         self.mode = check_mode(mode)
         self._methods = _check_methods(methods)
-        self._ignored = (METHODS | _SAFE | {None}) - self._methods - {"POST"}
+        self._ignored = METHODS - self._methods
         self._required = _check_required(required, self._methods)
         self._lease = check_duration("lease", lease, least=1, most=_DAY)
         kept = check_duration("keep", keep, least=1, most=366 * _DAY)
@@ -200,15 +200,15 @@ class Idempotency(Policy):
             for name, hook in unused
             if getattr(type(store), name) is getattr(RecordStore, name)
         )
-        #: Whether a key is required, by the method and the path of recent requests.
-        self._known: dict[tuple[str, str], bool] = {}
+        #: The methods and the paths of recent requests that need no key.
+        self._known: set[tuple[str, str | None]] = set()
 
     # -- on the way in -----------------------------------------------------------------------------
 
     def on_request(self, request: Request) -> Reply | Awaitable[Reply | None] | None:
         """Let a request run if it is the first with its key; else answer it."""
         method = request.raw.get(request.method_key)
-        if method in self._ignored:
+        if method is None:  # a handshake
             return None
         found = request.declared_headers(self.request_headers)
         if method in self._methods:
@@ -216,45 +216,39 @@ class Idempotency(Policy):
                 return start_eagerly(self._begin(request, found[_KEY]))
             if self._required is None:
                 return None
+            is_known = (method, request.literal_path) in self._known
+        else:
+            is_known = method in self._ignored
+        if is_known and _OVERRIDES.isdisjoint(found):  # the usual case, without a call
+            return None
         return self._consider(request, found)
 
     def _consider(
         self, request: Request, found: Mapping[str, str]
     ) -> Reply | Awaitable[Reply | None] | None:
         """Do the same where it takes a closer look at the method or the path."""
-        replaced: list[str] = []
-        if not _OVERRIDES.isdisjoint(found):
-            replaced = [found[name].strip() for name in METHOD_OVERRIDES if name in found]
         method = request.method
+        replaced = [found[name].strip() for name in METHOD_OVERRIDES if name in found]
         if method not in self._methods:
             readings = {one.upper() for one in (method, *replaced)}
             if self._methods.isdisjoint(readings):
                 return None
         if _KEY in found:
             return start_eagerly(self._begin(request, found[_KEY]))
-        if self._required is not None and self._requires_key(self._required, request, replaced):
-            return MISSING.reply(request)
-        return None
-
-    def _requires_key(
-        self, required: Routes[bool], request: Request, replaced: Sequence[str]
-    ) -> bool:
-        """Return whether a request has to have a key, in any reading of its path and its method."""
-        path = None if replaced else request.literal_path
-        if path is not None:
-            known = self._known.get((request.method, path))
-            if known is not None:
-                return known
-        found = any(
+        if self._required is None:
+            return None
+        if any(
             entries
-            for method in (request.method, *replaced)
-            for entries in required.match_all(method, request.route_paths)
-        )
-        if path is not None and len(path) <= _MAX_PATH:
+            for one in (method, *replaced)
+            for entries in self._required.match_all(one, request.route_paths)
+        ):
+            return MISSING.reply(request)
+        path = request.literal_path
+        if not replaced and path is not None and len(path) <= _MAX_PATH:
             if len(self._known) >= _MAX_KNOWN:
                 self._known.clear()
-            self._known[request.method, path] = found
-        return found
+            self._known.add((method, path))
+        return None
 
     async def _begin(self, request: Request, text: str) -> Reply | None:
         key = parse_key(text)
@@ -364,9 +358,9 @@ class Idempotency(Policy):
 
     def needs_startup(self, request: Request) -> bool:
         """Return whether a request may need the store: it has a key."""
-        if request.raw.get(request.method_key) in self._ignored:
-            return False
-        return _KEY in request.declared_headers(self.request_headers)
+        found = request.declared_headers(self.request_headers)
+        method = request.raw.get(request.method_key, "GET")
+        return _KEY in found and not (method in self._ignored and _OVERRIDES.isdisjoint(found))
 
     def shutdown(self) -> Awaitable[None] | None:
         """Close the store."""

@@ -96,7 +96,7 @@ class IdempotencyRecord(NamedTuple):
         start = 4 + int.from_bytes(payload[:4])
         try:
             status, pairs = _decode(payload[4:start].decode("ascii"))
-            headers = tuple(text_header(name, value) for name, value in pairs)
+            headers = tuple([text_header(name, value) for name, value in pairs])
         except (ValueError, TypeError, AttributeError, RecursionError):
             raise UnreadableRecord("its response can't be parsed") from None
         if type(status) is not int or not 200 <= status <= 599 or len(payload) < start:
