@@ -405,7 +405,7 @@ class AsgiRequest(Request):
         apps = self._root_paths
         root = "" if apps.is_literal else (apps.own or self._root or "").rstrip("/")
         # Apps remove it from any path that begins with it, also where the server left it out.
-        if any(f"{whole}/".startswith(f"{root}/") for whole in (self._path, path)):
+        if root and any(f"{whole}/".startswith(f"{root}/") for whole in (self._path, path)):
             path = root + path
         scope["path"] = self._path = path
         if "raw_path" in scope:

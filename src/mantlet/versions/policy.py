@@ -40,8 +40,8 @@ from mantlet.versions.readers import (
     QueryReader,
     Reader,
 )
-from mantlet.versions.table import Entry, VersionTable
-from mantlet.versions.usage import UsageCounter, VersionUsage
+from mantlet.versions.table import Entry, Key, Outcome, VersionTable
+from mantlet.versions.usage import Counts, VersionUsage
 from mantlet.versions.version import Version, check_label
 
 __all__ = ["Versions"]
@@ -138,23 +138,29 @@ class Versions(Policy):
         read_names = *self._aliases, *names
         self._names = HeaderNames(*read_names) if read_names else None
         self.request_headers = self._names
+        #: The same in the form of each protocol: of WSGI, and of ASGI.
+        # Any: texts and bytes.
+        self._native_names: tuple[tuple[Any, ...], tuple[Any, ...]] = (), ()
+        if self._names:
+            self._native_names = tuple(self._names.keys), tuple(self._names.lower)
+        self._queries = tuple(r.name.encode() for r in self._readers if isinstance(r, QueryReader))
 
-        self._usage = UsageCounter(self._versions)
+        self._usage: dict[str | None, Counts] = {label: Counts() for label in self._versions}
         self._throttle = LogThrottle(_log)
         #: Whether a version has its sunset ahead, so that the table has to be made again.
         self._changes = self._renew().until != inf
         #: The beginnings of paths that name a version, without it.
         self._heads = tuple(one.head for one in self._readers if isinstance(one, PathReader))
-        #: The same of the app's paths, if these are among the client's.
-        self._own_head: str | None = None
-        if isinstance(forward, PathReader) and forward.head in self._heads:
-            self._own_head = forward.head
-        if isinstance(forward, PathReader):
-            is_moved = self._own_head is None
-        else:
-            is_moved = forward is not None and bool(self._heads)
-        #: Redirects are changed only if the client's paths differ from those of the app.
-        self.disabled_hooks = frozenset() if is_moved else frozenset({"on_response"})
+        self._longest_head = max(map(len, self._heads), default=0)
+        #: Whether the paths that the app gets can be asked for.
+        self._reads_forwarded = isinstance(forward, PathReader) and forward.head in self._heads
+        #: Whether the client's paths differ from those of the app, so that redirects are changed.
+        self._is_moved = (
+            not self._reads_forwarded
+            if isinstance(forward, PathReader)
+            else forward is not None and bool(self._heads)
+        )
+        self.disabled_hooks = frozenset() if self._is_moved else frozenset({"on_response"})
 
     def usage(self) -> dict[str, VersionUsage]:
         """Return who has used which version in this process since it has started.
@@ -162,7 +168,7 @@ class Versions(Policy):
         Each worker counts its own requests. Refused requests count if their version is known; those
         for neutral routes do not. At most 1,000 callers of a version are counted apart.
         """
-        return self._usage.report()
+        return {label: self._usage[label].report() for label in self._versions}
 
     # -- requests ---------------------------------------------------------------------------------
 
@@ -171,43 +177,74 @@ class Versions(Policy):
         table = self._table
         if self._changes and time() >= table.until:
             table = self._renew()
-        if self._neutral_starts and self._is_neutral(request):
+        paths = request.route_paths
+        if paths[0].startswith(self._neutral_starts) and self._neutral.include(request):
             request._add_fixed(table.neutral)
             return None
+        key = self._key(request, paths)
+        try:
+            found = table.outcomes[key]
+        except KeyError:
+            found = self._read(request, table, key)
+        if found is None:
+            return self._use_default(request, table)
+        if isinstance(found, Entry):
+            return self._admit(request, table, found)
+        return self._refuse(request, table, found)
+
+    def _key(self, request: Request, paths: tuple[str, ...]) -> Key | None:
+        """Return all that the readers look at; None if a path or a header takes a closer look."""
+        path, names = paths[0], self._native_names[request.is_async]
+        if len(paths) > 1 or "//" in path:
+            return None
+        query: bytes | None = None
+        if self._queries:
+            query = request.query
+            if query and b"%" not in query and not any(one in query for one in self._queries):
+                query = None
+        # Any: texts under WSGI, bytes under ASGI.
+        values: Mapping[Any, Any] = request.raw
+        if request.is_async and names:
+            lines = values["headers"]
+            values = dict(lines)
+            if len(values) < len(lines):
+                return None
+        end = path.find("/", self._longest_head)
+        return path if end < 0 else path[:end], query, *map(values.get, names)
+
+    def _read(self, request: Request, table: VersionTable, key: Key | None) -> Outcome:
+        """Return the version that a request names, or why there is none."""
         names = self._names
         headers = _NOTHING if names is None else request.declared_headers(names)
         for alias in self._aliases:
             if alias in headers:
                 request.replace_header(alias, None)
-        entry: Entry | None = None
+                key = None
+        found: Outcome = None
         for read in table.reads:
-            found = read(request, headers)
-            if found is not None and found is not entry:
-                if entry is not None or not isinstance(found, Entry):
-                    problem = table.conflict if isinstance(found, Entry) else found
-                    return self._refuse(request, table, problem)
-                entry = found
-        if entry is None:
-            return self._use_default(request, table)
-        return self._admit(request, table, entry)
+            one = read(request, headers)
+            if one is not None and one is not found:
+                found = one if found is None or not isinstance(one, Entry) else table.conflict
+                if not isinstance(found, Entry):
+                    break
+        if found is None:
+            found = table.default
+        if key is not None:
+            table.keep(key, found)
+        return found
 
     def _renew(self) -> VersionTable:
         """Return the versions as they are now."""
-        table = VersionTable(self._versions, self._vary, time())
+        table = VersionTable(self._versions, self._vary, time(), default=self._default)
         table.reads = tuple(reader.bind(table) for reader in self._readers)
         self._table = table
         return table
-
-    def _is_neutral(self, request: Request) -> bool:
-        return request.route_path.startswith(self._neutral_starts) and self._neutral.include(
-            request
-        )
 
     def _use_default(
         self, request: Request, table: VersionTable
     ) -> Reply | Awaitable[Reply | None] | None:
         """Take the version of the option for a request that names none."""
-        label = self._default if self._choose is None else self._choose(request)
+        label = None if self._choose is None else self._choose(request)
         if label is None or isinstance(label, str):
             return self._take_default(request, table, label)
         return self._await_default(request, table, label)
@@ -245,6 +282,8 @@ class Versions(Policy):
         """Let a request for a known version pass, unless that is past its sunset."""
         request._add_fixed(entry.headers)
         request.state.version = entry.label
+        if entry.is_plain and self._forward is None:
+            return None
         if not entry.is_plain:
             if entry.version.successor is not None:
                 self._link_successor(request, entry.label, entry.version.successor)
@@ -256,7 +295,10 @@ class Versions(Policy):
 
     def _beginning(self, path: str, label: str) -> str:
         """Return the beginning of the path that names the version; "" if the path does not."""
-        return next((head + label for head in self._heads if _begins(path, head + label)), "")
+        for head in self._heads:
+            if _begins(path, head + label):
+                return head + label
+        return ""
 
     def _link_successor(self, request: Request, label: str, successor: str) -> None:
         """Link to the same path in another version, if the path names one (RFC 5829, 3.4).
@@ -292,20 +334,20 @@ class Versions(Policy):
         """Give the app the version in the place where it reads it."""
         forward, label = self._forward, entry.label
         own = request.route_path
-        if self._own_head is not None and _begins(own, self._own_head + label):
-            return None
         outer, inner = self._beginning(own, label), ""
         if isinstance(forward, PathReader):
             inner = forward.head + label
+            if self._reads_forwarded and _begins(own, inner):
+                return None
         elif forward is not None:
             request.replace_header(forward.name, label)
         if inner == outer:
             return None
-        mount = request.path.removesuffix(own)
+        mount = request.path.removesuffix(own) if self._is_moved else ""
         request.replace_path(inner + own[len(outer) :] or "/")
         if isinstance(forward, PathReader) and forward.is_left(request.route_paths, entry, table):
             return self._refuse(request, table, table.conflict)
-        if "on_response" not in self.disabled_hooks:
+        if self._is_moved:
             request.local(self)["move"] = Move(mount, inner, outer)
         return None
 
@@ -322,19 +364,22 @@ class Versions(Policy):
     def on_finish(self, request: Request) -> None:
         """Count the request."""
         state = request.state
-        label: str | None = getattr(state, "version", None)
-        if label is None:
+        counts = self._usage.get(getattr(state, "version", None))
+        if counts is None:
             return
-        if self._caller is None:
-            identity = state.identity
-            self._usage.add(label, None if identity is None else identity.subject)
-            return
+        caller: str | None = None
+        if self._caller is not None:
+            caller = self._ask(self._caller, request)
+        elif state.identity is not None:
+            caller = state.identity.subject
+        counts.add(caller)
+
+    def _ask(self, caller: Callable[[Request], str | None], request: Request) -> str | None:
         try:
-            caller = self._caller(request)
+            return caller(request)
         except Exception as error:  # noqa: BLE001  # of the user's function, logged
             log_failure(_log, "Versions", "caller", error, throttle=self._throttle, request=request)
-            caller = None
-        self._usage.add(label, caller)
+            return None
 
 
 def _begins(path: str, beginning: str) -> bool:

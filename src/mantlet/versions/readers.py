@@ -7,8 +7,6 @@ that is none of the versions makes the request one for an unknown version, and i
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
-from types import MappingProxyType
 from typing import Final, Protocol
 from urllib.parse import unquote_plus
 
@@ -16,7 +14,7 @@ from mantlet.core.problem import FixedProblem
 from mantlet.core.request import Request
 from mantlet.http.headers import OVERSIZED, is_token
 from mantlet.http.media_types import read_media_type, split_unquoted
-from mantlet.versions.table import Entry, Read, VersionTable
+from mantlet.versions.table import Entry, Outcome, Read, VersionTable
 
 __all__ = [
     "AcceptReader",
@@ -159,21 +157,10 @@ class PathReader:
 
     def bind(self, table: VersionTable) -> Read:
         """Return the function that finds one of these versions."""
-        by_beginning = {self.head + label: entry for label, entry in table.known.items()}
-        start = len(self.head)
         unknown = table.unknown(404, "The path")
 
-        def read(request: Request, _headers: Mapping[str, str]) -> Entry | FixedProblem | None:
-            path = request.literal_path
-            if path is None or "//" in path or "/." in path:
-                return self._read_all(request.route_paths, table, unknown)
-            end = path.find("/", start)
-            entry = by_beginning.get(path if end < 0 else path[:end])
-            if entry is not None:
-                return entry
-            if not path.startswith("/"):
-                return self._read_all(request.route_paths, table, unknown)
-            return self._find(path, table, unknown)
+        def read(request: Request, _headers: Mapping[str, str]) -> Outcome:
+            return self._read_all(request.route_paths, table, unknown)
 
         return read
 
@@ -183,7 +170,7 @@ class PathReader:
 
     def _read_all(
         self, paths: Sequence[str], table: VersionTable, unknown: FixedProblem
-    ) -> Entry | FixedProblem | None:
+    ) -> Outcome:
         """Return the version of a path with several readings.
 
         Apps differ in whether they ignore empty segments, so without them it is another reading.
@@ -193,9 +180,7 @@ class PathReader:
         found = {self._find(one, table, unknown) for one in every}
         return found.pop() if len(found) == 1 else table.conflict
 
-    def _find(
-        self, path: str, table: VersionTable, unknown: FixedProblem
-    ) -> Entry | FixedProblem | None:
+    def _find(self, path: str, table: VersionTable, unknown: FixedProblem) -> Outcome:
         """Return the version of one reading of a path."""
         head = self.head
         start = len(head)
@@ -227,7 +212,7 @@ class HeaderReader:
         name, known = self.name, table.known
         unknown = table.unknown(400, f"The header {name}")
 
-        def read(_request: Request, headers: Mapping[str, str]) -> Entry | FixedProblem | None:
+        def read(_request: Request, headers: Mapping[str, str]) -> Outcome:
             value = headers.get(name)
             if value is None:
                 return None
@@ -249,7 +234,7 @@ class QueryReader:
         raw, known = self.name.encode(), table.known
         unknown = table.unknown(400, f"The query parameter {self.name}")
 
-        def read(request: Request, _headers: Mapping[str, str]) -> Entry | FixedProblem | None:
+        def read(request: Request, _headers: Mapping[str, str]) -> Outcome:
             query = request.query
             if not query or (raw not in query and b"%" not in query):
                 return None
@@ -294,7 +279,7 @@ class AcceptReader:
         parameter = self.parameter
         unknown = table.unknown(406, "The header Accept")
 
-        def read(_request: Request, headers: Mapping[str, str]) -> Entry | FixedProblem | None:
+        def read(_request: Request, headers: Mapping[str, str]) -> Outcome:
             accept = headers.get("Accept")
             if accept is None or (parameter not in accept.lower() and accept != OVERSIZED):
                 return None
@@ -308,9 +293,7 @@ class AcceptReader:
 _Named = Mapping[str, float]
 
 
-def _prefer(
-    named: _Named, table: VersionTable, unknown: FixedProblem
-) -> Entry | FixedProblem | None:
+def _prefer(named: _Named, table: VersionTable, unknown: FixedProblem) -> Outcome:
     """Return the version that a client prefers: of those that are served, if it names any."""
     if not named:
         return None
@@ -324,7 +307,6 @@ def _prefer(
     return preferred[0] if preferred else unknown
 
 
-@lru_cache(maxsize=128)
 def _accepted(accept: str, parameter: str) -> _Named | None:
     """Return the versions in ``Accept`` with their weights; None if it is malformed."""
     ranges = split_unquoted(accept, ",")
@@ -342,7 +324,7 @@ def _accepted(accept: str, parameter: str) -> _Named | None:
             return None
         if label is not None and float(weight) > 0:
             named[label] = max(float(weight), named.get(label, 0.0))
-    return MappingProxyType(named)
+    return named
 
 
 @dataclass(frozen=True, slots=True)
@@ -358,7 +340,7 @@ class ContentTypeReader:
         parameter, known = self.parameter, table.known
         unknown = table.unknown(415, "The header Content-Type")
 
-        def read(_request: Request, headers: Mapping[str, str]) -> Entry | FixedProblem | None:
+        def read(_request: Request, headers: Mapping[str, str]) -> Outcome:
             sent = headers.get("Content-Type")
             if sent is None or (parameter not in sent.lower() and sent != OVERSIZED):
                 return None

@@ -2,14 +2,22 @@
 
 from collections.abc import Callable, Mapping
 from math import inf
-from typing import Final
+from typing import Any, Final
 
 from mantlet.core.problem import FixedProblem
 from mantlet.core.request import Request
 from mantlet.http.header_name import FixedHeaders
 from mantlet.versions.version import Version
 
-__all__ = ["Entry", "Read", "VersionTable"]
+__all__ = ["Entry", "Key", "Outcome", "Read", "VersionTable"]
+
+#: The most outcomes that are kept, and the most characters that one depends on: at most 500 KB.
+_MAX_OUTCOMES: Final = 512
+_MAX_KEY: Final = 256
+
+# Any: a text or bytes, as each protocol has it.
+#: Everything in a request that its version depends on: parts of it as they were sent, or None.
+Key = tuple[Any, ...]
 
 
 class Entry:
@@ -53,6 +61,7 @@ class VersionTable:
         versions: the versions.
         vary: the request headers that responses depend on, for ``Vary``.
         now: the time, in seconds of Unix time.
+        default: the version of requests that name none, or None.
 
     Attributes:
         until: when the next version is past its sunset, in seconds of Unix time.
@@ -62,12 +71,16 @@ class VersionTable:
         missing: the response to a request that names none.
         headers: the headers of responses to requests without a version.
         neutral: those of responses of routes that have none.
+        default: the version of requests that name none, or None.
         reads: what finds the version of a request, in each place; set by who makes the table.
+        outcomes: what was found in requests, by what that depends on.
     """
 
     reads: "tuple[Read, ...]"
 
-    def __init__(self, versions: Mapping[str, Version], vary: str, now: float) -> None:
+    def __init__(
+        self, versions: Mapping[str, Version], vary: str, now: float, *, default: str | None
+    ) -> None:
         ends = {
             label: inf if version.sunset is None else version.sunset.timestamp()
             for label, version in versions.items()
@@ -97,9 +110,23 @@ class VersionTable:
             )
             for label, version in versions.items()
         }
+        self.default: Final = None if default is None else self.known[default]
+        self.outcomes: Final[dict[Key | None, Outcome]] = {}
         self.folded: Final = frozenset(map(str.lower, versions))
         self.conflict: Final = self._problem(400, "The request names several versions of this API.")
         self.missing: Final = self._problem(400, "The request does not name a version of this API.")
+
+    def keep(self, key: Key, outcome: "Outcome") -> None:
+        """Keep an outcome for the next such request, in bounded memory.
+
+        Args:
+            key: everything that it depends on.
+            outcome: the version of such requests, or why they have none.
+        """
+        if sum(map(len, filter(None, key))) <= _MAX_KEY:
+            if len(self.outcomes) >= _MAX_OUTCOMES:
+                self.outcomes.clear()
+            self.outcomes[key] = outcome
 
     def unknown(self, status: int, place: str) -> FixedProblem:
         """Return the response to a request for a version that there is not.
@@ -120,6 +147,8 @@ class VersionTable:
         return FixedProblem(status, detail=detail, extensions={**self._members, **more})
 
 
+#: The version of a request; the response to one for an unknown version, or for several; or None.
+Outcome = Entry | FixedProblem | None
 #: Finds the version that a request names in one place, by the request and the headers that the
 #: reader has named: its entry; the response to one that is unknown, or to several; or None.
-Read = Callable[[Request, Mapping[str, str]], Entry | FixedProblem | None]
+Read = Callable[[Request, Mapping[str, str]], Outcome]

@@ -1,13 +1,13 @@
 """Count who uses which version, so that a sunset can be decided."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from time import time
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
-__all__ = ["CallerUsage", "UsageCounter", "VersionUsage"]
+__all__ = ["CallerUsage", "Counts", "VersionUsage"]
 
 #: The most callers of a version that are counted apart, and the longest name of one, so that the
 #: counts of a version take at most about 1 MB.
@@ -47,70 +47,52 @@ class VersionUsage:
     others: int
 
 
-class _Counts:
-    """The counts of one version."""
-
-    __slots__ = ("anonymous", "callers", "last", "others")
-
-    def __init__(self) -> None:
-        #: For each caller, the number of requests and the time of the last one.
-        self.callers: dict[str, list[float]] = {}
-        self.anonymous = self.others = 0
-        self.last = 0.0
-
-
-class UsageCounter:
-    """Counts requests by version and caller, in bounded memory.
+class Counts:
+    """Counts the requests for one version by their callers, in bounded memory.
 
     Without a lock, which would cost as much as the rest: of requests that several threads count at
     the same moment, some may be missing.
-
-    Args:
-        labels: the versions.
     """
 
-    def __init__(self, labels: Iterable[str]) -> None:
-        self._counts = {label: _Counts() for label in labels}
+    __slots__ = ("_anonymous", "_callers", "_last", "_others")
 
-    def add(self, label: str, caller: str | None) -> None:
-        """Count a request for a version.
+    def __init__(self) -> None:
+        #: For each caller, the number of requests and the time of the last one.
+        self._callers: dict[str, list[float]] = {}
+        self._anonymous = self._others = 0
+        self._last = 0.0
+
+    def add(self, caller: str | None) -> None:
+        """Count a request.
 
         Args:
-            label: the version; one that is not known is ignored.
             caller: who has sent it, or None.
         """
-        counts = self._counts.get(label)
-        if counts is None:
-            return
-        counts.last = now = time()
+        self._last = now = time()
         if caller is None:
-            counts.anonymous += 1
+            self._anonymous += 1
             return
-        one = counts.callers.get(caller)
+        one = self._callers.get(caller)
         if one is not None:
             one[0] += 1
             one[1] = now
-        elif len(counts.callers) < MAX_CALLERS and len(caller) <= MAX_NAME:
-            counts.callers[caller] = [1, now]
+        elif len(self._callers) < MAX_CALLERS and len(caller) <= MAX_NAME:
+            self._callers[caller] = [1, now]
         else:
-            counts.others += 1
+            self._others += 1
 
-    def report(self) -> dict[str, VersionUsage]:
-        """Return the use of each version since the process has started."""
-        return {label: _report(counts) for label, counts in self._counts.items()}
-
-
-def _report(counts: _Counts) -> VersionUsage:
-    counted = list(counts.callers.items())  # at once, as other threads may add some
-    callers = {
-        name: CallerUsage(int(requests), datetime.fromtimestamp(last, UTC))
-        for name, (requests, last) in sorted(counted, key=lambda pair: -pair[1][0])
-    }
-    known = sum(one.requests for one in callers.values())
-    return VersionUsage(
-        requests=known + counts.anonymous + counts.others,
-        last_seen=datetime.fromtimestamp(counts.last, UTC) if counts.last else None,
-        callers=MappingProxyType(callers),
-        anonymous=counts.anonymous,
-        others=counts.others,
-    )
+    def report(self) -> VersionUsage:
+        """Return the use since the process has started."""
+        counted = list(self._callers.items())  # at once, as other threads may add some
+        callers = {
+            name: CallerUsage(int(requests), datetime.fromtimestamp(last, UTC))
+            for name, (requests, last) in sorted(counted, key=lambda pair: -pair[1][0])
+        }
+        known = sum(one.requests for one in callers.values())
+        return VersionUsage(
+            requests=known + self._anonymous + self._others,
+            last_seen=datetime.fromtimestamp(self._last, UTC) if self._last else None,
+            callers=MappingProxyType(callers),
+            anonymous=self._anonymous,
+            others=self._others,
+        )
