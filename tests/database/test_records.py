@@ -8,11 +8,22 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from sqlalchemy import create_engine, func, select, update
+from sqlalchemy import (
+    Column,
+    Integer,
+    MetaData,
+    Table,
+    create_engine,
+    func,
+    inspect,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.dialects import mysql
 from sqlalchemy.ext.asyncio import async_sessionmaker, create_async_engine
 from sqlalchemy.orm import sessionmaker
-from sqlalchemy.pool import NullPool
+from sqlalchemy.pool import NullPool, StaticPool
 from sqlalchemy.schema import CreateTable
 
 from mantlet import ErrorEnvelope, Problem, StoreError, StoreOutage, UnitOfWork, uow
@@ -195,6 +206,38 @@ def test_a_database_of_another_kind() -> None:
     connection: Any = type("", (), {"dialect": type("", (), {"name": "oracle"})})
     with pytest.raises(StoreError, match="oracle has no records: use postgresql, sqlite"):
         records._open(connection)
+
+
+def test_a_table_among_those_of_the_app() -> None:
+    """Migrations find it there; `create_table()` makes no other."""
+    metadata = MetaData()
+    Table("orders", metadata, Column("id", Integer))
+    engine = create_engine("sqlite://", poolclass=StaticPool)
+    records, same = (UnitOfWork(sessionmaker(engine)).records(metadata=metadata) for _ in range(2))
+    assert records.table is same.table is metadata.tables["idempotency_keys"]
+    for _ in range(2):
+        records.create_table(engine)
+    assert inspect(engine).get_table_names() == ["idempotency_keys"]
+    assert records.create(b"key", b"a", 60) is None
+    engine.dispose()
+    with pytest.raises(ValueError, match="another table named 'orders' already"):
+        UnitOfWork(sessionmaker()).records("orders", metadata=metadata)
+    wrong: Any = engine
+    with pytest.raises(TypeError, match=r"metadata must be a MetaData such as Base\.metadata"):
+        UnitOfWork(sessionmaker()).records(metadata=wrong)
+
+
+def test_a_table_in_a_schema() -> None:
+    """It is looked for there."""
+    engine = create_engine("sqlite://", poolclass=StaticPool)
+    with engine.begin() as connection:
+        connection.execute(text("ATTACH DATABASE ':memory:' AS shop"))
+    for _ in range(2):
+        metadata = MetaData(schema="shop")
+        records = UnitOfWork(sessionmaker(engine)).records(metadata=metadata)
+        records.create_table(engine)
+        records.open()
+    engine.dispose()
 
 
 def test_tables_of_async_engines(tmp_path: Path) -> None:

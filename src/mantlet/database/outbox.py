@@ -32,7 +32,7 @@ class Outbox(KnowsOptions):
 
     Args:
         metadata: the ``MetaData`` that the table belongs to, so that migrations find it; by default
-            one of its own.
+            one of its own. A second outbox of the same metadata and name shares the table.
         name: the table's name.
         max_size: the largest ``data`` of an event, in bytes of JSON.
 
@@ -42,7 +42,7 @@ class Outbox(KnowsOptions):
     Raises:
         ImportError: SQLAlchemy, of the extra ``database``, is not installed.
         TypeError: an option has the wrong type.
-        ValueError: ``name`` is empty, or ``max_size`` is out of range.
+        ValueError: ``name`` is empty or that of another table, or ``max_size`` is out of range.
     """
 
     def __init__(
@@ -52,9 +52,7 @@ class Outbox(KnowsOptions):
         name: str = "outbox",
         max_size: int = _MAX_SIZE,
     ) -> None:
-        sqlalchemy = import_extra("sqlalchemy", "database")
-        if metadata is not None and not isinstance(metadata, sqlalchemy.MetaData):
-            raise TypeError(f"metadata must be a MetaData such as Base.metadata, not {metadata!r}")
+        import_extra("sqlalchemy", "database")
         if not isinstance(name, str):
             raise TypeError(f'name must be a table\'s name such as "outbox", not {name!r}')
         if not name:
@@ -63,7 +61,7 @@ class Outbox(KnowsOptions):
         from mantlet.database.outbox_table import make_table
 
         self.table: Table
-        self.table, self._row = make_table(metadata or sqlalchemy.MetaData(), name)
+        self.table, self._row = make_table(metadata, name)
 
     def add(self, session: "Session | AsyncSession", event: Event) -> None:
         """Store an event with the next flush of a session, in its transaction.

@@ -33,6 +33,7 @@ from sqlalchemy.dialects.mysql import MEDIUMTEXT
 from sqlalchemy.orm import Session, registry
 
 from mantlet.database.clock import CLOCKS, Now
+from mantlet.database.own_tables import own_table
 
 __all__ = ["ClaimLost", "Claimed", "claim", "make_table", "settle"]
 
@@ -68,11 +69,12 @@ class _Row:
             setattr(self, name, value)
 
 
-def make_table(metadata: MetaData, name: str) -> tuple[Table, type[_Row]]:
-    """Return the table of an outbox, and a class that is mapped to it."""
-    table = Table(
-        name,
+def make_table(metadata: MetaData | None, name: str) -> tuple[Table, type[_Row]]:
+    """Return the table of an outbox, and a class that is mapped to it; see `own_table()`."""
+    table = own_table(
         metadata,
+        name,
+        "outbox",
         Column("position", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
         Column("id", String(100), nullable=False),
         Column("type", String(100), nullable=False),
@@ -84,7 +86,7 @@ def make_table(metadata: MetaData, name: str) -> tuple[Table, type[_Row]]:
         sqlite_autoincrement=True,  # a position is not used again, so that no late delete hits it
     )
     row = type("OutboxRow", (_Row,), {})
-    registry(metadata=metadata).map_imperatively(row, table)
+    registry(metadata=table.metadata).map_imperatively(row, table)
     return table, row
 
 

@@ -33,6 +33,7 @@ from mantlet.database.work import Settings, Work, is_conflict
 from mantlet.exceptions import ClientDisconnected, MantletError
 
 if TYPE_CHECKING:
+    from sqlalchemy import MetaData
     from sqlalchemy.ext.asyncio import async_sessionmaker
     from sqlalchemy.orm import sessionmaker
 
@@ -168,24 +169,29 @@ class UnitOfWork(Policy):
         work._is_block = True
         return work
 
-    def records(self, table: str = "idempotency_keys") -> "SqlRecords":
+    def records(
+        self, table: str = "idempotency_keys", *, metadata: "MetaData | None" = None
+    ) -> "SqlRecords":
         """Return a store of records in the same database, for `Idempotency`.
 
         A record is then stored in the transaction of the work that it is about: a worker that is
         killed leaves both or neither.
 
         Args:
-            table: its table; see `mantlet.database.records`.
+            table: the name of its table; see `mantlet.database.records`.
+            metadata: the ``MetaData`` that the table belongs to, so that migrations find it; by
+                default one of its own.
 
         Raises:
-            TypeError: the sessions are not SQLAlchemy's.
+            TypeError: the sessions are not SQLAlchemy's, or ``metadata`` is not a ``MetaData``.
+            ValueError: the metadata has another table of that name.
         """
         sessions = self._settings.sessions
         if not isinstance(sessions, SqlSessions):
             raise TypeError("records() needs a sessionmaker of SQLAlchemy")
         from mantlet.database.records import SqlRecords
 
-        return SqlRecords(sessions, table)
+        return SqlRecords(sessions, table, metadata)
 
     def _end(
         self, request: Request, response: Response | None, error: BaseException | None

@@ -1,7 +1,8 @@
 """`SqlRecords`: a store of records in the app's own database, written in its transactions.
 
 Times are the database's, so that workers whose clocks differ agree. The table is made by
-`SqlRecords.create_table()`, or by your migrations: it is in `SqlRecords.metadata`. For PostgreSQL::
+`SqlRecords.create_table()`, or by your migrations, which find it in ``records(metadata=...)``. For
+PostgreSQL::
 
     CREATE TABLE idempotency_keys (
         key BYTEA PRIMARY KEY,
@@ -25,7 +26,6 @@ from sqlalchemy import (
     Index,
     LargeBinary,
     MetaData,
-    Table,
     delete,
     insert,
     inspect,
@@ -39,6 +39,7 @@ from sqlalchemy.orm import Session
 
 from mantlet._internal.event_loop import run_in_thread
 from mantlet.database.clock import CLOCKS, Now
+from mantlet.database.own_tables import own_table
 from mantlet.database.sessions import SqlSessions
 from mantlet.exceptions import StoreError, StoreOutage
 from mantlet.stores.records import Record, RecordStore
@@ -62,29 +63,31 @@ class SqlRecords(RecordStore):
     Args:
         sessions: where sessions come from.
         name: the table.
+        metadata: what it belongs to; by default a metadata with nothing else in it.
 
     Attributes:
         table: the table.
-        metadata: its metadata, with nothing else in it.
+        metadata: its metadata.
         is_transactional: True, for whoever can use `replace_in()`.
     """
 
     is_transactional = True
 
-    def __init__(self, sessions: SqlSessions, name: str) -> None:
+    def __init__(self, sessions: SqlSessions, name: str, metadata: MetaData | None = None) -> None:
         self._sessions = sessions
         self._waits = False
         self._created = count(1)
-        self.metadata = MetaData()
-        self.table = Table(
+        self.table = own_table(
+            metadata,
             name,
-            self.metadata,
+            "records",
             Column("key", _KEY, primary_key=True),
             Column("value", _VALUE, nullable=False),
             Column("stored", Double, nullable=False),
             Column("expires", Double, nullable=False),
+            Index(f"{name}_expires", "expires"),
         )
-        Index(f"{name}_expires", self.table.c.expires)
+        self.metadata = self.table.metadata
 
     # Any: an Engine or an AsyncEngine, and None or an awaitable.
     def create_table(self, engine: Any) -> Any:
@@ -95,11 +98,11 @@ class SqlRecords(RecordStore):
         """
         if hasattr(engine, "sync_engine"):
             return self._create_table_later(engine)
-        return self.metadata.create_all(engine)
+        return self.table.create(engine, checkfirst=True)
 
     async def _create_table_later(self, engine: Any) -> None:
         async with engine.begin() as connection:
-            await connection.run_sync(self.metadata.create_all)
+            await connection.run_sync(self.table.create, checkfirst=True)
 
     # -- RecordStore ------------------------------------------------------------------------------
 
@@ -183,7 +186,7 @@ class SqlRecords(RecordStore):
         name = self.table.name
         if connection.dialect.name not in CLOCKS:
             raise StoreError(f"{connection.dialect.name} has no records: use {', '.join(CLOCKS)}")
-        if not inspect(connection).has_table(name):
+        if not inspect(connection).has_table(name, self.table.schema):
             raise StoreError(f"there is no table {name}: call create_table(engine) of the records")
 
     def _create(

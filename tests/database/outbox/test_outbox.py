@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import MetaData, create_engine, func, inspect, select
+from sqlalchemy import MetaData, Table, create_engine, func, inspect, select
 from sqlalchemy.orm import sessionmaker
 
 from mantlet.database import Outbox, relay_outbox
@@ -88,6 +88,22 @@ def test_the_table_belongs_to_the_metadata_of_the_team() -> None:
     metadata.create_all(engine)
     assert inspect(engine).get_table_names() == ["events_to_publish"]
     engine.dispose()
+
+
+def test_an_app_that_is_made_twice() -> None:
+    """Its outboxes share the table; another table of that name is told from it."""
+    metadata = MetaData()
+    outboxes = [Outbox(metadata=metadata) for _ in range(2)]
+    engine = create_engine("sqlite://")
+    metadata.create_all(engine)
+    sessions = sessionmaker(engine)
+    for number, outbox in enumerate(outboxes):
+        store(sessions, outbox, number)
+    assert stored(sessions, outboxes[0]) == [0, 1]
+    engine.dispose()
+    Table("events", metadata)
+    with pytest.raises(ValueError, match="another table named 'events' already: give this one"):
+        Outbox(metadata=metadata, name="events")
 
 
 @on_two_databases
