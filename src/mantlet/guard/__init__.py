@@ -8,7 +8,7 @@ from mantlet.guard.contract import Contract
 from mantlet.guard.coverage import Coverage
 from mantlet.guard.credentials import Credential
 from mantlet.guard.findings.finding import Finding
-from mantlet.guard.graphql import GraphQL
+from mantlet.guard.graphql import GraphQL, GraphQLRequest
 from mantlet.guard.jsonrpc import JsonRpc, RpcCall
 from mantlet.guard.limits import BodyLimits
 from mantlet.guard.options import RouteOptions
@@ -24,6 +24,7 @@ __all__ = [
     "File",
     "Finding",
     "GraphQL",
+    "GraphQLRequest",
     "JsonRpc",
     "RouteOptions",
     "RpcCall",

@@ -10,7 +10,7 @@ from graphql import execute as execute_document
 from graphql.execution import ExecutionResult
 
 import mantlet
-from mantlet.guard.graphql.requests import GraphQLRequest
+from mantlet.guard import GraphQLRequest
 
 _SCHEMA: Final = build_schema(
     """

@@ -1,5 +1,5 @@
 """GraphQL services and the validation of requests to them."""
 
-from mantlet.guard.graphql.service import GraphQL
+from mantlet.guard.graphql.service import GraphQL, GraphQLRequest
 
-__all__ = ["GraphQL"]
+__all__ = ["GraphQL", "GraphQLRequest"]

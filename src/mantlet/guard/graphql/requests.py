@@ -39,11 +39,11 @@ from graphql.execution.values import get_variable_values
 
 from mantlet.guard.bodies.strict_json import StrictJson
 from mantlet.guard.errors import ErrorItem, Place, ValidationFailed, too_complex
-from mantlet.guard.graphql.service import GraphQL
+from mantlet.guard.graphql.service import GraphQL, GraphQLRequest
 from mantlet.guard.limits import BodyLimits
 from mantlet.guard.parameters import Coercer, Parameter, ParameterGroup
 
-__all__ = ["GraphQLRequest", "GraphQLRequestSchema", "graphql_query_parameters"]
+__all__ = ["GraphQLRequestSchema", "graphql_query_parameters"]
 
 _MEMBERS: Final = frozenset({"query", "variables", "operationName"})
 #: The usual names of arguments for the number of items of a list.
@@ -56,24 +56,6 @@ _UNUSED: Final = "A fragment is not used"
 _CHECKS: Final = 3
 #: The longest text of a number.
 _MAX_DIGITS: Final = 40
-
-
-class GraphQLRequest(NamedTuple):
-    """One request, validated.
-
-    Attributes:
-        query: the document as received.
-        document: the parsed document.
-        variables: the coerced variables.
-        operation_name: the name of the operation to execute, or None.
-        raw_variables: the variables as received, for servers that coerce them themselves.
-    """
-
-    query: str
-    document: DocumentNode
-    variables: Mapping[str, Any]
-    operation_name: str | None
-    raw_variables: Mapping[str, Any]
 
 
 class GraphQLRequestSchema:

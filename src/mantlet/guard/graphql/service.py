@@ -1,14 +1,34 @@
 """Declare a GraphQL service."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mantlet._internal.extras import import_extra
 from mantlet._internal.options import KnowsOptions, check_int
 
 if TYPE_CHECKING:
-    from graphql import GraphQLSchema
+    from graphql import DocumentNode, GraphQLSchema
 
-__all__ = ["GraphQL"]
+__all__ = ["GraphQL", "GraphQLRequest"]
+
+
+# Any: values of variables.
+class GraphQLRequest(NamedTuple):
+    """One request, validated: ``mantlet.state(request).validated.body`` of a POST.
+
+    Attributes:
+        query: the document as received.
+        document: the parsed document.
+        variables: the coerced variables.
+        operation_name: the name of the operation to execute, or None.
+        raw_variables: the variables as received, for servers that coerce them themselves.
+    """
+
+    query: str
+    document: "DocumentNode"
+    variables: Mapping[str, Any]
+    operation_name: str | None
+    raw_variables: Mapping[str, Any]
 
 
 class GraphQL(KnowsOptions):
