@@ -151,8 +151,9 @@ def test_other_policies(adapter: Adapter) -> None:
     auth = Authenticator(keys())
     names = run(PAGE, block_with(PAGE, "on_status(401)"), app=adapter.app(app), auth=auth)
     stack = names["app"]
-    statuses = [adapter.drive(stack, headers=[("X-API-Key", "x")]).status for _ in range(21)]
-    assert statuses == [401] * 20 + [429]
+    statuses = [adapter.drive(stack, headers=[("X-API-Key", "x")]).status for _ in range(120)]
+    assert statuses[:100] == [401] * 100
+    assert 429 in statuses
     assert isinstance(stack.policies[-1], RateLimiter)
 
 

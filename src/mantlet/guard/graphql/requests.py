@@ -12,7 +12,7 @@ Sources: the GraphQL specification (September 2025), sections 2, 5 and 6.1.2; "G
 import json
 from collections.abc import Iterator, Mapping
 from math import inf, isnan
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from graphql import (
     DocumentNode,
