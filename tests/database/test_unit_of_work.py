@@ -329,6 +329,20 @@ def test_a_stream_cannot_use_it(way: Way) -> None:
     assert all("UnitOfWork.begin()" in str(error) for error in errors)
 
 
+def test_who_asks_for_it_first_after_the_response_finds_it_over(way: Way) -> None:
+    """A thread that outlives its request opens no session that nobody would close."""
+    kept: list[Raw] = []
+
+    async def view(raw: Raw) -> int:
+        kept.append(raw)
+        return 200
+
+    assert way.ask(view).status == 200
+    with pytest.raises(RuntimeError, match="has ended"):
+        uow(kept[0]).session
+    assert uow(kept[0]) is uow(kept[0])
+
+
 def test_a_session_that_somebody_keeps_is_closed_for_good(way: Way) -> None:
     """It takes no connection that nobody would return."""
     kept: list[Any] = []

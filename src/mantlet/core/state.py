@@ -215,9 +215,13 @@ class State:
     # Any: a `redact.Masker` each.
     #: The maskers of the app's secrets.
     _maskers: tuple[Any, ...] = ()
-    # Any: a `Work` of the database package.
-    #: The unit of work of the exchange, not yet begun.
+    # Any: classes of the database package.
+    #: Makes the unit of work of the exchange when the app asks for it.
+    _unit: Any = None
+    #: The unit of work, if the app has asked for it.
     _work: Any = None
+    #: Whether the unit of work of the exchange has ended.
+    _is_work_over: bool = False
     #: Called by the unit of work with its session and the response, before it commits; see
     #: `mantlet.database`.
     _before_commit: tuple[Callable[[Any, Any], Any], ...] = ()

@@ -14,6 +14,7 @@ It costs less than half a microsecond for a request that does not use the databa
 """
 
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from random import random
 from sys import modules
 from time import sleep
@@ -26,10 +27,10 @@ from mantlet.core.policy import Policy
 from mantlet.core.request import Request
 from mantlet.core.rerun import Rerun, allow_rerun
 from mantlet.core.response import Response
-from mantlet.core.state import KEY, state
+from mantlet.core.state import KEY, State, state
 from mantlet.core.statuses import StatusCondition, below
 from mantlet.database.sessions import Sessions, SqlSessions
-from mantlet.database.work import Settings, Work, is_conflict
+from mantlet.database.work import Settings, Unbegun, Work, is_conflict
 from mantlet.exceptions import ClientDisconnected, MantletError
 
 if TYPE_CHECKING:
@@ -114,10 +115,12 @@ class UnitOfWork(Policy):
         self._settings = Settings(
             _checked_sessions(sessions), _checked_repositories(repositories), outbox
         )
-        self._is_async = self._settings.sessions.is_async
+        #: What makes the work of a request, by `Request.is_async`; and works of WebSockets.
+        self._unbegun = (Unbegun(self._settings, False), Unbegun(self._settings, True))
+        self._blocks = Unbegun(self._settings, self._settings.sessions.is_async, is_block=True)
 
     def on_request(self, request: Request) -> Awaitable[None] | None:
-        """Give the exchange its work, which has not opened anything yet."""
+        """Have the app get its work if it asks for it."""
         if self._retries and _is_repeatable(request):
             return start_eagerly(self._begin_attempt(request))
         self._begin(request)
@@ -125,13 +128,14 @@ class UnitOfWork(Policy):
 
     def _begin(self, request: Request) -> None:
         state = request.state
-        if request.protocol != "http":
-            state._work = self
-            return
-        work = Work(self._settings, request.is_async)
-        if state._work is not None:
-            work._outer = state._work
-        state._work = work
+        if state._unit is not None and request.protocol == "http":
+            work = Work(self._settings, request.is_async)
+            work._outer = _work_of(state)
+            state._work = work
+        elif request.protocol == "http":
+            state._unit = self._unbegun[request.is_async]
+        else:
+            state._unit = self._blocks
 
     async def _begin_attempt(self, request: Request) -> None:
         """Keep the request, so that it can be run again; wait first if it is."""
@@ -147,7 +151,7 @@ class UnitOfWork(Policy):
         own["rerun"] = rerun
         self._begin(request)
         if rerun is not None:
-            request.state._runs_again = is_conflict
+            request.state._runs_again = partial(_runs_again, request)
 
     def on_response(self, request: Request, response: Response) -> Awaitable[None] | None:
         """Commit, or roll back."""
@@ -165,7 +169,7 @@ class UnitOfWork(Policy):
             with uow.begin() as work:
                 work.orders.add(order)
         """
-        work = Work(self._settings, self._is_async)
+        work = Work(self._settings, self._settings.sessions.is_async)
         work._is_block = True
         return work
 
@@ -203,16 +207,17 @@ class UnitOfWork(Policy):
             response: the response, or None if there is an error in its place.
             error: that error.
         """
-        if self._retries:
-            request.state._runs_again = None
-        work = request.state._work
-        if not isinstance(work, Work):
+        state = request.state
+        state._is_work_over = True
+        work = state._work
+        if work is None:
             return None
         if work._outer is not None:
-            request.state._work = work._outer
+            state._work, state._is_work_over = work._outer, False
         if work._session is None:
             work._is_over = True
             return None
+        state._runs_again = None
         is_free = work.stop()
         if self._retries and (rerun := request.local(self).get("rerun")) is not None:
             steps = self._settle_or_repeat(request, work, (response, error), is_free, rerun)
@@ -244,8 +249,7 @@ class UnitOfWork(Policy):
             Rerun: the work has been rolled back.
         """
         response, error = outcome
-        is_gone = getattr(request, "_is_disconnected", False)
-        can_repeat = is_free and not is_gone and not work._is_partly_committed
+        can_repeat = _can_repeat(request, work)
         repeats = can_repeat and (work._has_conflict or is_conflict(error))
         try:
             await self._settle(request, work, None if repeats else response, is_free)
@@ -311,6 +315,24 @@ def _is_repeatable(request: Request) -> bool:
     return request.method in _IDEMPOTENT or getattr(state, "idempotency", None) is not None
 
 
+def _can_repeat(request: Request, work: Work) -> bool:
+    """Return whether a request whose transaction conflicts is run again.
+
+    Not if a block of its work is open, where the app goes on; if nobody waits for the response; or
+    if a `UnitOfWork` further in has committed.
+    """
+    is_gone = getattr(request, "_is_disconnected", False)
+    return not (work._depth or is_gone or work._is_partly_committed)
+
+
+def _runs_again(request: Request, error: BaseException) -> bool:
+    """Return whether a request that has raised an exception is run again."""
+    work: Work | None = request.state._work
+    if work is None or work._session is None:
+        return False
+    return _can_repeat(request, work) and is_conflict(error)
+
+
 def _checked_sessions(sessions: Any) -> Sessions:
     """Return sessions as units of work use them.
 
@@ -364,7 +386,14 @@ def uow(source: Any) -> Work:
     """
     raw = source if type(source) is dict else getattr(source, "scope", None)
     own = raw.get(KEY) if type(raw) is dict else None  # the usual case, at less cost
-    found: Work | UnitOfWork | None = (own or state(source))._work
-    if found is None:
+    return _work_of(own or state(source))
+
+
+def _work_of(state: State) -> Work:
+    work: Work | None = state._work
+    if work is not None:
+        return work
+    unit: Unbegun | None = state._unit
+    if unit is None:
         raise RuntimeError("there is no UnitOfWork around the app: wrap(app, UnitOfWork(...))")
-    return found if isinstance(found, Work) else found.begin()
+    return unit.begin(state)

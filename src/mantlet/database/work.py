@@ -22,7 +22,7 @@ from mantlet.events.event import Event
 if TYPE_CHECKING:
     from mantlet.core.state import State
 
-__all__ = ["Settings", "Work", "is_conflict", "log_unit_failure"]
+__all__ = ["Settings", "Unbegun", "Work", "is_conflict", "log_unit_failure"]
 
 _log = logging.getLogger("mantlet.database")
 _throttle = LogThrottle(_log)
@@ -88,7 +88,7 @@ class Work:
     _is_over = False
     #: Whether an exception has left a block.
     _has_failed = False
-    #: Whether that was a conflict with another transaction, which a retry would not have.
+    #: Whether one was a conflict with another transaction, which a retry would not have.
     _has_conflict = False
     #: Whether a `UnitOfWork` within this one's has committed.
     _is_partly_committed = False
@@ -271,7 +271,8 @@ class Work:
 
     async def _fail(self, session: Any, error: BaseException) -> None:
         self._has_failed = True
-        self._has_conflict = is_conflict(error)
+        # An exception that follows from a conflict need not say so.
+        self._has_conflict = self._has_conflict or is_conflict(error)
         self._callbacks = ()
         if self._waits and self._settings.sessions.is_async:
             await uninterrupted(self._roll_back(session))
@@ -363,6 +364,32 @@ class Work:
                     await result
             except Exception as error:  # noqa: BLE001  # the data are committed
                 log_unit_failure("after_commit", error, request)
+
+
+class Unbegun:
+    """Makes the work of a request when `uow()` first asks for it, which most requests never do.
+
+    Args:
+        settings: those of its `UnitOfWork`.
+        waits: whether the work runs on an event loop.
+        is_block: whether each call of `uow()` begins a work of its own, as in a WebSocket.
+    """
+
+    def __init__(self, settings: Settings, waits: bool, *, is_block: bool = False) -> None:
+        self._settings = settings
+        self._waits = waits
+        self._is_block = is_block
+
+    def begin(self, state: "State") -> Work:
+        """Return the work of an exchange; of threads that ask at once, all get the same."""
+        work = Work(self._settings, self._waits)
+        if self._is_block:
+            work._is_block = True
+            return work
+        shared: Work = vars(state).setdefault("_work", work)
+        if state._is_work_over:
+            shared.stop()
+        return shared
 
 
 _OVER: Final = (
