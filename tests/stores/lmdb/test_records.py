@@ -226,6 +226,15 @@ def test_a_full_store_is_an_outage_and_drops_no_record(
     assert store.create(b"0", bytes(size)) is None
 
 
+def test_a_full_store_changes_records_that_need_no_more(open_store: OpenStore) -> None:
+    """All of them, so the ends of requests are stored."""
+    store = open_store(max_bytes=MIB)
+    count = filled(store, 50, 1000)
+    for number in range(count):
+        assert store.replace(b"%d" % number, bytes(50), b"x" * 50)
+    assert store.delete(b"0", b"x" * 50)
+
+
 @pytest.mark.parametrize("size", [10, 3000, 50_000])
 def test_records_that_have_expired_make_room_for_others(
     path: Path, open_store: OpenStore, clock: HostClock, size: int

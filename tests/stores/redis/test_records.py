@@ -286,6 +286,27 @@ def test_a_server_without_memory_is_an_outage_that_loses_nothing(
         assert store.value(b"key") == b"value"
 
 
+def test_a_server_without_memory_changes_records_that_need_no_more(
+    way: Way, own_valkey: Valkey
+) -> None:
+    """However many others it has refused, so the end of a request is stored."""
+    with records(way, f"redis://{own_valkey.place}") as store:
+        for key in (b"one", b"other"):
+            store.create(key, b"begun")
+        own_valkey.ask("CONFIG", "SET", "maxmemory", "1")
+        for number in range(20):
+            with pytest.raises(StoreOutage, match="OOM"):
+                store.create(b"%d" % number, b"begun")
+        with pytest.raises(StoreOutage, match="OOM"):
+            store.replace(b"one", b"begun", b"a response")
+        assert store.replace(b"one", b"begun", b"ended", 77)
+        assert store.delete(b"other", b"begun")
+        assert store.value(b"one") == b"ended"
+        own_valkey.ask("CONFIG", "SET", "maxmemory", "0")
+        assert store.value(b"one") == b"ended"
+        assert store.create(b"other", b"begun") is None
+
+
 @pytest.mark.parametrize(
     ("policy", "memory", "warns"),
     [("allkeys-lru", "100mb", True), ("allkeys-lru", "0", False), ("noeviction", "100mb", False)],

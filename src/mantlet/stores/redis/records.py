@@ -12,9 +12,11 @@ its token for ten seconds, for the same reason.
 **Permissions.** An ACL user needs ``+@connection +evalsha +eval +get +set +pttl +pexpire +info
 ~mantlet:*``; for a cluster also ``+cluster|slots``.
 
-**Guarantees.** No call takes longer than the timeout. A server that does not respond, or has no
-memory left (``OOM``), is a `StoreOutage`; after three in a row, calls fail at once, and one call
-from time to time tries again. A call that fails may have been run all the same.
+**Guarantees.** No call takes longer than the timeout. A server that does not respond is a
+`StoreOutage`; after three in a row, calls fail at once, and one call from time to time tries again.
+A call that fails may have been run all the same. If the server has no memory left (``OOM``), that
+is a `StoreOutage` of calls that need more of it; records are still found, deleted, and replaced by
+others that are no larger.
 
 **Time** is the server's: ages and ends are those of its keys (``PTTL``), so the clocks of workers
 do not matter. Redis uses the time of day. If that is set back, a record that seems to be younger
@@ -64,7 +66,8 @@ _LONGEST: Final = 10_000_000_000_000
 #: ``ARGV``: what to store, for how many milliseconds, and, except to create a record, the value
 #: that the current one must have. Returns 1 if it was stored, 0 if the current value is another
 #: one, -1 if the key has something else, and to create a record that exists: the record, and the
-#: milliseconds that it has left.
+#: milliseconds that it has left. A server whose memory is full refuses only the first command of a
+#: script that may need more, so what takes no more room than before is stored all the same.
 _SCRIPT = """
 local call, sub, byte = redis.call, string.sub, string.byte
 local key, new, milliseconds, old = KEYS[1], ARGV[1], ARGV[2], ARGV[3]
@@ -85,6 +88,7 @@ elseif stored then
   end
   return {stored, left}
 end
+if stored and #new <= #stored then call('PEXPIRE', key, milliseconds) end
 call('SET', key, new, 'PX', milliseconds)
 return 1
 """

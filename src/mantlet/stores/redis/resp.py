@@ -18,6 +18,7 @@ __all__ = [
     "PROTOCOL_ERRORS",
     "CommandError",
     "ConnectionLost",
+    "OutOfMemory",
     "PushNotification",
     "Reader",
     "ReplyError",
@@ -42,7 +43,6 @@ _UNAVAILABLE = frozenset(
         "MASTERDOWN",
         "MISCONF",
         "NOREPLICAS",
-        "OOM",
         "READONLY",
         "TRYAGAIN",
     }
@@ -71,6 +71,10 @@ class ServerUnavailable(StoreOutage):
 
 class ConnectionLost(ServerUnavailable):
     """The connection was closed before the reply arrived. A retry on another one may succeed."""
+
+
+class OutOfMemory(ServerUnavailable):
+    """The server has no memory left for the command. It still runs those that need none."""
 
 
 class CommandError(StoreError):
@@ -109,4 +113,6 @@ def error_from_reply(
     code = error_code(error)
     shown = f"{code} to {secret_command}" if secret_command else repr(str(error)[:_MAX_TEXT])
     text = f"{address} replied {shown}{_HINTS.get(code, '')}"
+    if code == "OOM":
+        return OutOfMemory(text)
     return ServerUnavailable(text) if code in _UNAVAILABLE else CommandError(code, text)

@@ -9,7 +9,7 @@ from typing import Any, Final
 from mantlet.exceptions import StoreError, StoreOutage
 from mantlet.stores.redis.circuit_breaker import CircuitBreakers
 from mantlet.stores.redis.clients import RedisClient
-from mantlet.stores.redis.resp import CommandError
+from mantlet.stores.redis.resp import CommandError, OutOfMemory
 from mantlet.stores.redis.uri import ServerAddress
 from mantlet.stores.store_log import StoreLog
 
@@ -121,9 +121,14 @@ class RedisScript:
             reply = await self._evaluate(node, keys, args, deadline or self.deadline())
         except (StoreOutage, CommandError) as error:
             self._outages.failed(self._part(node), error)
-            # Another program has written to that one key: this is not a failure of the server.
-            is_wrong_type = isinstance(error, CommandError) and error.code == "WRONGTYPE"
-            if not is_wrong_type and breaker.record_failure():
+            # The server works: another program has written to that one key, or there is no memory
+            # left, which other calls may not need.
+            works = isinstance(error, OutOfMemory) or (
+                isinstance(error, CommandError) and error.code == "WRONGTYPE"
+            )
+            if works:
+                breaker.record_success()
+            elif breaker.record_failure():
                 self._outages.not_called(self._part(node))
             if isinstance(error, StoreOutage):
                 raise
