@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -519,6 +520,32 @@ def test_a_key_is_free_again_after_the_lease(
 
 
 @both_protocols
+@ASYNC
+@pytest.mark.parametrize("raises", [False, True])
+def test_a_repeat_that_fails_leaves_the_outcome_unknown(
+    protocol: Protocol, is_async: bool, raises: bool
+) -> None:
+    """The key is free at once, for the same request alone, and the app is told once more."""
+    states: list[Any] = []
+
+    def respond(request: AppRequest, number: int) -> Reply:
+        states.append(request.state.idempotency)
+        if number < 3 and raises:
+            raise LookupError("no bank")
+        return Reply(503 if number < 3 else 201)
+
+    shop = Shop(protocol, respond, is_async=is_async, outer=(ErrorEnvelope(),))
+    kill(shop)
+    shop.store.clock.now += 60
+    assert [shop.pay().status for _ in range(2)] == [500 if raises else 503] * 2
+    assert shop.pay(body=b"other").status == 422
+    ran = shop.pay()
+    assert ran.headers["Idempotency-Previous-Outcome"] == "unknown"
+    assert [state.previous_outcome_unknown for state in states] == [True] * 3
+    assert is_replay(shop.pay())
+
+
+@both_protocols
 def test_an_unknown_outcome_can_be_refused(protocol: Protocol) -> None:
     """For as long as the record is kept."""
     shop = Shop(protocol, unknown_outcome="refuse", keep="1h")
@@ -633,6 +660,24 @@ def test_a_full_store_refuses(protocol: Protocol) -> None:
     statuses = [shop.pay(f'"{number}"').status for number in range(200)]
     assert {*statuses} == {201, 503}
     assert is_replay(shop.pay('"0"'))
+
+
+@both_protocols
+@WHOLE
+def test_a_response_without_room_has_run(protocol: Protocol, is_whole: bool) -> None:
+    """The request does not run again, also after its lease."""
+
+    def respond(_request: AppRequest, _number: int) -> Reply:
+        return Reply(201, {}, b"x" * 70_000)
+
+    store = MemoryRecords(max_bytes=64 * 1024)
+    shop = Shop(protocol, respond, store=store, is_whole=is_whole, lease=1, keep="1h")
+    assert shop.pay().status == 201
+    store._clock = lambda: time.monotonic() + 2
+    repeat = shop.pay()
+    assert repeat.status == 409
+    assert "its response was not kept" in repeat.text
+    assert shop.count == 1
 
 
 @both_protocols

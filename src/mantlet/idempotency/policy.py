@@ -54,6 +54,7 @@ from mantlet.idempotency.records import (
     COMPLETED,
     RESPONDED,
     STREAMING,
+    UNFINISHED,
     IdempotencyRecord,
     RecordFormat,
     UnreadableRecord,
@@ -312,7 +313,7 @@ class Idempotency(Policy):
             return REUSED
         if record.kind == COMPLETED:
             return NO_RESPONSE
-        if age < self._lease:
+        if age < self._lease and record.kind != UNFINISHED:
             return OUTSTANDING
         if record.kind == STREAMING:
             return NO_RESPONSE

@@ -25,19 +25,22 @@ __all__ = [
     "RESPONDED",
     "STREAMING",
     "TOKEN_SIZE",
+    "UNFINISHED",
     "IdempotencyRecord",
     "RecordFormat",
     "UnreadableRecord",
     "response_payload",
 ]
 
-#: The kinds of records: the request is being handled; its response has begun; it has been handled,
-#: without a response that could be kept; it has been handled, with its response.
+#: The kinds of records: the request is being handled; its worker has died, and a repeat that ran in
+#: its place has failed; its response has begun; it has been handled, without a response that could
+#: be kept; it has been handled, with its response.
 IN_FLIGHT: Final = 0x50
+UNFINISHED: Final = 0x55
 STREAMING: Final = 0x53
 COMPLETED: Final = 0x43
 RESPONDED: Final = 0x52
-_KINDS: Final = frozenset({IN_FLIGHT, STREAMING, COMPLETED, RESPONDED})
+_KINDS: Final = frozenset({IN_FLIGHT, UNFINISHED, STREAMING, COMPLETED, RESPONDED})
 
 #: The bytes of the random token of a record.
 TOKEN_SIZE: Final = 16
@@ -77,7 +80,7 @@ class IdempotencyRecord(NamedTuple):
     """A record, parsed.
 
     Attributes:
-        kind: `IN_FLIGHT`, `STREAMING`, `COMPLETED` or `RESPONDED`.
+        kind: `IN_FLIGHT`, `UNFINISHED`, `STREAMING`, `COMPLETED` or `RESPONDED`.
         fingerprint: of the request.
         payload: the response of one that is `RESPONDED`; see `reply()`.
     """

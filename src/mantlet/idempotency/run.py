@@ -22,6 +22,7 @@ from mantlet.idempotency.records import (
     RESPONDED,
     STREAMING,
     TOKEN_SIZE,
+    UNFINISHED,
     RecordFormat,
     response_payload,
 )
@@ -69,6 +70,7 @@ class Run:
     """
 
     __slots__ = (
+        "_is_unknown",
         "_method",
         "_request_id",
         "_settings",
@@ -98,6 +100,8 @@ class Run:
         self.key = key
         self.fingerprint = fingerprint
         self.committed: Response | None = None
+        #: Whether an earlier request with the key may have run.
+        self._is_unknown = False
         self.value = self._written(IN_FLIGHT)
 
     def _written(self, kind: int, payload: bytes = b"") -> bytes:
@@ -126,6 +130,7 @@ class Run:
         Raises:
             StoreError: the store is unavailable.
         """
+        self._is_unknown = True
         taken = self._store.replace(self.key, value, self.value, self._settings.keep)
         return taken if isinstance(taken, bool) else await taken
 
@@ -189,25 +194,35 @@ class Run:
         self.committed = response
 
     async def free(self) -> None:
-        """Delete the record, so that the key is free again."""
-        await self._change(partial(self._store.delete, self.key, self.value))
+        """Free the key again; if it was taken over, the outcome before is still unknown."""
+        if self._is_unknown:
+            await self.store(UNFINISHED)
+        else:
+            await self._change(partial(self._store.delete, self.key, self.value))
 
     async def store(self, kind: int, payload: bytes = b"") -> None:
-        """Replace the record."""
+        """Replace the record; by one without the response, if there is no room for that."""
         value = self._written(kind, payload)
         args = self.key, self.value, value, self._settings.keep
-        if await self._change(partial(self._store.replace, *args)):
+        done = await self._change(partial(self._store.replace, *args))
+        if done:
             self.value = value
+        elif done is None and kind == RESPONDED:
+            await self.store(COMPLETED)
 
-    async def _change(self, change: Callable[[], bool | Awaitable[bool]]) -> bool:
-        """Change the record of a request that has run; its response goes out in any case."""
+    async def _change(self, change: Callable[[], bool | Awaitable[bool]]) -> bool | None:
+        """Change the record of a request that has run; its response goes out in any case.
+
+        Returns:
+            Whether it was changed; None if the store was unavailable, or full.
+        """
         try:
             done = change()
             if not isinstance(done, bool):
                 done = await _persist(done, change)
         except StoreError as error:
             self.warn(f"has run, but its record could not be changed: {error}")
-            return False
+            return None
         if not done:
             self.warn("has run for longer than its lease, and a repeat has taken over its key")
         return done
