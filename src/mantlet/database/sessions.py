@@ -2,6 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Awaitable, Callable
+from importlib import import_module
 from typing import Any, Final
 
 from mantlet._internal.event_loop import run_in_thread
@@ -10,6 +11,8 @@ __all__ = ["IN_ERROR", "Sessions", "SqlSessions"]
 
 #: libpq's PQTRANS_INERROR, which psycopg and psycopg2 report.
 IN_ERROR: Final = 3
+#: Where the connections of a session are noted, in its `info`.
+_CONNECTIONS: Final = "mantlet.connections"
 
 
 class Sessions:
@@ -66,6 +69,11 @@ class SqlSessions(Sessions):
     def __init__(self, factory: Any, is_async: bool) -> None:
         super().__init__(is_async=is_async, forms=("async with" if is_async else "with",))
         self._factory = factory
+        self._listen = import_module("sqlalchemy.event").listen
+        #: The class of the plain sessions within those that are awaited, and our own one of it.
+        self._plain: tuple[Any, Any] = (None, None)
+        if not is_async:
+            self._listen(factory, "after_begin", _note_connection)
 
     def open(self) -> Any:
         """Return a new session, which connects when it is first used.
@@ -73,7 +81,16 @@ class SqlSessions(Sessions):
         Once closed it stays closed, so that code that still has it gets an error instead of a
         connection that nobody returns to the pool.
         """
-        return self._factory(close_resets_only=False)
+        if not self.is_async:
+            return self._factory(close_resets_only=False)
+        factory = self._factory
+        wanted = factory.kw.get("sync_session_class") or factory.class_.sync_session_class
+        known, kind = self._plain
+        if wanted is not known:
+            kind = type(wanted.__name__, (wanted,), {})  # as a sessionmaker has one for events
+            self._listen(kind, "after_begin", _note_connection)
+            self._plain = (wanted, kind)
+        return factory(close_resets_only=False, sync_session_class=kind)
 
     def run(self, fn: Callable[..., Any], *args: Any) -> Awaitable[Any]:
         """Call a function in a thread of the event loop's pool."""
@@ -81,8 +98,10 @@ class SqlSessions(Sessions):
 
     def flush(self, session: Any) -> Awaitable[None] | None:
         """Flush, without a coroutine if there is nothing to send."""
-        if self.is_async and not (session.new or session.dirty or session.deleted):
-            return None
+        if self.is_async:
+            plain = session.sync_session
+            if not (plain.new or plain.dirty or plain.deleted):
+                return None
         flushing: Awaitable[None] | None = session.flush()
         return flushing
 
@@ -91,21 +110,24 @@ class SqlSessions(Sessions):
 
         It answers COMMIT with ROLLBACK then, which no driver takes for an error.
         """
-        plain = session.sync_session if self.is_async else session
-        transaction = plain.get_transaction()
-        if transaction is None:
+        noted = session.info.get(_CONNECTIONS)
+        if noted is None:
             return None
-        # Of each connection by its engine and by itself.
-        connections = [
-            entry[0]
-            for entry in transaction._connections.values()
-            if entry[0].dialect.name == "postgresql" and _may_be_aborted(entry[0])
-        ]
+        connections = [one for one in noted if not one.closed and _may_be_aborted(one)]
         if connections and self.is_async:
             checked: Awaitable[None] = session.run_sync(_probe, connections)
             return checked
         _probe(session, connections)
         return None
+
+
+# Any: SQLAlchemy's own types.
+def _note_connection(session: Any, _transaction: Any, connection: Any) -> None:
+    """Note a connection to PostgreSQL that becomes part of a session's transaction."""
+    if connection.dialect.name == "postgresql":
+        noted = session.info.get(_CONNECTIONS, ())
+        others = [one for one in noted if one is not connection and not one.closed]
+        session.info[_CONNECTIONS] = [*others, connection]
 
 
 # Any: SQLAlchemy's own types.
