@@ -135,14 +135,14 @@ class Versions(Policy):
         own = [r.name for r in (*self._readers, forward) if isinstance(r, HeaderReader)]
         #: Other spellings of the headers, which an app may take for them.
         self._aliases = tuple(dict.fromkeys(one for one in spellings(*own) if one not in own))
-        read_names = *self._aliases, *names
-        self._names = HeaderNames(*read_names) if read_names else None
-        self.request_headers = self._names
-        #: The same in the form of each protocol: of WSGI, and of ASGI.
-        # Any: texts and bytes.
-        self._native_names: tuple[tuple[Any, ...], tuple[Any, ...]] = (), ()
-        if self._names:
-            self._native_names = tuple(self._names.keys), tuple(self._names.lower)
+        self._read_names = *self._aliases, *names
+        #: The first four, since `map()` would cost as much as the rest; "" is no header.
+        self._first_names = (*self._read_names, "", "", "", "")[:4]
+        self._more_names = self._read_names[4:]
+        self._names = HeaderNames(*self._read_names)
+        if self._read_names:
+            self.request_headers = self._names
+        #: The parameters of the query that are read.
         self._queries = tuple(r.name.encode() for r in self._readers if isinstance(r, QueryReader))
 
         self._usage: dict[str | None, Counts] = {label: Counts() for label in self._versions}
@@ -151,6 +151,7 @@ class Versions(Policy):
         self._changes = self._renew().until != inf
         #: The beginnings of paths that name a version, without it.
         self._heads = tuple(one.head for one in self._readers if isinstance(one, PathReader))
+        self._looks_at_paths = bool(self._heads or self._neutral_starts)
         self._longest_head = max(map(len, self._heads), default=0)
         #: Whether the paths that the app gets can be asked for.
         self._reads_forwarded = isinstance(forward, PathReader) and forward.head in self._heads
@@ -177,49 +178,52 @@ class Versions(Policy):
         table = self._table
         if self._changes and time() >= table.until:
             table = self._renew()
-        paths = request.route_paths
-        if paths[0].startswith(self._neutral_starts) and self._neutral.include(request):
-            request._add_fixed(table.neutral)
-            return None
-        key = self._key(request, paths)
+        beginning: str | None = ""
+        if self._looks_at_paths:
+            paths = request.route_paths
+            path = paths[0]
+            if path.startswith(self._neutral_starts) and self._neutral.include(request):
+                request._add_fixed(table.neutral)
+                return None
+            end = path.find("/", self._longest_head)
+            beginning = path if end < 0 else path[:end]
+            if len(paths) > 1 or "//" in path:
+                beginning = None
+        headers = request.declared_headers(self._names) if self._read_names else _NOTHING
+        query = request.query if self._queries else b""
+        if query and b"%" not in query and not any(name in query for name in self._queries):
+            query = b""
+        get, (one, two, three, four) = headers.get, self._first_names
+        key: Key = (beginning, query, get(one), get(two), get(three), get(four))
+        if self._more_names:
+            key += tuple(map(get, self._more_names))
         try:
             found = table.outcomes[key]
         except KeyError:
-            found = self._read(request, table, key)
-        if found is None:
-            return self._use_default(request, table)
+            found = self._read(request, headers, table, key)
         if isinstance(found, Entry):
             return self._admit(request, table, found)
+        if found is None:
+            return self._use_default(request, table)
         return self._refuse(request, table, found)
 
-    def _key(self, request: Request, paths: tuple[str, ...]) -> Key | None:
-        """Return all that the readers look at; None if a path or a header takes a closer look."""
-        path, names = paths[0], self._native_names[request.is_async]
-        if len(paths) > 1 or "//" in path:
-            return None
-        query: bytes | None = None
-        if self._queries:
-            query = request.query
-            if query and b"%" not in query and not any(one in query for one in self._queries):
-                query = None
-        # Any: texts under WSGI, bytes under ASGI.
-        values: Mapping[Any, Any] = request.raw
-        if request.is_async and names:
-            lines = values["headers"]
-            values = dict(lines)
-            if len(values) < len(lines):
-                return None
-        end = path.find("/", self._longest_head)
-        return path if end < 0 else path[:end], query, *map(values.get, names)
+    def _read(
+        self, request: Request, headers: Mapping[str, str], table: VersionTable, key: Key
+    ) -> Outcome:
+        """Return the version that a request names, or why there is none; and keep it.
 
-    def _read(self, request: Request, table: VersionTable, key: Key | None) -> Outcome:
-        """Return the version that a request names, or why there is none."""
-        names = self._names
-        headers = _NOTHING if names is None else request.declared_headers(names)
+        Args:
+            request: the request.
+            headers: those that the readers look at, and maybe others.
+            table: the versions.
+            key: all that the readers look at; not if it begins with None, since the path is one of
+                which apps have several readings.
+        """
+        is_usual = key[0] is not None
         for alias in self._aliases:
             if alias in headers:
                 request.replace_header(alias, None)
-                key = None
+                is_usual = False
         found: Outcome = None
         for read in table.reads:
             one = read(request, headers)
@@ -229,7 +233,7 @@ class Versions(Policy):
                     break
         if found is None:
             found = table.default
-        if key is not None:
+        if is_usual:
             table.keep(key, found)
         return found
 
@@ -282,8 +286,6 @@ class Versions(Policy):
         """Let a request for a known version pass, unless that is past its sunset."""
         request._add_fixed(entry.headers)
         request.state.version = entry.label
-        if entry.is_plain and self._forward is None:
-            return None
         if not entry.is_plain:
             if entry.version.successor is not None:
                 self._link_successor(request, entry.label, entry.version.successor)
@@ -333,14 +335,14 @@ class Versions(Policy):
     def _move(self, request: Request, table: VersionTable, entry: Entry) -> Reply | None:
         """Give the app the version in the place where it reads it."""
         forward, label = self._forward, entry.label
-        own = request.route_path
-        outer, inner = self._beginning(own, label), ""
+        own, inner = request.route_path, ""
         if isinstance(forward, PathReader):
             inner = forward.head + label
             if self._reads_forwarded and _begins(own, inner):
                 return None
         elif forward is not None:
             request.replace_header(forward.name, label)
+        outer = self._beginning(own, label)
         if inner == outer:
             return None
         mount = request.path.removesuffix(own) if self._is_moved else ""
@@ -370,8 +372,8 @@ class Versions(Policy):
         caller: str | None = None
         if self._caller is not None:
             caller = self._ask(self._caller, request)
-        elif state.identity is not None:
-            caller = state.identity.subject
+        elif (identity := state.identity) is not None:
+            caller = identity.subject
         counts.add(caller)
 
     def _ask(self, caller: Callable[[Request], str | None], request: Request) -> str | None:

@@ -11,7 +11,8 @@ from mantlet.versions.version import Version
 
 __all__ = ["Entry", "Key", "Outcome", "Read", "VersionTable"]
 
-#: The most outcomes that are kept, and the most characters that one depends on: at most 500 KB.
+#: The most outcomes that are kept, and the most characters that one depends on, so that all of them
+#: take less than 1 MB.
 _MAX_OUTCOMES: Final = 512
 _MAX_KEY: Final = 256
 
@@ -111,7 +112,7 @@ class VersionTable:
             for label, version in versions.items()
         }
         self.default: Final = None if default is None else self.known[default]
-        self.outcomes: Final[dict[Key | None, Outcome]] = {}
+        self.outcomes: Final[dict[Key, Outcome]] = {}
         self.folded: Final = frozenset(map(str.lower, versions))
         self.conflict: Final = self._problem(400, "The request names several versions of this API.")
         self.missing: Final = self._problem(400, "The request does not name a version of this API.")
