@@ -148,6 +148,12 @@ def test_neutral_routes(protocol: Protocol) -> None:
         ("/items", "http://testserver:80/api/2/x", "http://testserver:80/api/2/x"),
         ("/items", "http://testserver", "http://testserver"),
         ("/items", "mailto:a@b.example", "mailto:a@b.example"),
+        # What would be another host without the beginning of the app's path:
+        ("/items", "/api/2//evil.example", "/api/2//evil.example"),
+        ("/items", "/api/2/\\evil.example", "/api/2/\\evil.example"),
+        ("/items", "/api/2/\t/evil.example", "/api/2/\t/evil.example"),
+        ("/v2/items", "/api/2//x", "/v2//x"),
+        ("/items", "http://testserver/api/2//x", "http://testserver//x"),
     ],
 )
 def test_redirects_to_the_apps_paths(

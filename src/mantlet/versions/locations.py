@@ -1,5 +1,6 @@
 """Redirects of an app that has another path than the client's (RFC 9110, 10.2.2)."""
 
+import re
 from typing import Final, NamedTuple
 from urllib.parse import quote
 
@@ -10,6 +11,8 @@ from mantlet.http.headers import HeaderNames
 __all__ = ["Move"]
 
 _HOST: Final = HeaderNames("Host")
+#: The beginning of a reference that browsers take for one to another host (WHATWG URL, 4.4).
+_NAMES_HOST: Final = re.compile(r"/[\t\n\r]*[/\\]")
 _HEADERS: Final = ("Location", "Content-Location")
 
 
@@ -57,7 +60,9 @@ class Move(NamedTuple):
             return value
         rest = path[len(start) :]
         changed = mount + self.outer + rest
-        return origin + (changed if changed.startswith("/") else f"/{changed}")
+        if not changed.startswith("/"):
+            changed = f"/{changed}"
+        return value if not origin and _NAMES_HOST.match(changed) else origin + changed
 
 
 def _begins(path: str, start: str) -> bool:
