@@ -221,6 +221,14 @@ def test_by_is_never_an_identity(protocol: Protocol) -> None:
 texts = st.lists(st.text(max_size=8), max_size=5).map(tuple)
 
 
+@both_protocols
+def test_an_authenticator_belongs_outside(protocol: Protocol) -> None:
+    """Else a replay would be given before anybody has asked who the client is."""
+    keys = Authenticator(ApiKeys({sha256(b"key-of-a-0123456789").hexdigest(): "a"}))
+    with pytest.warns(UserWarning, match="Authenticator is inside Idempotency"):
+        Shop(protocol, inner=(keys,))
+
+
 @given(texts, st.text(max_size=8), texts, st.text(max_size=8))
 def test_no_two_owners_share_a_record(
     one: tuple[str, ...], key: str, other: tuple[str, ...], other_key: str

@@ -12,20 +12,22 @@ def check_order(policies: Sequence[Policy]) -> None:
     """Warn about policies that cannot do their work where they are.
 
     A policy is compared with those outside it by `Policy.position`; it is misplaced where one of
-    them belongs inside it and it has a `Policy.position_reason`.
+    them belongs inside it, and it has a `Policy.position_reason` or that one an `inner_reason`.
 
     Args:
         policies: the policies of a stack, the outermost first.
     """
     for index, inner in enumerate(policies):
-        if inner.position is None or not inner.position_reason:
+        if inner.position is None:
             continue
         for outer in reversed(policies[:index]):
-            if outer.position is not None and outer.position > inner.position:
-                inside, outside = type(inner).__name__, type(outer).__name__
+            if outer.position is None or outer.position <= inner.position:
+                continue
+            inside, outside = type(inner).__name__, type(outer).__name__
+            reason = inner.position_reason.format(outside) or outer.inner_reason.format(inside)
+            if reason:
                 warn_user(
-                    f"{inside} is inside {outside}, so {inner.position_reason.format(outside)}; "
-                    f"pass {inside} before {outside}"
+                    f"{inside} is inside {outside}, so {reason}; pass {inside} before {outside}"
                 )
                 break
 

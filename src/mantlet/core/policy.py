@@ -119,6 +119,9 @@ class Policy(KnowsOptions):
     #: warning, with ``{}`` for that policy's name. Empty if both orders work.
     position_reason: str = ""
 
+    #: The consequence of having a policy inside this one that belongs outside, in the same form.
+    inner_reason: str = ""
+
     #: Why the policy, as configured, does not do all of its work under WSGI: the middle of the
     #: warning when an app is wrapped. Empty if it does.
     wsgi_reason: str = ""

@@ -150,6 +150,7 @@ class Idempotency(Policy):
     position_reason = "a response may be stored before {} has decided about it"
     request_headers = HeaderNames(_KEY, *METHOD_OVERRIDES)
 
+    inner_reason = "replays are sent before {} has decided about the request"
     def __init__(
         self,
         *,
