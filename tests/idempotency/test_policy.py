@@ -296,7 +296,9 @@ def test_a_response_is_stored(protocol: Protocol, status: int, is_whole: bool) -
 @both_protocols
 @ASYNC
 @WHOLE
-@pytest.mark.parametrize("status", [401, 407, 408, 409, 421, 425, 429, 500, 502, 503])
+@pytest.mark.parametrize(
+    "status", [307, 308, 401, 406, 407, 408, 409, 417, 421, 423, 425, 428, 429, 500, 502, 503]
+)
 def test_a_request_that_is_to_be_repeated_runs_again(
     protocol: Protocol, status: int, is_async: bool, is_whole: bool
 ) -> None:

@@ -71,9 +71,9 @@ _PREVIOUS_OUTCOME: Final = HeaderName("Idempotency-Previous-Outcome")
 _OVERRIDES: Final = frozenset(METHOD_OVERRIDES)
 #: Methods that change nothing, which need no key (RFC 9110, 9.2.1).
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS", "QUERY", "TRACE"})
-#: Statuses whose responses ask the client to send the request again, if it is changed only in what
-#: it is not identified by: with other credentials, at another time, or over another connection.
-_TRY_AGAIN: Final = frozenset({401, 407, 408, 409, 421, 425, 429})
+#: Statuses whose responses ask the client to send the request again: to another place, with other
+#: headers or credentials, at another time, or over another connection.
+_TRY_AGAIN: Final = frozenset({307, 308, 401, 406, 407, 408, 409, 417, 421, 423, 425, 428, 429})
 #: The most bytes of a request's body that are kept in memory; the rest is in a temporary file.
 _MEMORY: Final = 1024 * 1024
 _DAY: Final = 86400
@@ -126,8 +126,8 @@ class Idempotency(Policy):
         by: a function of the request that returns whose its key is, such as the id of a tenant with
             that of a user; None for the client as it is found without this function.
         stored: returns whether the response of a status is kept. If not, the key is free again, as
-            it is if the app raises. By default those below 500 are kept, except 401, 407, 408, 409,
-            421, 425 and 429.
+            it is if the app raises. By default those below 500 are kept, except those that ask for
+            the same request: 307, 308, 401, 406, 407, 408, 409, 417, 421, 423, 425, 428 and 429.
         lease: how long a request may run. If it has not ended by then, its worker is taken for
             dead. Must exceed the time limit of the server.
         unknown_outcome: what happens to a repeat of a request whose worker has died, so that
