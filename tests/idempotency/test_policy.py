@@ -384,6 +384,15 @@ def test_outer_policies_see_replays(protocol: Protocol) -> None:
     class Number(Policy):
         seen: list[tuple[int, bytes | None]] = []  # noqa: RUF012  # of this test
 
+@both_protocols
+def test_a_cache_takes_a_replay_for_as_old_as_it_is(protocol: Protocol) -> None:
+    """It has a new date, from which a cache would reckon (RFC 9111, 4.2)."""
+    shop = Shop(protocol, lambda *_: Reply(200, {"Cache-Control": "max-age=60", "Age": "1"}))
+    assert shop.pay().headers["Age"] == "1"
+    shop.store.clock.now += 59.5
+    assert shop.pay().headers.getall("Age") == ["60"]
+
+
         def on_response(self, request: Request, response: Response) -> None:
             self.seen.append((response.status, response.full_body))
             response.headers.set("X-Seen", str(len(self.seen)))

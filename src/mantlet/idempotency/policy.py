@@ -67,6 +67,8 @@ __all__ = ["Idempotency"]
 
 _KEY: Final = "Idempotency-Key"
 _REPLAYED: Final = HeaderName("Idempotency-Replayed")
+#: Else a cache would take an old response for a fresh one (RFC 9111, 5.1).
+_AGE: Final = HeaderName("Age")
 _PREVIOUS_OUTCOME: Final = HeaderName("Idempotency-Previous-Outcome")
 _OVERRIDES: Final = frozenset(METHOD_OVERRIDES)
 #: Methods that change nothing, which need no key (RFC 9110, 9.2.1).
@@ -292,6 +294,8 @@ class Idempotency(Policy):
         if record.kind == RESPONDED and record.fingerprint == run.fingerprint:
             reply = record.reply()
             request._add_header(_REPLAYED, "true")
+            if any(name.lower() == "cache-control" for name, _ in reply.headers):
+                request._add_header(_AGE, f"{existing.age:.0f}")
             return reply
         problem = self._refusal(record, run, existing.age)
         if problem is not None:
