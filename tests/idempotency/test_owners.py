@@ -11,12 +11,13 @@ from hypothesis import strategies as st
 
 import mantlet
 from mantlet import ApiKeys, Authenticator, Identity, Policy
+from mantlet.idempotency import identification
 from mantlet.idempotency.identification import record_key
-from tests.idempotency.driving import Shop, both_protocols, is_replay
+from tests.idempotency.driving import KEY, Shop, both_protocols, is_replay
 
 if TYPE_CHECKING:
     from mantlet import Request
-    from mantlet.testing import Protocol
+    from mantlet.testing import Protocol, ReceivedResponse
 
 #: Headers by which apps, or proxies in front of them, tell users apart.
 CREDENTIALS: list[dict[str, str]] = [
@@ -67,6 +68,15 @@ CREDENTIALS: list[dict[str, str]] = [
     {"X-Secret": "a"},
     {"X-Login": "a"},
     {"Ocp-Apim-Subscription-Key": "a"},
+    {"X-Customer-Id": "a"},
+    {"X-Merchant-Id": "a"},
+    {"X-Workspace-Id": "a"},
+    {"X-On-Behalf-Of": "a"},
+    {"X-Principal": "a"},
+    {"Account-Id": "a"},
+    {"Client-Id": "a"},
+    {"X" * 129: "a"},
+    {"X" * 60_000: "a"},
     {"Authorization": "Bearer " + "a" * 70_000},
     {"Authorization": "Bearer " + "b" * 70_000},
 ]
@@ -89,6 +99,17 @@ def _keywords(headers: dict[str, str]) -> dict[str, Any]:
 
 
 @both_protocols
+def test_long_names_are_not_remembered(protocol: Protocol) -> None:
+    """Clients choose them, and they may be large."""
+    shop = Shop(protocol)
+    before = identification._tells_apart.cache_info().misses
+    shop.pay(**{"x" * 129: "a"})
+    names = identification._tells_apart.cache_info().misses - before
+    shop.pay(**{"y" * 129: "a"})
+    assert identification._tells_apart.cache_info().misses - before == names
+
+
+@both_protocols
 def test_other_headers_do_not(protocol: Protocol) -> None:
     """A client may send each request with another id, over another proxy, or as another program."""
     shop = Shop(protocol)
@@ -100,7 +121,31 @@ def test_other_headers_do_not(protocol: Protocol) -> None:
         assert is_replay(shop.pay(**{name.replace("-", "_"): "other"})), name
 
 
-@pytest.mark.parametrize("name", ["REMOTE_USER", "SSL_CLIENT_CERT"])
+@both_protocols
+@pytest.mark.parametrize(
+    ("key", "is_shared"),
+    [("1", False), ("x" * 19, False), ("x" * 20, True), (KEY["Idempotency-Key"], True)],
+    ids=["number", "short", "long", "uuid"],
+)
+def test_strangers_share_no_short_keys(protocol: Protocol, key: str, *, is_shared: bool) -> None:
+    """Two clients without credentials may choose the same number, but not the same UUID."""
+    shop = Shop(protocol)
+
+    def pay(address: str, **headers: str) -> ReceivedResponse:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(shop.client, "_client", address)
+            return shop.pay(key, **headers)
+
+    assert not is_replay(pay("192.0.2.1"))
+    assert is_replay(pay("192.0.2.1"))
+    assert is_replay(pay("192.0.2.2")) is is_shared
+    assert not is_replay(pay("192.0.2.1", Cookie="session=a"))
+    assert is_replay(pay("192.0.2.2", Cookie="session=a"))
+
+
+@pytest.mark.parametrize(
+    "name", ["REMOTE_USER", "SSL_CLIENT_CERT", "SSL_CLIENT_S_DN", "SSL_CLIENT_M_SERIAL"]
+)
 def test_what_a_wsgi_server_knows_counts(name: str) -> None:
     """A user that the server itself has authenticated."""
     shop = Shop("wsgi")
@@ -177,6 +222,14 @@ def test_an_authenticator_tells_clients_apart(protocol: Protocol) -> None:
 
 
 @both_protocols
+def test_an_authenticator_belongs_outside(protocol: Protocol) -> None:
+    """Else a replay would be given before anybody has asked who the client is."""
+    keys = Authenticator(ApiKeys({sha256(b"key-of-a-0123456789").hexdigest(): "a"}))
+    with pytest.warns(UserWarning, match="Authenticator is inside Idempotency"):
+        Shop(protocol, inner=(keys,))
+
+
+@both_protocols
 def test_a_replay_needs_what_the_request_needed(protocol: Protocol) -> None:
     """Whoever has lost the permission gets no replay either."""
 
@@ -219,14 +272,6 @@ def test_by_is_never_an_identity(protocol: Protocol) -> None:
 
 
 texts = st.lists(st.text(max_size=8), max_size=5).map(tuple)
-
-
-@both_protocols
-def test_an_authenticator_belongs_outside(protocol: Protocol) -> None:
-    """Else a replay would be given before anybody has asked who the client is."""
-    keys = Authenticator(ApiKeys({sha256(b"key-of-a-0123456789").hexdigest(): "a"}))
-    with pytest.warns(UserWarning, match="Authenticator is inside Idempotency"):
-        Shop(protocol, inner=(keys,))
 
 
 @given(texts, st.text(max_size=8), texts, st.text(max_size=8))

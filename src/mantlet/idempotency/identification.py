@@ -24,16 +24,29 @@ _ESCAPE: Final = re.compile(r"\\(.)")
 _WHO: Final = NameMatcher(
     [
         *SECRET_NAMES,
-        "apikey", "auth_*", "client_cert*", "ssl_client*", "tenant*", "user*",
+        "account*", "apikey", "auth_*", "client_cert*", "client_id", "customer*", "merchant*",
+        "on_behalf_of", "organization*", "principal*", "ssl_client*", "tenant*", "user*",
+        "workspace*",
         "*_account*", "*_apikey", "*_assertion", "*_auth", "*_auth_*", "*_authenticated_*",
-        "*_cert", "*_client_cert*", "*_client_id", "*_client_principal*", "*_email", "*_iap_*",
-        "*_identity*", "*_key", "*_login", "*_oidc_*", "*_org", "*_org_*", "*_organization*",
-        "*_session*", "*_ssl_client*", "*_subject", "*_tenant*", "*_user", "*_user_*", "*_userid",
-        "*_username",
+        "*_cert", "*_client_cert*", "*_client_id", "*_customer*", "*_email", "*_iap_*",
+        "*_identity*", "*_key", "*_login", "*_merchant*", "*_oidc_*", "*_on_behalf_of", "*_org",
+        "*_org_*", "*_organization*", "*_principal*", "*_session*", "*_ssl_client*", "*_subject",
+        "*_tenant*", "*_user", "*_user_*", "*_userid", "*_username", "*_workspace*",
     ],
     [*INNOCENT_NAMES, "idempotency_key", "sec_websocket_key", "user_agent"],
 )  # fmt: skip
-_CONTENT: Final = HeaderNames("Host", "Content-Type", "Content-Encoding", *METHOD_OVERRIDES)
+#: Headers by which a request is another one: of its content and its conditions, and those by which
+#: proxies replace its host or its path.
+_CONTENT: Final = HeaderNames(
+    *("Host", "Content-Type", "Content-Encoding", "Content-Range", "Upload-Offset"),
+    *("If-Match", "If-None-Match", "If-Modified-Since", "If-Unmodified-Since"),
+    *("X-Forwarded-Host", "X-Forwarded-Prefix", "X-Original-URL", "X-Rewrite-URL"),
+    *METHOD_OVERRIDES,
+)
+#: A key with fewer characters, such as a number, may be that of several clients.
+_RANDOM_KEY: Final = 20
+#: The longest name of a header that is compared; a longer one, which nobody uses, counts.
+_MAX_NAME: Final = 128
 
 
 def parse_key(text: str) -> str | None:
@@ -53,11 +66,16 @@ def parse_key(text: str) -> str | None:
     return plain or bare or _ESCAPE.sub(r"\1", escaped)
 
 
-def owner_of(request: Request) -> tuple[str, ...]:
-    """Return whose keys those of a request are.
+def owner_of(request: Request, key: str) -> tuple[str, ...]:
+    """Return whose the key of a request is.
 
     That is the identity, by its subject and its issuer, or the scheme of its credential if it has
-    no issuer. Without one it is whatever the client sends that an app may tell users apart by.
+    no issuer. Without one it is whatever the client sends that an app may tell users apart by. If
+    that is nothing, and the key is short, so that others may have chosen it too, it is the address.
+
+    Args:
+        request: the request.
+        key: the client's key.
     """
     identity = request.state.identity
     if identity is not None:
@@ -69,12 +87,14 @@ def owner_of(request: Request) -> tuple[str, ...]:
     found: list[Any] = [
         pair
         for pair in (raw["headers"] if request.is_async else raw.items())
-        if _tells_apart(pair[0])
+        if len(pair[0]) > _MAX_NAME or _tells_apart(pair[0])
     ]
     found.sort()
     tls = (raw.get("extensions") or {}).get("tls")
     if tls:
         found.append(tls.get("client_cert_chain"))
+    if not found and len(key) < _RANDOM_KEY:
+        return "address", str(request.client)
     return "credentials", repr(found)
 
 
@@ -86,7 +106,7 @@ def _tells_apart(name: Any) -> bool:
         return _WHO.matches(name.decode("latin-1"))
     if name.startswith("HTTP_"):
         return _WHO.matches(name[5:].lower())
-    return name in ("REMOTE_USER", "SSL_CLIENT_CERT")
+    return name in ("REMOTE_USER", "SSL_CLIENT_CERT", "SSL_CLIENT_S_DN", "SSL_CLIENT_M_SERIAL")
 
 
 def record_key(owner: tuple[str, ...], key: str) -> bytes:

@@ -108,8 +108,8 @@ class Idempotency(Policy):
     another request is refused with 422. While the store is unavailable, requests with a key are
     refused with 503, and no others.
 
-    Another request is one with another method, path, query, host, version, content type, content
-    encoding or body.
+    Another request is one with another method, path, query, host, version, precondition, range,
+    content type, content encoding or body.
 
     The app finds the key, and whether the request may have run before, in
     ``mantlet.state(...).idempotency``, which is None for requests without a key.
@@ -150,9 +150,9 @@ class Idempotency(Policy):
 
     position = 110
     position_reason = "a response may be stored before {} has decided about it"
+    inner_reason = "replays are sent before {} has decided about the request"
     request_headers = HeaderNames(_KEY, *METHOD_OVERRIDES)
 
-    inner_reason = "replays are sent before {} has decided about the request"
     def __init__(
         self,
         *,
@@ -260,7 +260,7 @@ class Idempotency(Policy):
             return MALFORMED.reply(request)
         owner = None if self._by is None else self._by(request)
         if owner is None:
-            record = record_key(owner_of(request), key)
+            record = record_key(owner_of(request, key), key)
         elif isinstance(owner, str):
             record = record_key(("by", owner), key)
         else:
