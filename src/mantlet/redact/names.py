@@ -236,4 +236,14 @@ def _compile(patterns: Iterable[str]) -> Callable[[str], re.Match[str] | None]:
     others = [source for source in sources if not source.startswith(ending)]
     if last_words:
         others.append(f"{ending}(?:{'|'.join(last_words)})")
+    # So do those such as "*_token_*" the search for theirs.
+    begin, end = "(?>(?:.)*?", f"){_ANY}"
+    found = [
+        source
+        for source in others
+        if source.startswith(begin) and source.endswith(end) and source.count("(?>") == 1
+    ]
+    if found:
+        words = "|".join(source[len(begin) : -len(end)] for source in found)
+        others = [*(one for one in others if one not in found), f"{begin}(?:{words}){end}"]
     return re.compile("|".join(others) or "(?!)", re.DOTALL).fullmatch

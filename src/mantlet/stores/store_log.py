@@ -27,7 +27,8 @@ _UNUSED_SECONDS: Final = 60.0
 #: Maximum number of parts of a store that are tracked; a cluster has at most a thousand nodes.
 _MAX_PARTS: Final = 1000
 _MAX_REASON: Final = 300
-_CREDENTIALS: Final = re.compile(r"//\S*@")
+# As long as the text that is searched, so that it takes linear time.
+_CREDENTIALS: Final = re.compile(rf"//\S{{0,{4 * _MAX_REASON}}}@")
 
 
 class _Outage:
