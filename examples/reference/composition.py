@@ -26,9 +26,9 @@ class Backend:
         )
         events = Events()
         self.controllers: Final = Controllers(Shop(push=events.publish), events)
-        self.policies: Final = make_policies(settings, self.uow)
+        records = self.uow.records(metadata=metadata)
+        self.policies: Final = make_policies(settings, self.uow, records)
 
     def create_tables(self) -> None:
         """Create the tables that are missing; a team would have migrations."""
         metadata.create_all(self.engine)
-        self.uow.records().create_table(self.engine)

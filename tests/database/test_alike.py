@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import Any
+from inspect import signature
+from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 from hypothesis import given
@@ -12,9 +13,14 @@ from sqlalchemy import StaticPool, create_engine
 from sqlalchemy.orm import Session
 
 from mantlet import Problem
-from mantlet.database import InMemoryWork
+from mantlet.database import AsyncInMemoryWork, InMemoryWork, Work
 from mantlet.errors.database import database_problem
 from tests.database.orders import InMemorySeats, Seat, SqlSeats, metadata
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from mantlet import Event
 
 keys = st.tuples(st.sampled_from("abc"), st.integers(0, 3))
 steps = st.one_of(
@@ -80,3 +86,26 @@ def test_both_do_the_same(steps: list[tuple[str, Any]]) -> None:
                     session.rollback()
                 work.rollback()
     engine.dispose()
+
+
+@pytest.mark.parametrize("double", [InMemoryWork, AsyncInMemoryWork], ids=lambda one: one.__name__)
+def test_works_have_the_same_parameters(double: type) -> None:
+    """So that one protocol of a team's own fits the work of a request and its double."""
+    for name in ("after_commit", "publish", "rollback"):
+        parameters = [list(signature(getattr(one, name)).parameters) for one in (Work, double)]
+        assert parameters[0] == parameters[1], name
+
+
+if TYPE_CHECKING:
+
+    class Port(Protocol):
+        """What the use cases of a team need; mypy checks that both works fit."""
+
+        seats: InMemorySeats
+
+        def publish(self, event: Event) -> None: ...
+
+        def after_commit(self, fn: Callable[..., object], *args: object) -> None: ...
+
+    def fits(work: Work, double: InMemoryWork) -> tuple[Port, Port]:
+        return work, double

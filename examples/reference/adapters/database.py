@@ -51,7 +51,9 @@ registry().map_imperatively(Order, orders, version_id_col=orders.c.revision)
 class SqlOrders(SqlRepository[Order]):
     """`Orders`, in a table."""
 
-    def of(self, customer: UserId, *, after: OrderId | None, limit: int) -> Sequence[Order]:
+    def of_customer(
+        self, customer: UserId, *, after: OrderId | None, limit: int
+    ) -> Sequence[Order]:
         query = sa.select(Order).where(orders.c.customer == customer).order_by(orders.c.id)
         if after is not None:
             query = query.where(orders.c.id > after)

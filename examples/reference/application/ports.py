@@ -12,9 +12,10 @@ from mantlet.events import Event
 class Orders(Repository[Order], Protocol):
     """All orders."""
 
-    def of(self, customer: UserId, *, after: OrderId | None, limit: int) -> Sequence[Order]:
+    def of_customer(
+        self, customer: UserId, *, after: OrderId | None, limit: int
+    ) -> Sequence[Order]:
         """Return a page of a customer's orders, by their ids."""
-        ...
 
 
 class Charges(Protocol):
@@ -22,7 +23,6 @@ class Charges(Protocol):
 
     def add(self, charge: Charge) -> None:
         """Take the money."""
-        ...
 
 
 class Work(Protocol):
@@ -31,10 +31,8 @@ class Work(Protocol):
     orders: Orders
     charges: Charges
 
-    def publish(self, event: Event, /) -> object:
+    def publish(self, event: Event) -> None:
         """Tell other systems, if this transaction is committed."""
-        ...
 
-    def after_commit(self, function: Callable[..., object], /, *arguments: object) -> object:
+    def after_commit(self, fn: Callable[..., object], *args: object) -> None:
         """Call a function, if this transaction is committed."""
-        ...

@@ -10,7 +10,7 @@ from mantlet.events import Event
 
 PRICES: Mapping[str, Cents] = {"lamp": 4_900, "sofa": 89_900, "vase": 1_250}
 #: The topic of the events of all orders, for the staff.
-ALL = "orders"
+ALL_ORDERS = "orders"
 
 
 def topic_of(customer: UserId) -> str:
@@ -20,12 +20,12 @@ def topic_of(customer: UserId) -> str:
 
 @dataclass(frozen=True)
 class Shop:
-    """The use cases. ``push`` tells clients that are connected; it takes an event and topics."""
+    """The use cases. ``push`` sends an event to the connected clients; it takes topics as well."""
 
     push: Callable[..., object]
 
     def find(self, work: Work, order_id: OrderId) -> Order:
-        """Return an order, whoever's it is: the caller has to ask `access.may()`."""
+        """Return an order of any customer: the caller has to ask `access.may()`."""
         order = work.orders.get(order_id)
         if order is None:
             raise OrderNotFound("There is no such order")
@@ -35,7 +35,7 @@ class Shop:
         self, work: Work, customer: UserId, *, after: OrderId | None, limit: int
     ) -> Sequence[Order]:
         """Return a page of a customer's own orders."""
-        return work.orders.of(customer, after=after, limit=limit)
+        return work.orders.of_customer(customer, after=after, limit=limit)
 
     def place(self, work: Work, customer: UserId, wanted: Mapping[str, int]) -> Order:
         """Place an order."""
@@ -59,4 +59,4 @@ class Shop:
     def _announce(self, work: Work, order: Order) -> None:
         event = Event(f"order.{order.status}", {"id": order.id, "status": str(order.status)})
         work.publish(event)
-        work.after_commit(self.push, event, topic_of(order.customer), ALL)
+        work.after_commit(self.push, event, topic_of(order.customer), ALL_ORDERS)

@@ -17,8 +17,3 @@ def test_imports_run_inwards() -> None:
 
 def test_sql_is_in_adapters_alone() -> None:
     no_inline_sql(examples.reference, allowed=("adapters",))
-
-
-def test_it_is_read_in_twenty_minutes() -> None:
-    lines = [len(path.read_text().splitlines()) for path in HERE.rglob("*.py")]
-    assert sum(lines) <= 1_500

@@ -17,7 +17,9 @@ from mantlet.testing import RepositoryContract
 class InMemoryOrders(InMemoryRepository[Order]):
     """`Orders`, in memory."""
 
-    def of(self, customer: UserId, *, after: OrderId | None, limit: int) -> Sequence[Order]:
+    def of_customer(
+        self, customer: UserId, *, after: OrderId | None, limit: int
+    ) -> Sequence[Order]:
         own = (order for order in self if order.customer == customer)
         return [order for order in own if after is None or order.id > after][:limit]
 

@@ -2,7 +2,7 @@
 
 import pytest
 from examples.reference.application.access import may
-from examples.reference.application.shop import ALL, Shop
+from examples.reference.application.shop import ALL_ORDERS, Shop
 from examples.reference.domain.orders import Charge, Order, Status, UnknownItem, UserId, WrongStatus
 from examples.reference.tests.test_orders import InMemoryOrders
 
@@ -34,7 +34,7 @@ def test_an_order_is_placed_paid_and_shipped() -> None:
         assert shop.find(work, order.id).status is Status.SHIPPED
     assert pushed == []  # nothing is told before it is true
     work.commit()
-    topics = ("orders/ann", ALL)
+    topics = ("orders/ann", ALL_ORDERS)
     assert pushed == [(f"order.{status}", topics) for status in ("placed", "paid", "shipped")]
     assert [event.type for event in work.events] == [kind for kind, _ in pushed]
 

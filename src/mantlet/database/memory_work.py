@@ -41,15 +41,15 @@ class _InMemoryUnit:
         self._calls: list[Callable[[], Any]] = []
         self._has_failed = False
 
-    def after_commit(self, function: Callable[..., Any], *args: Any, **options: Any) -> None:
+    def after_commit(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
         """Have a function called after the commit.
 
         Args:
-            function: the function.
+            fn: the function.
             args: its arguments.
-            options: its keyword arguments.
+            kwargs: its keyword arguments.
         """
-        self._calls.append(partial(function, *args, **options))
+        self._calls.append(partial(fn, *args, **kwargs))
 
     def publish(self, event: Event) -> None:
         """Add an event to `events` when the work commits."""
@@ -120,15 +120,15 @@ class InMemoryWork(_InMemoryUnit):
     def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
         self._leave(error)
 
-    def after_commit(self, function: Callable[..., Any], *args: Any, **options: Any) -> None:
+    def after_commit(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
         """Have a function called after the commit.
 
         Raises:
             TypeError: it is an ``async def``, which needs an `AsyncInMemoryWork`.
         """
-        if is_coroutine_function(function):
+        if is_coroutine_function(fn):
             raise TypeError("after_commit() of a sync work takes a function that is not async")
-        super().after_commit(function, *args, **options)
+        super().after_commit(fn, *args, **kwargs)
 
     def commit(self) -> None:
         """Store all changes or none, then call the functions of `after_commit()`.

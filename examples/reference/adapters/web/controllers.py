@@ -1,7 +1,7 @@
 """What the routes of both frameworks do: from a request to a use case, and back to JSON.
 
-They take the request of either framework, since Mantlet reads both. Input is what the guard has
-validated; who is asking is what the Authenticator has found out.
+They take the request of either framework, since Mantlet reads both. The input was validated by the
+guard, and the identity comes from the Authenticator.
 """
 
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from examples.reference.adapters.web import graphql, jsonrpc
 from examples.reference.adapters.web.versions import Json, charge_json, order_json
 from examples.reference.application.access import CLERK
 from examples.reference.application.ports import Work
-from examples.reference.application.shop import ALL, Shop, topic_of
+from examples.reference.application.shop import ALL_ORDERS, Shop, topic_of
 from examples.reference.domain.orders import Order, OrderId, OrderNotFound, UserId
 
 import mantlet
@@ -75,10 +75,10 @@ class Controllers:
             return jsonrpc.answer(body, {"orders.ship": ship})
 
     def subscribe(self, request: Request) -> Subscription:
-        """Subscribe to the events of the client's own orders, or for a clerk of all."""
-        identity = mantlet.state(request).identity
-        is_clerk = identity is not None and CLERK in identity.roles
-        return self.events.subscribe(ALL if is_clerk else topic_of(_user(request)))
+        """Subscribe to the client's own orders, or for a clerk to all, until the token expires."""
+        identity = _identity(request)
+        topic = ALL_ORDERS if CLERK in identity.roles else topic_of(_user(request))
+        return self.events.subscribe(topic, until=identity.expires)
 
     def _page(self, request: Request, work: Work, after: str | None, limit: int) -> list[Order]:
         mantlet.authorize(request, "list")
@@ -95,8 +95,12 @@ class Controllers:
         return order
 
 
-def _user(request: Request) -> UserId:
+def _identity(request: Request) -> mantlet.Identity:
     identity = mantlet.state(request).identity
     if identity is None:
         raise mantlet.Problem(401)
-    return UserId(identity.subject)
+    return identity
+
+
+def _user(request: Request) -> UserId:
+    return UserId(_identity(request).subject)

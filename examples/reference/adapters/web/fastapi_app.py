@@ -41,12 +41,12 @@ def create_app(controllers: Controllers, policies: tuple[mantlet.Policy, ...]) -
 
     @app.websocket("/events")
     async def live(socket: WebSocket) -> None:
-        await socket.accept()
-        subscription = controllers.subscribe(socket)
-        async with TaskGroup() as tasks:
-            tasks.create_task(forward(subscription, socket.send_text, socket.close))
-            async for _ in socket.iter_text():  # until the client is gone
-                pass
-            subscription.close()
+        with controllers.subscribe(socket) as subscription:  # too many are refused with 503
+            await socket.accept()
+            async with TaskGroup() as tasks:
+                tasks.create_task(forward(subscription, socket.send_text, socket.close))
+                async for _ in socket.iter_text():  # until the client has disconnected
+                    pass
+                subscription.close()
 
     return mantlet.install(app, *policies)

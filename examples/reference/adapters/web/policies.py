@@ -9,6 +9,7 @@ from examples.reference.config import Settings
 from examples.reference.domain.orders import Order, OrderNotFound, UnknownItem, UserId, WrongStatus
 
 import mantlet
+from mantlet.stores.records import RecordStore
 from mantlet.versions import header, path
 
 _READ, _WRITE = "orders:read", "orders:write"
@@ -21,7 +22,9 @@ def is_allowed(identity: mantlet.Identity | None, action: str, order: Order | No
     return may(UserId(identity.subject), identity.roles, action, order)
 
 
-def make_policies(settings: Settings, uow: mantlet.UnitOfWork) -> tuple[mantlet.Policy, ...]:
+def make_policies(
+    settings: Settings, uow: mantlet.UnitOfWork, records: RecordStore
+) -> tuple[mantlet.Policy, ...]:
     """Return the policies, for either framework."""
     return (
         mantlet.OutputSanitizer(secrets=settings.secrets),
@@ -89,7 +92,7 @@ def make_policies(settings: Settings, uow: mantlet.UnitOfWork) -> tuple[mantlet.
         ),
         _make_guard(),
         mantlet.Idempotency(
-            store=uow.records(),
+            store=records,
             required=["POST /orders", "POST /orders/{id}/payment"],
             lease=settings.lease,
             encryption_keys=[settings.secrets.current.records_key],
