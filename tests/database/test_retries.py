@@ -6,10 +6,13 @@ import asyncio
 import gc
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from flask import Flask
 from sqlalchemy import event, text
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.applications import Starlette
 from starlette.background import BackgroundTask
 from starlette.responses import PlainTextResponse
@@ -183,6 +186,58 @@ def test_a_conflict_that_the_app_answers_as_an_error_is_run_again(way: Way) -> N
 
     assert ask(way, view).status == 200
     assert (adds.attempts, total(way)) == (2, 2)
+
+
+def test_a_conflict_is_not_hidden_by_the_exceptions_that_it_leads_to(way: Way) -> None:
+    adds = Adds(way, OTHERS["at a flush"])
+
+    async def view(raw: Raw) -> int:
+        with suppress(SQLAlchemyError):
+            await adds(raw)
+        if adds.attempts == 1:
+            async with block(uow(raw)):
+                raise ValueError("there is no result")
+        return 200
+
+    assert ask(way, view).status == 200
+    assert (adds.attempts, total(way)) == (2, 2)
+
+
+@pytest.mark.parametrize("commits", ["all", "a savepoint"])
+def test_a_request_that_has_committed_by_itself_is_not_run_again(way: Way, commits: str) -> None:
+    adds = Adds(way, OTHERS["at a flush"])
+
+    async def view(raw: Raw) -> int:
+        session = uow(raw).session
+        savepoint = await done(session.begin_nested())
+        await done(session.execute(text("INSERT INTO counters VALUES (0)")))
+        await done((session if commits == "all" else savepoint).commit())
+        return await adds(raw)
+
+    assert ask(way, view).status == (503 if commits == "all" else 200)
+    assert adds.attempts == (1 if commits == "all" else 2)
+
+
+def test_a_conflict_that_is_not_run_again_is_logged(
+    way: Way, caplog: pytest.LogCaptureFixture
+) -> None:
+    """By the framework, as there is no envelope: one outside of the unit of work."""
+    if way.name != "wsgi":
+        pytest.skip("Flask's views are WSGI")
+    app = Flask("app")
+
+    @app.put("/")
+    def view() -> str:
+        with way.plain.connect() as connection:
+            connection.execute(text("SELECT sum(value) FROM counters"))
+            with way.plain.begin() as other:
+                other.execute(text("UPDATE counters SET value = value + 1"))
+            connection.execute(text("UPDATE counters SET value = value + 1"))
+        return "done"
+
+    stack = mantlet.wrap(app, UnitOfWork(way.factory, retries=1), baseline=False)
+    assert way.drive(stack, "PUT").status == 500
+    assert [one.name for one in caplog.records] == ["app"]
 
 
 def in_thread(view: View) -> View:

@@ -24,6 +24,7 @@ from mantlet import (
     uow,
 )
 from mantlet.database import UnexpectedRollback
+from mantlet.secrets import Environment, Secret, SecretLoader, SecretModel
 from tests.database.ways import Item, block, done
 from tests.drive import drive_asgi, drive_wsgi, make_scope
 
@@ -278,6 +279,32 @@ def test_a_failed_rollback_hides_nothing(way: Way, caplog: pytest.LogCaptureFixt
     assert way.ask(view, policy).status == 409
     (record,) = (one for one in caplog.records if one.name == "mantlet.database")
     assert record.getMessage() == "UnitOfWork: rollback failed with RuntimeError"
+
+
+class Secrets(SecretModel):
+    """The app's secrets."""
+
+    password: Secret[str]
+
+
+def test_secrets_are_masked_in_records(way: Way, caplog: pytest.LogCaptureFixture) -> None:
+    """Those of the app, also where a driver's exception has them."""
+
+    class Broken(way.factory.class_):  # type: ignore[misc,name-defined]
+        def rollback(self) -> Any:
+            raise RuntimeError("no connection with kR7-vT2_qX9.mB4w")
+
+    async def view(raw: Raw) -> int:
+        async with block(uow(raw)) as work:
+            work.session.add(Item(name="a"))
+            raise ValueError
+
+    environ = {"PASSWORD": "kR7-vT2_qX9.mB4w"}
+    secrets = SecretLoader(Secrets, sources=[Environment(environ)])
+    policy = UnitOfWork(type(way.factory)(way.engine, class_=Broken))
+    way.ask(view, policy, ErrorEnvelope(), secrets)
+    assert any("rollback failed" in one.getMessage() for one in caplog.records)
+    assert "kR7-vT2" not in caplog.text
 
 
 # -- the end of the work ---------------------------------------------------------------------------

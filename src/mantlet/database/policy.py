@@ -319,10 +319,12 @@ def _can_repeat(request: Request, work: Work) -> bool:
     """Return whether a request whose transaction conflicts is run again.
 
     Not if a block of its work is open, where the app goes on; if nobody waits for the response; or
-    if a `UnitOfWork` further in has committed.
+    if a part of it is stored, as the app or a `UnitOfWork` further in has committed.
     """
     is_gone = getattr(request, "_is_disconnected", False)
-    return not (work._depth or is_gone or work._is_partly_committed)
+    if work._depth or is_gone or work._is_partly_committed:
+        return False
+    return not work._settings.sessions.has_committed(work._session)
 
 
 def _runs_again(request: Request, error: BaseException) -> bool:

@@ -11,8 +11,9 @@ __all__ = ["IN_ERROR", "Sessions", "SqlSessions"]
 
 #: libpq's PQTRANS_INERROR, which psycopg and psycopg2 report.
 IN_ERROR: Final = 3
-#: Where the connections of a session are noted, in its `info`.
+#: Where the connections of a session, and its commits, are noted in its ``info``.
 _CONNECTIONS: Final = "mantlet.connections"
+_HAS_COMMITTED: Final = "mantlet.has_committed"
 
 
 class Sessions:
@@ -51,6 +52,10 @@ class Sessions:
         flushing: Awaitable[None] | None = session.flush()
         return flushing
 
+    def has_committed(self, session: Any) -> bool:
+        """Return whether the app has committed the session itself."""
+        return False
+
     @abstractmethod
     def check(self, session: Any) -> Awaitable[None] | None:
         """Raise if a statement has failed in the transaction, so that its commit would undo it."""
@@ -69,11 +74,10 @@ class SqlSessions(Sessions):
     def __init__(self, factory: Any, is_async: bool) -> None:
         super().__init__(is_async=is_async, forms=("async with" if is_async else "with",))
         self._factory = factory
-        self._listen = import_module("sqlalchemy.event").listen
         #: The class of the plain sessions within those that are awaited, and our own one of it.
         self._plain: tuple[Any, Any] = (None, None)
         if not is_async:
-            self._listen(factory, "after_begin", _note_connection)
+            self._listen_to(factory)
 
     def open(self) -> Any:
         """Return a new session, which connects when it is first used.
@@ -88,9 +92,14 @@ class SqlSessions(Sessions):
         known, kind = self._plain
         if wanted is not known:
             kind = type(wanted.__name__, (wanted,), {})  # as a sessionmaker has one for events
-            self._listen(kind, "after_begin", _note_connection)
+            self._listen_to(kind)
             self._plain = (wanted, kind)
         return factory(close_resets_only=False, sync_session_class=kind)
+
+    def _listen_to(self, target: Any) -> None:
+        listen = import_module("sqlalchemy.event").listen
+        listen(target, "after_begin", _note_connection)
+        listen(target, "after_commit", _note_commit)
 
     def run(self, fn: Callable[..., Any], *args: Any) -> Awaitable[Any]:
         """Call a function in a thread of the event loop's pool."""
@@ -104,6 +113,10 @@ class SqlSessions(Sessions):
                 return None
         flushing: Awaitable[None] | None = session.flush()
         return flushing
+
+    def has_committed(self, session: Any) -> bool:
+        """Return whether the app has committed the session itself."""
+        return _HAS_COMMITTED in session.info
 
     def check(self, session: Any) -> Awaitable[None] | None:
         """Raise if PostgreSQL has aborted the transaction.
@@ -128,6 +141,12 @@ def _note_connection(session: Any, _transaction: Any, connection: Any) -> None:
         noted = session.info.get(_CONNECTIONS, ())
         others = [one for one in noted if one is not connection and not one.closed]
         session.info[_CONNECTIONS] = [*others, connection]
+
+
+def _note_commit(session: Any) -> None:
+    """Note a commit; a savepoint's release is none."""
+    if not session.in_nested_transaction():
+        session.info[_HAS_COMMITTED] = True
 
 
 # Any: SQLAlchemy's own types.

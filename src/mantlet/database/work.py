@@ -22,6 +22,9 @@ from mantlet.events.event import Event
 if TYPE_CHECKING:
     from mantlet.core.state import State
 
+    # Any: a `redact.Masker` each.
+    Masks = tuple[Any, ...]
+
 __all__ = ["Settings", "Unbegun", "Work", "is_conflict", "log_unit_failure"]
 
 _log = logging.getLogger("mantlet.database")
@@ -49,15 +52,20 @@ def is_conflict(error: BaseException | None) -> bool:
     return any(database_meaning(one) == RETRY for one in walk_chain(error)) if error else False
 
 
-def log_unit_failure(function: str, error: Exception, request: Request | None = None) -> None:
+def log_unit_failure(
+    function: str, error: Exception, request: Request | None = None, masks: "Masks" = ()
+) -> None:
     """Log an exception that must not replace another one, or the response.
 
     Args:
         function: what has raised it.
         error: the exception.
         request: the request, if there is one.
+        masks: the maskers of the app's secrets, if there is none.
     """
-    log_failure(_log, "UnitOfWork", function, error, throttle=_throttle, request=request)
+    log_failure(
+        _log, "UnitOfWork", function, error, throttle=_throttle, request=request, masks=masks
+    )
 
 
 class Work:
@@ -92,6 +100,8 @@ class Work:
     _has_conflict = False
     #: Whether a `UnitOfWork` within this one's has committed.
     _is_partly_committed = False
+    #: The maskers of the app's secrets, for log records.
+    _masks: "Masks" = ()
     #: The functions of `after_commit()`, with their arguments.
     _callbacks: "tuple[tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]], ...]" = ()
 
@@ -333,7 +343,7 @@ class Work:
             if waiting is not None:
                 await waiting
         except Exception as error:  # noqa: BLE001  # it must not hide the first one
-            log_unit_failure("rollback", error)
+            log_unit_failure("rollback", error, masks=self._masks)
 
     async def _close(self, session: Any) -> None:
         try:
@@ -341,7 +351,7 @@ class Work:
             if waiting is not None:
                 await waiting
         except Exception as error:  # noqa: BLE001  # as above
-            log_unit_failure("close", error)
+            log_unit_failure("close", error, masks=self._masks)
 
     async def call_back(self, request: Request | None = None, *, in_thread: bool = False) -> None:
         """Call the functions of `after_commit()`, if the work has been committed.
@@ -363,7 +373,7 @@ class Work:
                 if isawaitable(result):
                     await result
             except Exception as error:  # noqa: BLE001  # the data are committed
-                log_unit_failure("after_commit", error, request)
+                log_unit_failure("after_commit", error, request, self._masks)
 
 
 class Unbegun:
@@ -383,6 +393,8 @@ class Unbegun:
     def begin(self, state: "State") -> Work:
         """Return the work of an exchange; of threads that ask at once, all get the same."""
         work = Work(self._settings, self._waits)
+        if state._maskers:
+            work._masks = state._maskers
         if self._is_block:
             work._is_block = True
             return work
