@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import event, text
+from sqlalchemy import create_engine, event, insert, text
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import sessionmaker
 from starlette.applications import Starlette
 from starlette.background import BackgroundTask
 from starlette.responses import PlainTextResponse
@@ -23,8 +24,8 @@ from mantlet import ErrorEnvelope, Policy, Request, Response, UnitOfWork, uow
 from mantlet._internal.coroutines import run_sync
 from tests.database.frameworks import NAMES, app_of
 from tests.database.test_frameworks import way_of
-from tests.database.ways import Way, asgi_app, block, done
-from tests.drive import Answer, ask_asgi, make_scope
+from tests.database.ways import Item, Way, asgi_app, block, done
+from tests.drive import Answer, ask_asgi, drive_wsgi, make_scope
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -238,6 +239,68 @@ def test_a_conflict_that_is_not_run_again_is_logged(
     stack = mantlet.wrap(app, UnitOfWork(way.factory, retries=1), baseline=False)
     assert way.drive(stack, "PUT").status == 500
     assert [one.name for one in caplog.records] == ["app"]
+
+
+def test_a_commit_that_may_have_succeeded_in_part_is_not_run_again(tmp_path: Path) -> None:
+    """One database has committed, and the other one has not."""
+    engines = [create_engine(f"sqlite:///{tmp_path}/{name}") for name in ("one", "two")]
+    commits: list[Any] = []
+
+    def fail_second(connection: Any) -> None:
+        commits.append(connection)
+        if len(commits) == 2:
+            raise locked()
+
+    for engine in engines:
+        Item.metadata.create_all(engine)
+        event.listen(engine, "commit", fail_second)
+    attempts: list[int] = []
+
+    def app(environ: Raw, start_response: Any) -> list[bytes]:
+        attempts.append(1)
+        with uow(environ) as work:
+            for engine in engines:
+                connection = work.session.connection(bind_arguments={"bind": engine})
+                connection.execute(insert(Item), [{"name": "a"}])
+        start_response("200 OK", [])
+        return [b"ok"]
+
+    unit = UnitOfWork(sessionmaker(), retries=3)
+    stack = mantlet.wsgi.wrap(app, ErrorEnvelope(), unit, baseline=False)
+    assert (drive_wsgi(stack, "PUT").status, len(attempts)) == (503, 1)
+    for engine in engines:
+        engine.dispose()
+
+
+def test_what_follows_a_commit_is_not_run_again(tmp_path: Path) -> None:
+    """A listener of the session's raises what would be a conflict."""
+    engine = create_engine(f"sqlite:///{tmp_path}/database")
+    Item.metadata.create_all(engine)
+    sessions = sessionmaker(engine)
+    attempts: list[int] = []
+
+    @event.listens_for(sessions, "after_commit")
+    def fail(session: Any) -> None:
+        raise locked()
+
+    def app(environ: Raw, start_response: Any) -> list[bytes]:
+        attempts.append(1)
+        with uow(environ) as work:
+            work.session.execute(insert(Item), [{"name": f"item {len(attempts)}"}])
+        start_response("200 OK", [])
+        return [b"ok"]
+
+    unit = UnitOfWork(sessions, retries=3)
+    stack = mantlet.wsgi.wrap(app, ErrorEnvelope(), unit, baseline=False)
+    assert (drive_wsgi(stack, "PUT").status, len(attempts)) == (503, 1)
+    engine.dispose()
+
+
+def locked() -> sqlite3.OperationalError:
+    """Return the exception of a database that another client has locked."""
+    error = sqlite3.OperationalError("database is locked")
+    error.sqlite_errorcode = sqlite3.SQLITE_BUSY
+    return error
 
 
 def in_thread(view: View) -> View:

@@ -249,12 +249,13 @@ class UnitOfWork(Policy):
             Rerun: the work has been rolled back.
         """
         response, error = outcome
-        can_repeat = _can_repeat(request, work)
-        repeats = can_repeat and (work._has_conflict or is_conflict(error))
+        repeats = _can_repeat(request, work) and (work._has_conflict or is_conflict(error))
         try:
             await self._settle(request, work, None if repeats else response, is_free)
         except Exception as failure:
-            if not (can_repeat and is_conflict(failure)):
+            if not _can_repeat(request, work) or not is_conflict(failure):
+                raise
+            if work._settings.sessions.is_split(work._session):
                 raise
             repeats = True
         if repeats:

@@ -53,7 +53,11 @@ class Sessions:
         return flushing
 
     def has_committed(self, session: Any) -> bool:
-        """Return whether the app has committed the session itself."""
+        """Return whether a commit of the session, maybe the app's own, has succeeded."""
+        return False
+
+    def is_split(self, session: Any) -> bool:
+        """Return whether a commit that fails may have stored a part, in another database."""
         return False
 
     @abstractmethod
@@ -99,7 +103,8 @@ class SqlSessions(Sessions):
     def _listen_to(self, target: Any) -> None:
         listen = import_module("sqlalchemy.event").listen
         listen(target, "after_begin", _note_connection)
-        listen(target, "after_commit", _note_commit)
+        # Before the app's own listeners, which may raise.
+        listen(target, "after_commit", _note_commit, insert=True)
 
     def run(self, fn: Callable[..., Any], *args: Any) -> Awaitable[Any]:
         """Call a function in a thread of the event loop's pool."""
@@ -115,19 +120,23 @@ class SqlSessions(Sessions):
         return flushing
 
     def has_committed(self, session: Any) -> bool:
-        """Return whether the app has committed the session itself."""
+        """Return whether a commit of the session, maybe the app's own, has succeeded."""
         return _HAS_COMMITTED in session.info
+
+    def is_split(self, session: Any) -> bool:
+        """Return whether the transaction is one of several connections."""
+        return len(session.info.get(_CONNECTIONS, ())) > 1
 
     def check(self, session: Any) -> Awaitable[None] | None:
         """Raise if PostgreSQL has aborted the transaction.
 
         It answers COMMIT with ROLLBACK then, which no driver takes for an error.
         """
-        noted = session.info.get(_CONNECTIONS)
-        if noted is None:
+        noted = session.info.get(_CONNECTIONS, ())
+        connections = [one for one in noted if _may_be_aborted(one)]
+        if not connections:
             return None
-        connections = [one for one in noted if not one.closed and _may_be_aborted(one)]
-        if connections and self.is_async:
+        if self.is_async:
             checked: Awaitable[None] = session.run_sync(_probe, connections)
             return checked
         _probe(session, connections)
@@ -136,13 +145,13 @@ class SqlSessions(Sessions):
 
 # Any: SQLAlchemy's own types.
 def _note_connection(session: Any, _transaction: Any, connection: Any) -> None:
-    """Note a connection to PostgreSQL that becomes part of a session's transaction."""
-    if connection.dialect.name == "postgresql":
-        noted = session.info.get(_CONNECTIONS, ())
-        others = [one for one in noted if one is not connection and not one.closed]
-        session.info[_CONNECTIONS] = [*others, connection]
+    """Note a connection that becomes part of a session's transaction."""
+    noted = session.info.get(_CONNECTIONS, ())
+    others = [one for one in noted if one is not connection and not one.closed]
+    session.info[_CONNECTIONS] = [*others, connection]
 
 
+# Any: as above.
 def _note_commit(session: Any) -> None:
     """Note a commit; a savepoint's release is none."""
     if not session.in_nested_transaction():
@@ -151,7 +160,9 @@ def _note_commit(session: Any) -> None:
 
 # Any: SQLAlchemy's own types.
 def _may_be_aborted(connection: Any) -> bool:
-    """Return whether a transaction has been aborted, as far as its driver knows."""
+    """Return whether PostgreSQL has aborted a transaction, as far as its driver knows."""
+    if connection.dialect.name != "postgresql" or connection.closed:
+        return False
     info = getattr(connection.connection.driver_connection, "info", None)
     return bool(getattr(info, "transaction_status", IN_ERROR) == IN_ERROR)
 
