@@ -205,7 +205,7 @@ class Idempotency(Policy):
             if getattr(type(store), name) is getattr(RecordStore, name)
         )
         #: The methods and the paths of recent requests that need no key.
-        self._known: set[tuple[str, str | None]] = set()
+        self._known: set[tuple[str, str]] = set()
 
     # -- on the way in -----------------------------------------------------------------------------
 
