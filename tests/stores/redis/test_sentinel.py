@@ -10,11 +10,14 @@ import hiredis
 import pytest
 import uvloop
 
+from mantlet.exceptions import StoreOutage
 from mantlet.stores.redis import RedisBackend
+from mantlet.stores.redis.records import RedisRecords
 from mantlet.stores.redis.resp import CommandError, ServerUnavailable
 from tests.servers.server import HOST, poll
 from tests.stores.redis.conftest import AMPLE, Way, timed
 from tests.stores.redis.servers import Valkey, listen, quiet_port
+from tests.stores.subject import Subject
 
 if TYPE_CHECKING:
     import socket
@@ -109,6 +112,13 @@ def backend_of(watched: Watched, *before: str, service: str = SERVICE) -> RedisB
     return RedisBackend(f"redis+sentinel://{places}/{service}/1?sentinel_password={SECRET}")
 
 
+def records_of(watched: Watched, way: Way) -> Subject:
+    """Return a store of records on the master."""
+    uri = f"redis+sentinel://{watched.sentinel.place}/{SERVICE}?sentinel_password={SECRET}"
+    store = RedisRecords(uri, name="test", timeout=AMPLE)
+    return Subject(store.bind(way.is_async), lambda _: None, way.run)
+
+
 def test_the_master_is_asked(way: Way, watched: Watched) -> None:
     """In the database of the URI, and the sentinel is asked only once."""
     backend = backend_of(watched)
@@ -199,19 +209,33 @@ def test_a_master_that_hangs_is_waited_for_until_the_deadline(way: Way, watched:
 
 
 def test_after_a_failover_the_new_master_is_asked(watched: Watched) -> None:
-    """The old master replies that it is a replica, and one call fails because of it."""
+    """The old master replies that it is a replica, and one call fails because of it.
+
+    The new one has the records that it had as a replica, and each changes once.
+    """
     with asyncio.Runner() as plain, asyncio.Runner(loop_factory=uvloop.new_event_loop) as fast:
         ways = [Way("blocking", None), Way("asyncio", plain), Way("uvloop", fast)]
         backends = [backend_of(watched) for _ in ways]
-        for way, backend in zip(ways, backends, strict=True):
+        stores = [records_of(watched, way) for way in ways]
+        for way, backend, store in zip(ways, backends, stores, strict=True):
             assert way.call(backend, "SET", "key", "old") == b"OK"
+            assert store.create(way.name.encode(), b"begun") is None
         before = watched.master
+        (replica,) = [server for server in watched.servers if server is not before]
+        poll(lambda: replica.info("keyspace") == before.info("keyspace"), "all records", seconds=20)
         watched.fail_over()
-        for way, backend in zip(ways, backends, strict=True):
+        for way, backend, store in zip(ways, backends, stores, strict=True):
             with pytest.raises(ServerUnavailable, match="READONLY"):
                 way.call(backend, "SET", "key", "lost")
             assert way.call(backend, "SET", "key", way.name) == b"OK"
             found = RedisBackend(f"redis://{watched.master.place}/1")
             assert way.call(found, "GET", "key") == way.name.encode()
+            name = way.name.encode()
+            with pytest.raises(StoreOutage, match="READONLY"):
+                store.replace(name, b"begun", b"lost")
+            assert store.replace(name, b"begun", b"ended")
+            assert not store.replace(name, b"begun", b"twice")
+            assert store.value(name) == b"ended"
+            store.run(store.store.close)
         assert watched.master is not before
         ways[0].close()
