@@ -50,7 +50,6 @@ __all__ = ["Versions"]
 Default = str | Callable[[Request], str | Awaitable[str | None] | None] | None
 AnyReader = PathReader | HeaderReader | MediaTypeReader | QueryReader
 
-_NOTHING: Final[Mapping[str, str]] = {}
 #: The longest path that is sent back in a link to the successor.
 _MAX_LINKED: Final = 256
 
@@ -140,8 +139,7 @@ class Versions(Policy):
         self._first_names = (*self._read_names, "", "", "", "")[:4]
         self._more_names = self._read_names[4:]
         self._names = HeaderNames(*self._read_names)
-        if self._read_names:
-            self.request_headers = self._names
+        self.request_headers = self._names
         #: The parameters of the query that are read.
         self._queries = tuple(r.name.encode() for r in self._readers if isinstance(r, QueryReader))
 
@@ -152,6 +150,7 @@ class Versions(Policy):
         #: The beginnings of paths that name a version, without it.
         self._heads = tuple(one.head for one in self._readers if isinstance(one, PathReader))
         self._looks_at_paths = bool(self._heads or self._neutral_starts)
+        self._folded_heads = tuple(map(str.lower, self._heads))
         self._longest_head = max(map(len, self._heads), default=0)
         #: Whether the paths that the app gets can be asked for.
         self._reads_forwarded = isinstance(forward, PathReader) and forward.head in self._heads
@@ -185,14 +184,14 @@ class Versions(Policy):
             if path.startswith(self._neutral_starts) and self._neutral.include(request):
                 request._add_fixed(table.neutral)
                 return None
-            end = path.find("/", self._longest_head)
-            beginning = path if end < 0 else path[:end]
-            if len(paths) > 1 or "//" in path:
+            if path[: self._longest_head].lower().startswith(self._folded_heads):
+                beginning = self._with_label(path)
+            if len(paths) > 1 or "//" in path:  # which apps may read in several ways
                 beginning = None
-        headers = request.declared_headers(self._names) if self._read_names else _NOTHING
+        headers = request.declared_headers(self._names)
         query = request.query if self._queries else b""
-        if query and b"%" not in query and not any(name in query for name in self._queries):
-            query = b""
+        if query:
+            query = self._with_name(query)
         get, (one, two, three, four) = headers.get, self._first_names
         key: Key = (beginning, query, get(one), get(two), get(three), get(four))
         if self._more_names:
@@ -203,9 +202,18 @@ class Versions(Policy):
             found = self._read(request, headers, table, key)
         if isinstance(found, Entry):
             return self._admit(request, table, found)
-        if found is None:
-            return self._use_default(request, table)
-        return self._refuse(request, table, found)
+        if found is not None:
+            return self._refuse(request, table, found)
+        return self._use_default(request, table)
+
+    def _with_label(self, path: str) -> str:
+        """Return the beginning of a path as far as it may name a version."""
+        end = path.find("/", self._longest_head)
+        return path if end < 0 else path[:end]
+
+    def _with_name(self, query: bytes) -> bytes:
+        """Return the query if it may name a version, else an empty one."""
+        return query if b"%" in query or any(name in query for name in self._queries) else b""
 
     def _read(
         self, request: Request, headers: Mapping[str, str], table: VersionTable, key: Key
@@ -233,7 +241,7 @@ class Versions(Policy):
                     break
         if found is None:
             found = table.default
-        if is_usual:
+        if is_usual and not isinstance(found, FixedProblem):
             table.keep(key, found)
         return found
 

@@ -122,7 +122,7 @@ class VersionTable:
 
         Args:
             key: everything that it depends on.
-            outcome: the version of such requests, or why they have none.
+            outcome: the version of such requests; None if they name none.
         """
         if sum(map(len, filter(None, key))) <= _MAX_KEY:
             if len(self.outcomes) >= _MAX_OUTCOMES:
