@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict
 import mantlet
 from mantlet import (
     ErrorEnvelope,
+    Idempotency,
     OutputSanitizer,
     Policy,
     Problem,
@@ -19,9 +20,13 @@ from mantlet import (
     Request,
     SchemaGuard,
     StoreError,
+    Version,
+    Versions,
 )
 from mantlet.errors import RequestId
 from mantlet.secrets import Environment, Secret, SecretLoader, SecretModel
+from mantlet.stores.records import Record, RecordStore
+from mantlet.versions import header
 from tests.drive import ADAPTERS, Adapter, both_adapters
 
 REQUESTS = 101
@@ -109,6 +114,17 @@ def guard(**options: Any) -> Sequence[Policy]:
     return (SchemaGuard({"POST /": Item}, **options),)
 
 
+class Down(RecordStore):
+    """A store whose server is down."""
+
+    def create(self, key: bytes, value: bytes, keep: float) -> Record | None:
+        raise StoreError("down")
+
+
+def versions(**options: Any) -> Sequence[Policy]:
+    return (Versions({"1": Version()}, read=[header("API-Version")], **options),)
+
+
 Row = tuple[Callable[[], Sequence[Policy]], Callable[[Any], Any], dict[str, int]]
 
 #: Policies, the app, and the records of all requests by their loggers.
@@ -144,6 +160,18 @@ ROWS: dict[str, Row] = {
     "on-refuse-fails": (lambda: limiter(on_refuse=fail), hello, {"mantlet.ratelimit": 2 * KIND}),
     "guard-refuses": (guard, hello, {}),
     "guard-reports": (lambda: guard(mode="report"), hello, {"mantlet.guard": KIND}),
+    "records-down": (lambda: [Idempotency(store=Down())], hello, {"mantlet.idempotency": KIND}),
+    "by-fails-reports": (
+        lambda: [Idempotency(store="memory://", by=fail, mode="report")],
+        hello,
+        {"mantlet.report": KIND},
+    ),
+    "caller-fails": (
+        lambda: versions(default="1", caller=fail),
+        hello,
+        {"mantlet.versions": KIND},
+    ),
+    "version-missing-reports": (lambda: versions(mode="report"), hello, {"mantlet.report": KIND}),
     "policy-reports": (lambda: [Broken("report")], hello, {"mantlet.report": KIND}),
     "start-fails": (lambda: [Sealed(StoreError("sealed"))], hello, {"mantlet.startup": 1}),
     "start-raises": (lambda: [Sealed(ValueError("sealed"))], hello, {"mantlet.startup": 2}),
@@ -163,6 +191,7 @@ def test_records_of_one_fault_are_few(
     for number in range(REQUESTS):
         body = b'{"member-%d": "of-client"}' % number
         headers = [("content-type", "application/json"), ("x-request-id", f"id-{number}")]
+        headers.append(("idempotency-key", f"of-client-{number}"))
         adapter.drive(app, method="POST", headers=headers, body=body)
     assert Counter(one.name for one in caplog.records) == expected
     texts = caplog.text + repr([vars(one) for one in caplog.records])
