@@ -375,6 +375,7 @@ def test_headers_of_one_message_are_not_stored(protocol: Protocol) -> None:
     kept = [(name.lower(), value) for name, value in repeat.headers]
     assert kept == [
         ("content-type", "text/plain"),
+        ("server", "app"),
         ("set-cookie", "a=1"),
         ("set-cookie", "b=2"),
         ("x-text", "caf\xe9"),

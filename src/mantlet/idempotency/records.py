@@ -63,7 +63,6 @@ _PER_MESSAGE: Final = frozenset(
         "date",
         "keep-alive",
         "proxy-connection",
-        "server",
         "te",
         "trailer",
         "transfer-encoding",
