@@ -13,7 +13,7 @@ the one that the app gets. A policy whose rules name the app's paths has to be i
 """
 
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from math import inf
 from time import time
 from typing import Any, Final
@@ -32,13 +32,11 @@ from mantlet.http.header_name import spellings
 from mantlet.http.headers import HeaderNames
 from mantlet.versions.locations import Move
 from mantlet.versions.readers import (
-    AcceptReader,
-    ContentTypeReader,
     HeaderReader,
     MediaTypeReader,
     PathReader,
     QueryReader,
-    Reader,
+    check_readers,
 )
 from mantlet.versions.table import Entry, Key, Outcome, VersionTable
 from mantlet.versions.usage import Counts, VersionUsage
@@ -107,7 +105,7 @@ class Versions(Policy):
     ) -> None:
         self.mode = check_mode(mode)
         self._versions = _check_versions(versions)
-        self._readers = _check_readers(read)
+        self._readers = check_readers(read)
         self._default: str | None = None
         #: The function, if the default depends on the request.
         self._choose: Callable[[Request], Any] | None = None
@@ -172,7 +170,9 @@ class Versions(Policy):
 
     # -- requests ---------------------------------------------------------------------------------
 
-    def on_request(self, request: Request) -> Reply | Awaitable[Reply | None] | None:
+    def on_request(  # noqa: C901  # a call for each step costs every request more
+        self, request: Request
+    ) -> Reply | Awaitable[Reply | None] | None:
         """Find the version of a request, or refuse it."""
         table = self._table
         if self._changes and time() >= table.until:
@@ -422,27 +422,6 @@ def _check_versions(versions: object) -> dict[str, Version]:
     if all(version.preview for version in checked.values()):
         raise ValueError("versions must have one that is not a preview")
     return checked
-
-
-def _check_readers(read: object) -> Sequence[Reader]:
-    example = 'such as [path("/v{version}"), header("API-Version")]'
-    if isinstance(read, str | bytes) or not isinstance(read, Iterable):
-        raise TypeError(f"read must be a list of readers {example}, not {read!r}")
-    readers: list[Reader] = []
-    for one in read:
-        if isinstance(one, MediaTypeReader):
-            readers += [AcceptReader(one.parameter), ContentTypeReader(one.parameter)]
-        elif isinstance(one, PathReader | HeaderReader | QueryReader):
-            readers.append(one)
-        else:
-            raise TypeError(f"read must be a list of readers {example}, not of {one!r}")
-    if not readers:
-        raise ValueError(f"read must have a reader, {example}")
-    names = [repr(one).lower() if isinstance(one, HeaderReader) else repr(one) for one in readers]
-    for index, name in enumerate(names):
-        if name in names[:index]:
-            raise ValueError(f"read has {readers[index]!r} twice")
-    return readers
 
 
 def _check_default(default: object, versions: Mapping[str, Version]) -> str:

@@ -5,7 +5,7 @@ that is none of the versions makes the request one for an unknown version, and i
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 from urllib.parse import unquote_plus
@@ -24,6 +24,7 @@ __all__ = [
     "PathReader",
     "QueryReader",
     "Reader",
+    "check_readers",
     "header",
     "media_type",
     "path",
@@ -349,3 +350,30 @@ class ContentTypeReader:
             return None if label is None else known.get(label, unknown)
 
         return read
+
+
+def check_readers(read: object) -> Sequence[Reader]:
+    """Return the readers of the option, each for one part of a request.
+
+    Raises:
+        TypeError: it is not a list of readers.
+        ValueError: it is empty, or has one twice.
+    """
+    example = 'such as [path("/v{version}"), header("API-Version")]'
+    if isinstance(read, str | bytes) or not isinstance(read, Iterable):
+        raise TypeError(f"read must be a list of readers {example}, not {read!r}")
+    readers: list[Reader] = []
+    for one in read:
+        if isinstance(one, MediaTypeReader):
+            readers += [AcceptReader(one.parameter), ContentTypeReader(one.parameter)]
+        elif isinstance(one, PathReader | HeaderReader | QueryReader):
+            readers.append(one)
+        else:
+            raise TypeError(f"read must be a list of readers {example}, not of {one!r}")
+    if not readers:
+        raise ValueError(f"read must have a reader, {example}")
+    names = [repr(one).lower() if isinstance(one, HeaderReader) else repr(one) for one in readers]
+    for index, name in enumerate(names):
+        if name in names[:index]:
+            raise ValueError(f"read has {readers[index]!r} twice")
+    return readers
