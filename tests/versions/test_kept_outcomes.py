@@ -136,3 +136,20 @@ def test_places_without_a_version(adapter: Adapter) -> None:
     for number in range(20):
         ask(adapter, policy, (f"/items{number}", f"page={number}", []))
     assert len(policy._table.outcomes) == 1
+
+
+@both_adapters
+def test_many_headers(adapter: Adapter) -> None:
+    """Count each, however many are read."""
+    policy = make(read=[header("X-My-Version"), header("Other-Version"), media_type("version")])
+    for fields, expected in (
+        ([], 2),
+        ([("X-My-Version", "1")], 1),
+        ([("Other-Version", "1")], 1),
+        ([("Accept", "a/b;version=1")], 1),
+        ([("Content-Type", "a/b;version=1")], 1),
+        ([("Other-Version", "1"), ("Content-Type", "a/b;version=1")], 1),
+    ):
+        for _ in range(2):
+            status, body = ask(adapter, policy, ("/x", "", fields))
+            assert (status, body[:1]) == (200, str(expected).encode())
