@@ -189,3 +189,14 @@ def test_a_conflict_in_memory_is_answered_as_one_in_a_database(shop: Shop) -> No
         document.pop("instance", None)
         document.pop("request_id", None)
     assert one == other
+
+
+def test_an_entity_of_another_class_is_not_removed(shop: Shop) -> None:
+    """Though it is in the session: it would be another repository's."""
+    with shop.sessions() as session:
+        placed = order(1)
+        SqlOrders(session).add(placed)
+        session.flush()
+        with pytest.raises(ValueError, match="Line is not in the repository's unit of work"):
+            SqlOrders(session).remove(placed.lines[0])  # type: ignore[arg-type]
+        assert placed.lines[0] not in session.deleted

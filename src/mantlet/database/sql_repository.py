@@ -84,7 +84,7 @@ class SqlRepository(_OfEntity, Repository[Entity]):
 
     def remove(self, entity: Entity, /) -> None:
         """Remove an entity; see `Repository.remove`."""
-        _remove(self.session, entity)
+        _remove(self.session, self.entity, entity)
 
     def page(self, *, after: object = None, limit: int = 100) -> Sequence[Entity]:
         """Return entities in the order of their keys; see `Repository.page`."""
@@ -108,7 +108,7 @@ class AsyncSqlRepository(_OfEntity, AsyncRepository[Entity]):
 
     async def remove(self, entity: Entity, /) -> None:
         """Remove an entity; see `Repository.remove`."""
-        await self.session.run_sync(_remove, entity)
+        await self.session.run_sync(_remove, self.entity, entity)
 
     async def page(self, *, after: object = None, limit: int = 100) -> Sequence[Entity]:
         """Return entities in the order of their keys; see `Repository.page`."""
@@ -121,8 +121,8 @@ def _get(session: "Session", entity: type[Any], key: object) -> Any:
     return None if found in session.deleted else found
 
 
-def _remove(session: "Session", entity: object) -> None:
-    if entity not in session or entity in session.deleted:
+def _remove(session: "Session", kind: type[Any], entity: object) -> None:
+    if not isinstance(entity, kind) or entity not in session or entity in session.deleted:
         raise ValueError(f"this {type(entity).__name__} is not in the repository's unit of work")
     if entity in session.new:
         session.flush()
