@@ -207,6 +207,14 @@ def test_any_text_is_one_or_the_other(text: str) -> None:
     assert is_command(text) >= is_sql(text)
 
 
+@pytest.mark.parametrize("operator", ["-", "|", "+ number -", "* 2 +"])
+def test_a_long_formula_is_read(tmp_path: Path, operator: str) -> None:
+    """As in modules of mathematics; a text within it is seen."""
+    terms = ["'SELECT id FROM orders'.count('x')", *(f"x[{number}]" for number in range(700))]
+    path = package(tmp_path, {"shop.py": f"y = {f' {operator} '.join(terms)}"}) / "shop.py"
+    assert lines(path) == {1}
+
+
 def test_a_long_concatenation_is_read_in_time(tmp_path: Path) -> None:
     """Generated code may have thousands of parts."""
     source = "Q = " + " + ".join(f"'word{number} '" for number in range(900))

@@ -223,8 +223,7 @@ class _Finder(ast.NodeVisitor):
         text = _text(node)
         if text is None or not is_sql(text):
             if isinstance(node, ast.BinOp):
-                for operand in _operands(node):
-                    self.visit(operand)
+                self._visit_operands(node)
             else:
                 self.generic_visit(node)
             return
@@ -232,6 +231,16 @@ class _Finder(ast.NodeVisitor):
         for child in ast.walk(node):
             if child is not node and isinstance(child, ast.Call):
                 self.visit(child)
+
+    def _visit_operands(self, node: ast.BinOp) -> None:
+        """Look at the operands, without recursion: a module of formulas has long ones."""
+        waiting = _operands(node)
+        while waiting:
+            operand = waiting.pop()
+            if isinstance(operand, ast.BinOp) and _text(operand) is None:
+                waiting += _operands(operand)
+            else:
+                self.visit(operand)
 
     visit_Constant = _visit_text  # noqa: N815
     visit_JoinedStr = _visit_text  # noqa: N815
@@ -284,8 +293,8 @@ def _marked(node: ast.AST) -> str:
 def _text_of_operation(node: ast.BinOp) -> str | None:
     if isinstance(node.op, ast.Mod):
         return _text(node.left)
-    parts = [_text(one) for one in _operands(node)]
-    if not isinstance(node.op, ast.Add) or not any(part is not None for part in parts):
+    parts = [_text(one) for one in _operands(node)] if isinstance(node.op, ast.Add) else []
+    if not any(part is not None for part in parts):
         return None
     return "".join(MARK if part is None else part for part in parts)
 
