@@ -6,12 +6,14 @@ import asyncio
 import gc
 import threading
 import time
+from collections import deque
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import trio
 
 from mantlet import Event, Events, Problem
+from mantlet.events.inbox import Entry
 from tests.events.waiting import until
 from tests.servers.server import poll
 
@@ -225,6 +227,42 @@ def test_all_events_together_are_bounded() -> None:
             assert turn < 2 or events.subscribers < 20
         assert quick.reason is None
     assert {one.reason for one in slow} <= {"slow", None}
+
+
+def test_a_flood_for_thousands_of_slow_subscribers_is_read_in_time() -> None:
+    """All have the same events, so that room is only there when all have ended."""
+    events = Events(queue=1000, max_event=1000, max_bytes=2000)
+    subscriptions = [events.subscribe("t") for _ in range(10_000)]
+    looks = 0
+
+    class Queue(deque[Entry]):
+        def __len__(self) -> int:
+            nonlocal looks
+            looks += 1
+            return super().__len__()
+
+    for one in subscriptions:
+        one._inbox.queue = Queue()
+    for _ in range(2):
+        events.publish(Event("t", "x" * 900))
+    assert {one.reason for one in subscriptions} == {"slow"}
+    assert looks < 20 * len(subscriptions)
+    assert events.waiting_bytes == 0
+
+
+def test_a_child_process_counts_nothing_of_its_parent() -> None:
+    """Also if a thread of the parent was publishing when it forked; see `ForkSafeLock`."""
+    events = Events(history=10)
+    subscription = events.subscribe("t")
+    events.publish(Event("t"))
+    events._lock.plain.acquire()
+    events._lock.reset()  # as in the child
+    assert list(subscription) == []
+    assert subscription.reason == "closed"
+    assert events.subscribers == events.waiting_bytes == 0
+    with events.subscribe("t") as own:
+        events.publish(Event("t", 1))
+        assert next(own).data == 1
 
 
 def test_an_event_counts_once_however_many_wait_for_it() -> None:

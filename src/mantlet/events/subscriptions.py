@@ -90,7 +90,14 @@ class Events(KnowsOptions):
         self._drops = slow == "drop"
         self._gap = gap
         self._reset()
-        self._lock = ForkSafeLock(self._reset)
+        self._lock = ForkSafeLock(self._reset_after_fork)
+
+    def _reset_after_fork(self) -> None:
+        """Begin anew; what waits for the parent's subscribers counts no more."""
+        for inbox in self._inboxes:
+            inbox.reason = "closed"
+            inbox.queue.clear()
+        self._reset()
 
     def _reset(self) -> None:
         self._topics: dict[str, dict[Inbox, None]] = {}
@@ -141,7 +148,7 @@ class Events(KnowsOptions):
                 self._hold(entry, self._history)
             for inbox in self._subscribed(names):
                 self._put(inbox, entry, waiters)
-            while self._bytes > self._max_bytes:
+            if self._bytes > self._max_bytes:
                 self._make_room(waiters)
         for waiter in waiters:
             waiter.set_result(None)
@@ -165,12 +172,14 @@ class Events(KnowsOptions):
         inbox.wake(waiters)
 
     def _make_room(self, waiters: list[Future[None]]) -> None:
-        """Forget the oldest event that is remembered, or end the slowest subscription."""
-        if self._history:
+        """Forget the oldest events that are remembered, then end the slowest subscriptions."""
+        while self._history and self._bytes > self._max_bytes:
             self._release(self._history.popleft())
-        else:
-            fullest = max(self._inboxes, key=lambda inbox: len(inbox.queue))
-            self._end(fullest, "slow", waiters)
+        if self._bytes > self._max_bytes:
+            for inbox in sorted(self._inboxes, key=lambda one: len(one.queue), reverse=True):
+                self._end(inbox, "slow", waiters)
+                if self._bytes <= self._max_bytes:
+                    break
 
     def _hold(self, entry: Entry, queue: deque[Entry]) -> None:
         if not entry.holders:
