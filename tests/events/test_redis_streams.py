@@ -191,6 +191,44 @@ def test_events_of_a_dead_consumer_are_taken_over(valkey: Valkey, read: Any) -> 
     assert [event.data for event in got] == [29, *range(4, 20)]
 
 
+@both
+def test_an_event_that_is_never_handled_is_set_aside(
+    valkey: Valkey, read: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    """After its attempts, in a stream that can be read; what was fetched with it has all of its."""
+    streams = streams_of(valkey)
+    publish_in_thread(streams, *numbered(1, 2, 3))
+    for _ in range(3):  # whoever handles it raises
+        assert read(streams.read("group", "one", max_attempts=3), 1) == numbered(1)
+    assert "set aside" not in caplog.text
+    assert read(streams.read("group", "one", max_attempts=3), 2) == numbered(2, 3)
+    assert "group group has not handled the entry" in caplog.text
+    assert pending(valkey) == 1
+    dead = RedisStreams(f"redis://{valkey.place}", "events:dead")
+    assert read(dead.tail(last=1), 1) == numbered(1)
+    assert b"group" in valkey.ask("XRANGE", "events:dead", "-", "+")[0][1]
+
+
+def test_an_event_that_kills_each_of_its_consumers_is_set_aside(valkey: Valkey) -> None:
+    """A claim is no attempt of what was claimed with it."""
+    streams = streams_of(valkey)
+    publish_in_thread(streams, *numbered(*range(10)))
+    for name in ("a", "b", "c"):
+        reader = streams.read("group", name, claim_after=0.1, max_attempts=3)
+        assert in_thread(reader, 1) == numbered(0)
+    reader = streams.read("group", "d", claim_after=0.1, max_attempts=3)
+    assert in_thread(reader, 9) == numbered(*range(1, 10))
+    assert valkey.ask("XLEN", "events:dead") == 1
+
+
+def test_without_a_number_of_attempts_an_event_comes_for_ever(valkey: Valkey) -> None:
+    """So none is lost because a database was down."""
+    streams = streams_of(valkey)
+    publish_in_thread(streams, *numbered(1, 2))
+    for _ in range(30):
+        assert in_thread(streams.read("group", "one"), 1) == numbered(1)
+
+
 def test_entries_that_are_no_events_are_skipped(
     valkey: Valkey, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -257,6 +295,17 @@ def test_tails_feed_the_subscribers_of_all_workers(valkey: Valkey) -> None:
 
     assert asyncio.run(main()) == [[2], [2], [1, 2]]
     valkey.wait_for_clients(0)
+
+
+@both
+def test_a_tail_begins_with_as_many_as_there_are(valkey: Valkey, read: Any) -> None:
+    """Fetched in batches, since thousands of large events take longer than a reply may."""
+    streams = streams_of(valkey)
+    publish_in_thread(streams, *numbered(*range(250)))
+    for last in (1, 99, 100, 101, 249, 250, 10_000):
+        first, *_ = read(streams.tail(last=last), 1)
+        assert first.data == max(0, 250 - last)
+    assert read(streams.tail(last=1000), 250) == numbered(*range(250))
 
 
 def test_a_tail_in_a_thread(valkey: Valkey) -> None:
@@ -350,17 +399,30 @@ def test_the_rights_that_are_documented_are_enough(valkey: Valkey) -> None:
         "publishes": ["+xadd"],
         "reads": ["+xgroup|create", "+xreadgroup", "+xack", "+xautoclaim"],
         "tails": ["+xrevrange", "+xread"],
+        "sets-aside": [
+            "+xgroup|create",
+            "+xreadgroup",
+            "+xack",
+            "+xautoclaim",
+            "+xpending",
+            "+xadd",
+        ],
     }
     users = {}
     for name, commands in rights.items():
         assert all(command in redis_streams.__doc__.replace("\n", " ") for command in commands)
         valkey.ask(
-            "ACL", "SETUSER", name, "reset", "on", ">pw", "+@connection", "~events", *commands
+            *("ACL", "SETUSER", name, "reset", "on", ">pw", "+@connection", "~events"),
+            *(["~events:dead"] if name == "sets-aside" else []),
+            *commands,
         )
         users[name] = RedisStreams(f"redis://{name}:pw@{valkey.place}", "events")
     publish_in_thread(users["publishes"], *numbered(1, 2))
     assert [event.data for event in in_thread(users["reads"].read("group", "one"), 2)] == [1, 2]
     assert [event.data for event in in_thread(users["tails"].tail(last=2), 2)] == [1, 2]
+    for expected in (1, 1, 2):
+        reader = users["sets-aside"].read("another", "one", max_attempts=2)
+        assert in_thread(reader, 1) == numbered(expected)
     with pytest.raises(StoreError, match="NOPERM"):
         users["reads"].publish(Event("t"))
     users["reads"].close()

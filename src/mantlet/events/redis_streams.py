@@ -13,7 +13,8 @@ id tells a repetition.
 
 **Permissions.** An ACL user needs ``+@connection +xadd`` to publish, ``+xgroup|create +xreadgroup
 +xack +xautoclaim`` to `read()`, ``+xrevrange +xread`` to `tail()`, and the key of the stream; for a
-cluster also ``+cluster|slots``.
+cluster also ``+cluster|slots``. With ``max_attempts`` a reader needs ``+xpending +xadd`` too, and
+the key of the stream with ``:dead`` at the end.
 """
 
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -122,6 +123,7 @@ class RedisStreams(KnowsOptions):
         start: Start = "oldest",
         claim_after: float = 60.0,
         count: int = 10,
+        max_attempts: int | None = None,
     ) -> "EventReader":
         """Read the events that no other consumer of the group has got, for ever.
 
@@ -139,6 +141,11 @@ class RedisStreams(KnowsOptions):
             claim_after: seconds after which an event is taken over from another consumer. It has to
                 be longer than ``count`` events take.
             count: how many events are fetched at once.
+            max_attempts: how often an event is delivered that nobody acknowledges; at least 2,
+                since one may be fetched with others and not be handled. After that it is moved to
+                the stream of this name with ``:dead`` at the end, with the field ``group`` beside
+                the others, and an error is logged. That stream keeps about ``maxlen`` events.
+                None: an event is delivered for ever.
 
         Raises:
             TypeError: an argument has the wrong type.
@@ -149,10 +156,13 @@ class RedisStreams(KnowsOptions):
         names = _check_name("group", group), _check_name("consumer", consumer)
         check_number("claim_after", claim_after, least=0.1, most=86_400)
         check_int("count", count, most=1000)
+        if max_attempts is not None:
+            check_int("max_attempts", max_attempts, least=2, unit="attempts")
 
         def events(is_async: bool) -> AsyncIterator[Event]:
             client = PatientClient(self._connect().client(is_async), repr(self), is_async)
-            reading = GroupReading(self, client, names, "0" if start == "oldest" else "$")
+            first = "0" if start == "oldest" else "$"
+            reading = GroupReading(self, client, names, first, max_attempts)
             return reading.events(count, claim_after)
 
         return EventReader(events)

@@ -3,7 +3,7 @@
 import json
 import logging
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
@@ -27,6 +27,8 @@ _MAX_DELAY: Final = 5.0
 _log = logging.getLogger("mantlet.events")
 _throttle = LogThrottle(_log)
 
+#: The most entries that a `tail()` fetches at once.
+_BATCH: Final = 100
 #: An entry of a stream: its id, and its event unless it is malformed.
 _StreamEntry = tuple[bytes, Event | None]
 
@@ -91,12 +93,20 @@ class GroupReading:
         client: reads it.
         names: of the group and of the consumer.
         start: the id after which a new group begins.
+        max_attempts: how often an event is delivered before it is set aside; None: for ever.
     """
 
     def __init__(
-        self, streams: "RedisStreams", client: PatientClient, names: tuple[str, str], start: str
+        self,
+        streams: "RedisStreams",
+        client: PatientClient,
+        names: tuple[str, str],
+        start: str,
+        max_attempts: int | None,
     ) -> None:
         self._key = streams._key
+        self._maxlen = streams._maxlen
+        self._max_attempts = max_attempts
         self._timeout = streams._timeout
         self._max_event = streams._max_event
         self._name = repr(streams)
@@ -124,10 +134,10 @@ class GroupReading:
                     self._start = "0"
                     await self._create()
                     continue
-                for entry, event in entries:
+                for entry, event in _parse(entries, self._max_event, self._name):
                     if event is not None:
                         yield event
-                    await self._call("XACK", self._key, self._group, entry)
+                    await self._acknowledge(entry)
         finally:
             await client.close()
 
@@ -138,50 +148,85 @@ class GroupReading:
             if _code(error) != "BUSYGROUP":
                 raise
 
-    async def _fetch(self, count: int, claim_after: float) -> Sequence[_StreamEntry]:
+    # Any: a part of a reply.
+    async def _fetch(self, count: int, claim_after: float) -> list[Any]:
         """Return the consumer's own events first, then those of dead ones, then new ones."""
         if self._own is not None:
-            entries = await self._read(count, self._own)
-            self._own = entries[-1][0] if entries else None
-            return entries
+            return await self._fetch_own(self._own)
         now = monotonic()
         if now >= self._claim_at:
-            return await self._claim(count, claim_after)
+            await self._claim(count, claim_after)
+            return []
         outages = self._client.outages
         entries = await self._read(count, b">", min(_BLOCK, self._claim_at - now))
         if self._client.outages != outages:
             self._own = b"0"
         return entries
 
-    async def _read(self, count: int, after: bytes, block: float = 0.0) -> list[_StreamEntry]:
+    async def _fetch_own(self, after: bytes) -> list[Any]:
+        """Return the next event that was delivered before, alone.
+
+        So the deliveries of one that makes its consumers fail do not count for others.
+        """
+        entries = await self._read(1, after)
+        if not entries:
+            self._own = None
+            return []
+        self._own = entry = entries[0][0]
+        if self._max_attempts is not None:
+            pending = await self._call("XPENDING", self._key, self._group, entry, entry, 1)
+            if pending and pending[0][3] > self._max_attempts:
+                await self._set_aside(entry, entries[0][1] or [])
+                return []
+        return entries
+
+    async def _set_aside(self, entry: bytes, fields: list[bytes]) -> None:
+        dead = self._key + b":dead"
+        if fields:
+            await self._client.call(
+                *("XADD", dead, "MAXLEN", "~", self._maxlen, "*"),
+                *fields,
+                *("group", self._group),
+                key=dead,
+                seconds=self._timeout,
+            )
+        await self._acknowledge(entry)
+        if _throttle.suppressed(f"{self._name} sets events aside") is not None:
+            _log.error(
+                "%s: group %s has not handled the entry %s in %d attempts; it is set aside",
+                *(self._name, self._group, entry, self._max_attempts),
+            )
+
+    async def _acknowledge(self, entry: bytes) -> None:
+        await self._call("XACK", self._key, self._group, entry)
+
+    # Any: a part of a reply.
+    async def _read(self, count: int, after: bytes, block: float = 0.0) -> list[Any]:
         waits = ("BLOCK", max(1, int(block * 1000))) if block else ()
         reply = await self._call(
             *("XREADGROUP", "GROUP", self._group, self._consumer, "COUNT", count),
             *(*waits, "STREAMS", self._key, after),
             seconds=block + self._timeout,
         )
-        return self._parse(_only_stream(reply))
+        return _only_stream(reply)
 
-    async def _claim(self, count: int, claim_after: float) -> list[_StreamEntry]:
+    async def _claim(self, count: int, claim_after: float) -> None:
         """Take over events that another consumer has not acknowledged in time."""
-        cursor, entries, *_ = await self._call(
+        cursor, claimed, *_ = await self._call(
             *("XAUTOCLAIM", self._key, self._group, self._consumer),
-            *(int(claim_after * 1000), self._claim_from, "COUNT", count),
+            *(int(claim_after * 1000), self._claim_from, "COUNT", count, "JUSTID"),
         )
+        if claimed:
+            self._own = b"0"
         self._claim_from = cursor
         if cursor == b"0-0":
             self._claim_at = monotonic() + claim_after / 2
-        return self._parse(entries)
 
     # Any: replies.
     async def _call(self, *parts: bytes | str | int, seconds: float | None = None) -> Any:
         return await self._client.call(
             *parts, key=self._key, seconds=self._timeout if seconds is None else seconds
         )
-
-    # Any: a reply.
-    def _parse(self, entries: Any) -> list[_StreamEntry]:
-        return _parse(entries, self._max_event, self._name)
 
 
 async def read_tail(
@@ -190,16 +235,10 @@ async def read_tail(
     """Read all events from now on, after some of the newest; see `RedisStreams.tail()`."""
     key, timeout = streams._key, streams._timeout
     try:
-        newest = await client.call(
-            "XREVRANGE", key, "+", "-", "COUNT", max(1, last), key=key, seconds=timeout
-        )
-        position: bytes = newest[0][0] if newest else b"0-0"
-        for _, event in _parse(newest[:last][::-1], streams._max_event, repr(streams)):
-            if event is not None:
-                yield event
+        position = await _find_start(streams, client, last)
         while True:
             reply = await client.call(
-                *("XREAD", "COUNT", 100, "BLOCK", int(_BLOCK * 1000), "STREAMS", key, position),
+                *("XREAD", "COUNT", _BATCH, "BLOCK", int(_BLOCK * 1000), "STREAMS", key, position),
                 key=key,
                 seconds=_BLOCK + timeout,
             )
@@ -211,12 +250,33 @@ async def read_tail(
         await client.close()
 
 
+async def _find_start(streams: "RedisStreams", client: PatientClient, last: int) -> bytes:
+    """Return the id before those of the newest entries, which are counted in batches."""
+    key = streams._key
+    end = b"+"
+    left = last + 1
+    while True:
+        batch = await client.call(
+            *("XREVRANGE", key, end, "-", "COUNT", min(left, _BATCH)),
+            key=key,
+            seconds=streams._timeout,
+        )
+        left -= len(batch)
+        if not batch:
+            return b"0-0"
+        if not left:
+            oldest: bytes = batch[-1][0]
+            return oldest
+        end = b"(" + batch[-1][0]
+
+
 # Any: a reply.
-def _only_stream(reply: Any) -> Any:
+def _only_stream(reply: Any) -> list[Any]:
     """Return the entries of the one stream in a reply: a map in RESP3, a list of pairs in RESP2."""
     if not reply:
         return []
-    return next(iter(reply.values())) if isinstance(reply, dict) else reply[0][1]
+    entries: list[Any] = next(iter(reply.values())) if isinstance(reply, dict) else reply[0][1]
+    return entries
 
 
 # Any: a part of a reply.
