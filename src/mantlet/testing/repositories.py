@@ -24,12 +24,8 @@ say something about the app::
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine, Sequence
-from contextlib import (
-    AbstractAsyncContextManager,
-    AbstractContextManager,
-    asynccontextmanager,
-)
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
@@ -125,7 +121,7 @@ class RepositoryContract(Generic[Entity]):
             async with self._unit() as unit:
                 self._check_contents(await unit.get(key), added)
 
-        _run(run())
+        asyncio.run(run())
 
     def test_an_unknown_key_is_none(self) -> None:
         """An entity that nobody has added is not found, and there is no exception."""
@@ -137,7 +133,7 @@ class RepositoryContract(Generic[Entity]):
             async with self._unit() as unit:
                 _check(await unit.get(key) is None, "get() must return None for an unknown key")
 
-        _run(run())
+        asyncio.run(run())
 
     def test_an_entity_is_one_object(self) -> None:
         """However often and by whichever way it is found in one unit of work."""
@@ -149,7 +145,7 @@ class RepositoryContract(Generic[Entity]):
                 _check(await unit.get(key) is found, "get() returns another object each time")
                 _check((await unit.page())[0] is found, "page() returns another object than get()")
 
-        _run(run())
+        asyncio.run(run())
 
     def test_adding_twice_is_adding_once(self) -> None:
         """Use cases need not know whether a caller has added an entity."""
@@ -165,7 +161,7 @@ class RepositoryContract(Generic[Entity]):
             async with self._unit() as unit:
                 _check(len(await unit.page()) == 1, "the entity is there more than once")
 
-        _run(run())
+        asyncio.run(run())
 
     def test_other_units_see_nothing_before_the_commit(self) -> None:
         """Entities that may still be rolled back are nobody else's."""
@@ -174,13 +170,11 @@ class RepositoryContract(Generic[Entity]):
             async with self._unit() as unit:
                 unit.add(self.make(1))
                 async with self._unit() as other:
-                    _check(
-                        not await other.page(), "another unit of work sees what is not committed"
-                    )
+                    _check(not await other.page(), "another unit sees what is not committed")
             async with self._unit() as unit:
                 _check(len(await unit.page()) == 1, "the commit has stored nothing")
 
-        _run(run())
+        asyncio.run(run())
 
     def test_an_exception_leaves_nothing(self) -> None:
         """An added entity is forgotten."""
@@ -192,7 +186,7 @@ class RepositoryContract(Generic[Entity]):
             async with self._unit() as unit:
                 _check(not await unit.page(), "the entity is stored in spite of the exception")
 
-        _run(run())
+        asyncio.run(run())
 
     def test_changes_are_stored(self) -> None:
         """With the commit of their unit of work, without a call of a method."""
@@ -209,7 +203,7 @@ class RepositoryContract(Generic[Entity]):
             async with self._unit() as unit:
                 self._check_contents(await unit.get(key), changed)
 
-        _run(run())
+        asyncio.run(run())
 
     def test_changes_before_an_exception_are_not_stored(self) -> None:
         """They are rolled back."""
@@ -224,7 +218,7 @@ class RepositoryContract(Generic[Entity]):
             async with self._unit() as unit:
                 self._check_contents(await unit.get(key), before)
 
-        _run(run())
+        asyncio.run(run())
 
     def test_a_removed_entity_is_gone(self) -> None:
         """At once in its own unit of work, and with the commit in others."""
@@ -239,7 +233,7 @@ class RepositoryContract(Generic[Entity]):
                 _check(await unit.get(first) is None, "the removal is not stored")
                 _check(await unit.get(second) is not None, "another entity is removed")
 
-        _run(run())
+        asyncio.run(run())
 
     def test_a_removal_before_an_exception_is_undone(self) -> None:
         """The entity is still there."""
@@ -252,7 +246,7 @@ class RepositoryContract(Generic[Entity]):
             async with self._unit() as unit:
                 _check(await unit.get(key) is not None, "the removal is stored all the same")
 
-        _run(run())
+        asyncio.run(run())
 
     def test_an_entity_added_and_removed_was_never_there(self) -> None:
         """In one unit of work."""
@@ -266,7 +260,7 @@ class RepositoryContract(Generic[Entity]):
             async with self._unit() as unit:
                 _check(not await unit.page(), "the removed entity is stored")
 
-        _run(run())
+        asyncio.run(run())
 
     def test_only_its_own_entities_are_removed(self) -> None:
         """An entity that was not added, or is removed already, is a mistake of the caller."""
@@ -279,7 +273,7 @@ class RepositoryContract(Generic[Entity]):
                 await unit.remove(entity)
                 await _raises_value_error(unit.remove, entity)
 
-        _run(run())
+        asyncio.run(run())
 
     def test_a_taken_key_is_a_conflict(self) -> None:
         """`ErrorEnvelope` answers it with 409, and nothing else of the unit of work is stored."""
@@ -300,7 +294,7 @@ class RepositoryContract(Generic[Entity]):
             async with self._unit() as unit:
                 _check(len(await unit.page()) == 1, "a part of the unit of work is stored")
 
-        _run(run())
+        asyncio.run(run())
 
     def test_pages_have_each_entity_once(self) -> None:
         """In the order of the keys, each page after the last key of the one before."""
@@ -310,6 +304,11 @@ class RepositoryContract(Generic[Entity]):
             async with self._unit() as unit:
                 whole = [await unit.key_of(one) for one in await unit.page()]
                 _check(sorted(whole) == sorted(keys), "page() does not return all entities")
+                parts = (
+                    part for key in keys for part in (key if isinstance(key, tuple) else [key])
+                )
+                if not any(isinstance(part, str) for part in parts):  # which a database may collate
+                    _check(whole == sorted(keys), "page() is not in the order of the keys")
                 found: list[Any] = []
                 while page := await unit.page(after=found[-1] if found else None, limit=3):
                     _check(len(page) <= 3, "a page is longer than its limit")
@@ -317,7 +316,7 @@ class RepositoryContract(Generic[Entity]):
                     _check(len(found) <= len(keys), "the pages do not end")
                 _check(found == whole, "the pages miss entities, or have them twice")
 
-        _run(run())
+        asyncio.run(run())
 
     def test_pages_are_bounded(self) -> None:
         """A number that a client has chosen does not read the whole table."""
@@ -328,7 +327,7 @@ class RepositoryContract(Generic[Entity]):
                     await _raises_value_error(unit.page, limit=limit)
                 _check(not await unit.page(limit=MAX_PAGE), "there are entities at the beginning")
 
-        _run(run())
+        asyncio.run(run())
 
     def test_a_lost_update_is_a_conflict(self) -> None:
         """Of two units of work that change an entity, the second one fails, if `versioned`."""
@@ -345,7 +344,7 @@ class RepositoryContract(Generic[Entity]):
             if self.versioned:
                 await self._check_conflict(fill)
 
-        _run(run())
+        asyncio.run(run())
 
     # -- helpers ----------------------------------------------------------------------------------
 
@@ -384,10 +383,10 @@ class RepositoryContract(Generic[Entity]):
             raise AssertionError("a stored entity is not found in another unit of work")
         values = self.contents(found)
         for name, value in expected.items():
-            if name not in values or values[name] != value:
-                raise AssertionError(
-                    f"{name} was stored as {value!r}, and found as {values.get(name)!r}"
-                )
+            found_value = values.get(name, "nothing")
+            _check(
+                found_value == value, f"{name} was stored as {value!r}, found as {found_value!r}"
+            )
 
     # Any: a coroutine function.
     async def _check_conflict(self, fill: Any) -> None:
@@ -409,10 +408,8 @@ class _Awaited(Generic[Entity]):
         self, repository: Repository[Entity] | AsyncRepository[Entity], key: str | tuple[str, ...]
     ) -> None:
         self._repository = repository
+        self.add = repository.add
         self._key = key
-
-    def add(self, entity: Entity) -> None:
-        self._repository.add(entity)
 
     # Any: an entity, which is there unless the test says otherwise.
     async def get(self, key: object) -> Any:
@@ -450,7 +447,3 @@ async def _raises_value_error(method: Any, *args: Any, **options: Any) -> None:
 def _check(condition: bool, message: str) -> None:
     if not condition:
         raise AssertionError(message)
-
-
-def _run(steps: Coroutine[Any, Any, None]) -> None:
-    asyncio.run(steps)
