@@ -11,6 +11,7 @@ a claim that did not get all of its rows is rolled back.
 
 from collections.abc import Sequence
 from itertools import takewhile
+from sqlite3 import SQLITE_BUSY
 from typing import Any, NamedTuple, cast
 
 from sqlalchemy import (
@@ -30,6 +31,7 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.dialects.mysql import MEDIUMTEXT
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session, registry
 
 from mantlet.database.clock import CLOCKS, Now
@@ -121,11 +123,18 @@ def claim(session: Session, table: Table, batch: int, lease: float) -> list[Clai
     attempts = found[0].attempts
     rows = found[:1] if attempts else list(takewhile(lambda row: not row.attempts, found))
     now = rows[0][-1]
-    changed = session.execute(
+    statement = (
         update(table)
         .where(columns.position.in_([row.position for row in rows]), columns.available_at <= now)
         .values(attempts=attempts + 1, available_at=now + lease)
     )
+    try:
+        changed = session.execute(statement)
+    except OperationalError as error:
+        # SQLite: others may write between the read and the write of a transaction.
+        if getattr(error.orig, "sqlite_errorcode", 0) & 0xFF != SQLITE_BUSY:
+            raise
+        raise ClaimLost from error
     if cast("CursorResult[Any]", changed).rowcount != len(rows):
         raise ClaimLost
     return [Claimed(row.position, row.id, row.type, row.data, attempts + 1) for row in rows]

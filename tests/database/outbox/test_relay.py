@@ -13,7 +13,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from sqlalchemy import NullPool, create_engine
+from sqlalchemy import NullPool, create_engine, event, insert
 from sqlalchemy.ext.asyncio import async_sessionmaker, create_async_engine
 from sqlalchemy.orm import sessionmaker
 
@@ -26,6 +26,8 @@ from tests.servers.server import poll
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from sqlalchemy import Connection
 
 from tests.database.outbox.tables import (
     Published,
@@ -227,6 +229,53 @@ def start_relay(url: str, path: Path, last: int) -> subprocess.Popen[bytes]:
     assert process.stdout is not None
     assert process.stdout.readline() == b"waiting\n"
     return process
+
+
+def test_rows_that_are_no_events_keep_no_others_waiting(
+    sessions: Sessions, outbox: Outbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As another program has stored them; they fail as a publication does."""
+    rows = [("t", "{"), ("t", "[" * 100_000), ("t\nevil", "1"), ("", "1")]
+    with sessions.begin() as session:
+        session.execute(
+            insert(outbox.table), [{"id": "1", "type": kind, "data": data} for kind, data in rows]
+        )
+    store(sessions, outbox, 1)
+    published = Published()
+    relay_outbox(sessions, published, outbox=outbox, max_attempts=1)
+    assert published == [1]
+    assert column(sessions, outbox, "available_at") == [None] * 4
+    assert not any("\n" in record.getMessage() for record in caplog.records)
+
+
+def test_relays_at_once_on_sqlite_with_whole_transactions(tmp_path: Path, outbox: Outbox) -> None:
+    """With a BEGIN before the first read, a write after another relay's is refused at once."""
+    engine = create_engine(f"sqlite:///{tmp_path}/db", poolclass=NullPool)
+    with engine.connect() as connection:
+        connection.exec_driver_sql("PRAGMA journal_mode=WAL")
+
+    @event.listens_for(engine, "connect")
+    def leave_begin_to_us(connection: Any, _record: object) -> None:
+        connection.isolation_level = None
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        connection.exec_driver_sql("BEGIN")
+
+    outbox.table.create(engine)
+    sessions, published = sessionmaker(engine), Published()
+    store(sessions, outbox, 1, 2)
+    overtaken: list[int] = []
+
+    @event.listens_for(engine, "before_cursor_execute")
+    def overtake(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
+        if statement.startswith("UPDATE") and not overtaken:
+            overtaken.append(1)
+            assert relay_outbox(sessions, published, outbox=outbox, batch=1) == 1
+
+    assert relay_outbox(sessions, published, outbox=outbox, batch=1) == 1
+    assert published == [1, 2]
+    assert stored(sessions, outbox) == []
 
 
 @pytest.mark.slow
