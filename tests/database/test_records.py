@@ -26,7 +26,7 @@ from sqlalchemy.orm import sessionmaker
 from sqlalchemy.pool import NullPool, StaticPool
 from sqlalchemy.schema import CreateTable
 
-from mantlet import ErrorEnvelope, Problem, StoreError, StoreOutage, UnitOfWork, uow
+from mantlet import ErrorEnvelope, Idempotency, Problem, StoreError, StoreOutage, UnitOfWork, uow
 from mantlet.database import records as records_module
 from mantlet.database.clock import Now
 from mantlet.stores.records import Record
@@ -294,6 +294,32 @@ def test_a_record_and_the_data_of_one_transaction(way: Way) -> None:
     # The commit fails, with the record in it.
     assert way.ask(view, policy, ErrorEnvelope(), Recording(records, b"201")).status == 409
     assert (way.count(), plain.create(b"key", b"", 1)[0]) == (1, b"201")  # type: ignore[index]
+
+
+def test_a_payment_and_its_repeat(way: Way) -> None:
+    """With sessions of either kind: charged once, and the repeat gets the response."""
+    policy = UnitOfWork(way.factory)
+    policy.records().create_table(way.plain)
+
+    async def view(raw: Raw) -> int:
+        async with block(uow(raw)) as work:
+            work.session.add(Item(name=f"charge {way.count()}"))
+        return 201
+
+    app = way.wrap(view, ErrorEnvelope(), Idempotency(store=policy.records()), policy)
+    first, second = (
+        way.drive(app, "POST", headers=[("Idempotency-Key", "key")], body=b"{}") for _ in range(2)
+    )
+    assert (first.status, second.status, way.count()) == (201, 201, 1)
+    assert (first.get("idempotency-replayed"), second.get("idempotency-replayed")) == (None, "true")
+
+
+def test_an_async_session_under_wsgi(tmp_path: Path) -> None:
+    """The app does not start, and the error says why."""
+    engine = create_async_engine(f"sqlite+aiosqlite:///{tmp_path}/database")
+    policy = Idempotency(store=UnitOfWork(async_sessionmaker(engine)).records())
+    with pytest.raises(TypeError, match="not under WSGI"):
+        policy.startup()
 
 
 def test_the_words_of_mysql() -> None:

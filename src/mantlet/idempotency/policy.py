@@ -61,7 +61,7 @@ from mantlet.idempotency.records import (
 )
 from mantlet.idempotency.run import Run, Settings
 from mantlet.stores.factory import create_record_store
-from mantlet.stores.records import Record, RecordStore
+from mantlet.stores.records import BoundStores, Record, RecordStore
 
 __all__ = ["Idempotency"]
 
@@ -197,7 +197,7 @@ class Idempotency(Policy):
         elif not isinstance(store, RecordStore):
             raise TypeError(f"store must be a URI or a RecordStore, not {type(store).__name__}")
         #: The store as used outside of an event loop, and on one.
-        self._stores = store.bind(False), store.bind(True)
+        self._stores = BoundStores(store)
         unused = ("open", "startup"), ("close", "shutdown")
         self.disabled_hooks = frozenset(
             hook
@@ -339,7 +339,10 @@ class Idempotency(Policy):
         if request._local is None:
             return None
         run: Run | None = request.local(self).get("run")
-        if run is None or run.committed is response:
+        if run is None:
+            return None
+        if run.committed is response:
+            run.end_commit(response)
             return None
         return start_eagerly(run.settle(response))
 

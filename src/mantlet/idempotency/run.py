@@ -70,6 +70,7 @@ class Run:
     """
 
     __slots__ = (
+        "_committed_value",
         "_is_unknown",
         "_method",
         "_request_id",
@@ -102,6 +103,7 @@ class Run:
         self.committed: Response | None = None
         #: Whether an earlier request with the key may have run.
         self._is_unknown = False
+        self._committed_value = b""
         self.value = self._written(IN_FLIGHT)
 
     def _written(self, kind: int, payload: bytes = b"") -> bytes:
@@ -146,12 +148,11 @@ class Run:
         body = _whole_body(response)
         if body is not None:
             await self.store(*self.outcome(response, body))
-        elif response.has_trailers or self._is_too_long(response):
-            await self.store(COMPLETED)
-        else:
+        elif self._is_collected(response):
             await self.store(STREAMING)
-            collector = _Collector(self, response, self._settings.max_response)
-            response.transform(collector, keeps_length=True, keeps_etag=True)
+            self._collect(response)
+        else:
+            await self.store(COMPLETED)
 
     def outcome(self, response: Response, body: bytes | None) -> tuple[int, bytes]:
         """Return the kind and the payload of the record of a response.
@@ -184,14 +185,33 @@ class Run:
         """
         if not self._settings.is_stored(response.status):
             return None
-        value = self._written(*self.outcome(response, _whole_body(response)))
+        body = _whole_body(response)
+        outcome = self.outcome(response, body)
+        if body is None and self._is_collected(response):
+            outcome = STREAMING, b""
+        value = self._written(*outcome)
         args = session, self.key, self.value, value, self._settings.keep
-        return start_eagerly(self._note_commit(response, self._store.replace_in(*args)))
+        return start_eagerly(self._note_commit(response, value, self._store.replace_in(*args)))
 
-    async def _note_commit(self, response: Response, replaced: bool | Awaitable[bool]) -> None:
+    async def _note_commit(
+        self, response: Response, value: bytes, replaced: bool | Awaitable[bool]
+    ) -> None:
         if not (replaced if isinstance(replaced, bool) else await replaced):
             raise OUTSTANDING
-        self.committed = response
+        self.committed, self._committed_value = response, value
+
+    def end_commit(self, response: Response) -> None:
+        """Go on after the transaction was committed: store a stream at its end."""
+        self.value = self._committed_value
+        if _whole_body(response) is None and self._is_collected(response):
+            self._collect(response)
+
+    def _is_collected(self, response: Response) -> bool:
+        return not (response.has_trailers or self._is_too_long(response))
+
+    def _collect(self, response: Response) -> None:
+        collector = _Collector(self, response, self._settings.max_response)
+        response.transform(collector, keeps_length=True, keeps_etag=True)
 
     async def free(self) -> None:
         """Free the key again; if it was taken over, the outcome before is still unknown."""

@@ -11,7 +11,7 @@ from collections.abc import Awaitable
 from hashlib import blake2b
 from typing import Any, Final, NamedTuple
 
-__all__ = ["DIGEST_SIZE", "Record", "RecordStore", "check_record_name", "key_digest"]
+__all__ = ["DIGEST_SIZE", "BoundStores", "Record", "RecordStore", "check_record_name", "key_digest"]
 
 DIGEST_SIZE: Final = 24
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,15}")
@@ -125,6 +125,22 @@ class RecordStore:
 
     def close(self) -> Awaitable[None] | None:
         """Release the resources that the store holds."""
+
+
+class BoundStores(dict[bool, RecordStore]):
+    """A store as each protocol adapter uses it, bound when the first one does.
+
+    So a store of which only one can make use, as one that needs an event loop, may be an option.
+
+    Args:
+        store: the store.
+    """
+
+    def __init__(self, store: RecordStore) -> None:
+        self._store = store
+
+    def __missing__(self, is_async: bool) -> RecordStore:
+        return self.setdefault(is_async, self._store.bind(is_async))
 
 
 def check_record_name(name: str) -> str:
