@@ -14,7 +14,7 @@ __all__ = ["AsyncInMemoryWork", "InMemoryWork"]
 
 
 class _InMemoryUnit:
-    """Repositories that are stored together, and what is done after that."""
+    """Repositories that are stored together, and the functions to call after that."""
 
     def __init__(self, **repositories: InMemoryTable[Any]) -> None:
         taken = sorted(name for name in repositories if hasattr(type(self), name))

@@ -1,4 +1,4 @@
-"""`Outbox`: events stored in the transaction of what they tell of.
+"""`Outbox`: events stored in the same transaction as the data.
 
 An event that is published after a commit is lost if the process dies in between; one that is
 published before it tells of something that may never be. Stored in the same transaction it is there

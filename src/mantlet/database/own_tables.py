@@ -20,9 +20,9 @@ def own_table(
     So an app that is made several times in a process, as by tests, may say so each time.
 
     Args:
-        metadata: what the table belongs to; None for a metadata of its own.
+        metadata: that of the table; None for a metadata of its own.
         name: its name.
-        kind: what it is for.
+        kind: its purpose.
         items: its columns and indexes.
         options: those of a ``Table``.
 

@@ -63,7 +63,7 @@ class SqlRecords(RecordStore):
     Args:
         sessions: where sessions come from.
         name: the table.
-        metadata: what it belongs to; by default a metadata with nothing else in it.
+        metadata: that of the table; by default one with nothing else in it.
 
     Attributes:
         table: the table.
@@ -110,7 +110,7 @@ class SqlRecords(RecordStore):
         """Return the store as a protocol adapter uses it.
 
         Raises:
-            TypeError: its sessions are awaited, and there is no event loop.
+            TypeError: its sessions are awaited, which needs an event loop.
         """
         if self._sessions.is_async and not is_async:
             raise TypeError("records of an async_sessionmaker need an event loop: not under WSGI")

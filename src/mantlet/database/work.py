@@ -33,7 +33,7 @@ _throttle = LogThrottle(_log)
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What all works of a `UnitOfWork` share.
+    """The options that all works of a `UnitOfWork` share.
 
     Attributes:
         sessions: where sessions come from.
@@ -58,7 +58,7 @@ def log_unit_failure(
     """Log an exception that must not replace another one, or the response.
 
     Args:
-        function: what has raised it.
+        function: the function that has raised it.
         error: the exception.
         request: the request, if there is one.
         masks: the maskers of the app's secrets, if there is none.
@@ -109,7 +109,7 @@ class Work:
         self._settings = settings
         self._waits = waits
 
-    # -- what views use ---------------------------------------------------------------------------
+    # -- for views -------------------------------------------------------------------------------
 
     # Any: a Session or an AsyncSession.
     @property
@@ -155,7 +155,7 @@ class Work:
             kwargs: its keyword arguments.
 
         Raises:
-            TypeError: it can't be called, or it is an ``async def`` and there is no event loop.
+            TypeError: it can't be called, or it is an ``async def`` without an event loop.
             RuntimeError: the work has ended.
         """
         if self._is_over:

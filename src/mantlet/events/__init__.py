@@ -1,4 +1,4 @@
-"""`Events`: what has happened, for other services and for clients that are connected."""
+"""`Events`: publish events to other services and to connected clients."""
 
 from mantlet.events.event import Event
 from mantlet.events.event_stream import EVENT_STREAM_HEADERS, EventStream, server_sent_events

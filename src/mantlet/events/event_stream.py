@@ -29,7 +29,7 @@ _LINE_END: Final = re.compile("\r\n|\n|\r")
 
 
 class _Chunk(bytes):
-    """A part of the body; Falcon's ``Response.sse`` takes what can be serialized."""
+    """A part of the body; Falcon's ``Response.sse`` takes objects that serialize themselves."""
 
     __slots__ = ()
 

@@ -82,7 +82,7 @@ class Inbox:
 
     Attributes:
         topics: of the subscription.
-        queue: what waits.
+        queue: the events that wait.
         limit: the most that may wait.
         waiter: set when there is something new, if the subscriber waits.
         reason: why the subscription has ended.

@@ -1,4 +1,4 @@
-"""`Events`: publish to the subscribers of this process; `Subscription`: what one of them gets.
+"""`Events`: publish to the subscribers of this process; `Subscription`: the events of one.
 
 Each subscriber has a queue of its own, so a slow one keeps nobody waiting, and neither does it keep
 memory: its queue is bounded, and so is the size of all events that wait. Nothing here waits for a
@@ -214,7 +214,7 @@ class Events(KnowsOptions):
         Raises:
             Problem: 503, there are too many subscribers.
             TypeError: an argument has the wrong type.
-            ValueError: a topic is malformed, or there is none.
+            ValueError: a topic is malformed or missing.
         """
         if not topics:
             raise ValueError("subscribe() needs at least one topic")
@@ -261,7 +261,7 @@ class Events(KnowsOptions):
             waiter.set_result(None)
 
     def _end(self, inbox: Inbox, reason: EndReason, waiters: list[Future[None]]) -> None:
-        """End a subscription, and forget what waits."""
+        """End a subscription, and forget its queue."""
         if inbox.reason is not None:
             return
         inbox.reason = reason

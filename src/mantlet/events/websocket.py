@@ -47,7 +47,7 @@ async def forward(
         if code is not None:
             await close(code)
     except Exception as error:
-        # OSError: what servers raise, and stacks whose policies have closed the connection.
+        # OSError: the connection is closed, by the client or by a policy.
         if not isinstance(error, OSError) and not is_disconnect(error):
             raise
     finally:

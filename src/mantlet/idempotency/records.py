@@ -1,4 +1,4 @@
-"""What the records of `Idempotency` hold, as bytes, and encrypted if asked for.
+"""The format of the records of `Idempotency`: bytes, encrypted on request.
 
 A record in the clear is a byte for this format, one for its kind, a random token that tells apart
 the workers that may have written it, the fingerprint of the request, and a response where there is

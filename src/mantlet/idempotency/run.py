@@ -269,7 +269,7 @@ class Run:
 
 
 class _Collector:
-    """A filter that keeps what passes of a stream, and stores it at its end.
+    """A filter that keeps the chunks of a stream, and stores them at its end.
 
     Args:
         run: the request under its key.

@@ -1,4 +1,4 @@
-"""`Versions`: one version of the API for each request, told alike to policies, app and client.
+"""`Versions`: one version of the API for each request, the same for policies, app and client.
 
 A version in two places, in a second spelling or in a path that can be read in two ways would let a
 client be checked for one version and served by another. So all places have to agree, and a version
@@ -55,7 +55,7 @@ _log = logging.getLogger("mantlet.versions")
 
 
 class Versions(Policy):
-    """Find out which version of the API a request is for, and refuse those for none that is served.
+    """Find the version of the API that a request is for, and refuse requests for unknown versions.
 
     The version is in ``mantlet.state(...).version``. An unknown one is refused with 404 in the
     path, 400 in a header or the query, 406 in ``Accept`` and 415 in ``Content-Type``; two that
