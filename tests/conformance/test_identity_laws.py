@@ -6,7 +6,7 @@ import asyncio
 import time
 from functools import partial
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import assume, example, given, settings
@@ -30,8 +30,17 @@ from mantlet import (
 )
 from tests.conformance.asgi_checker import AsgiChecker
 from tests.conformance.exchanges import Script, play_asgi, play_wsgi
-from tests.conformance.recorder import Plan, Recorder
-from tests.conformance.test_laws import apart_asgi, apart_wsgi, methods, plans, scripts
+from tests.conformance.recorder import Plan
+from tests.conformance.site import (
+    Sent,
+    Site,
+    check_alike,
+    check_pairing,
+    check_reports,
+    mixed,
+    with_modes,
+)
+from tests.conformance.test_laws import apart_asgi, methods, scripts
 from tests.drive import AsgiAdapter, WsgiAdapter, make_scope
 
 if TYPE_CHECKING:
@@ -176,22 +185,8 @@ makes: st.SearchStrategy[Make] = st.one_of(
         allowed=st.sampled_from([["127.0.0.1"], ["shop.example"], ["127.0.0.1", "shop.example"]]),
     ),
 )
-modes: st.SearchStrategy[Any] = st.sampled_from(
-    ["enforce", "enforce", "enforce", "report", "off", {"GET /*": "report", "* /*": "enforce"}]
-)
-with_modes = st.builds(lambda make, mode: partial(make, mode=mode), makes, modes)
-mixed = st.lists(st.one_of(plans, with_modes, with_modes), min_size=1, max_size=5)
-
-
-class Sent(NamedTuple):
-    """One request, and what the app does with it."""
-
-    method: str
-    path: str
-    headers: tuple[tuple[str, str], ...]
-    status: int
-    asks: bool
-
+chosen_modes = with_modes(makes)
+stacks = mixed(makes)
 
 requests = st.builds(
     lambda method, path, host, who, where, status, *, asks: Sent(
@@ -208,40 +203,18 @@ requests = st.builds(
 checked = settings(deadline=None, max_examples=150)
 
 
-class Site:
-    """An app behind random policies, under one protocol."""
+class Shop(Site):
+    """An app that says who asks."""
 
-    def __init__(
-        self, adapter: Any, chosen: Sequence[Plan | Make], *, nested: bool = False
-    ) -> None:
-        self.adapter = adapter
-        self.calls = 0
-        self.sent: Sent
-        self.recorder = Recorder()
-        left = iter(self.recorder.policies([one for one in chosen if isinstance(one, Plan)]))
-        policies = [next(left) if isinstance(one, Plan) else one() for one in chosen]
-        apart: Any = apart_asgi if adapter.name == "asgi" else apart_wsgi
-        self.app = adapter.app(self._answer)
-        for some in [[one] for one in reversed(policies)] if nested else [policies]:
-            self.app = apart(adapter.module.Stack(self.app, some))
-
-    def _answer(self, carrier: Any) -> Said:
-        self.calls += 1
-        if self.sent.asks and mantlet.state(carrier)._authorizations:
+    def answer(self, carrier: Any, sent: Sent) -> Said:
+        if sent.asks and mantlet.state(carrier)._authorizations:
             mantlet.authorize(carrier, "read")
-        if not self.sent.status:
+        if not sent.status:
             raise ValueError("the app's own")
         identity = mantlet.state(carrier).identity
         subject = "nobody" if identity is None else identity.subject
         fields = [("x-app", "1"), ("vary", "Accept"), ("access-control-allow-origin", "null")]
-        return self.sent.status, fields, b"" if self.sent.method == "HEAD" else subject.encode()
-
-    def ask(self, sent: Sent) -> tuple[object, ...]:
-        """Send a request; return everything that a client can tell of its response."""
-        self.sent = sent
-        answer = self.adapter.drive(self.app, sent.method, sent.path, headers=sent.headers)
-        fields = [(name.lower(), value) for name, value in answer.headers]
-        return answer.status, fields, answer.body, repr(answer.error), self.calls
+        return sent.status, fields, b"" if sent.method == "HEAD" else subject.encode()
 
 
 #: A route that is hidden, and a policy inside that answers in the app's place.
@@ -255,55 +228,30 @@ def closed() -> Policy:
 
 @checked
 @example([HIDDEN, Plan(on_response="status"), closed], [ANONYMOUS])
-@given(mixed, st.lists(requests, min_size=1, max_size=4))
+@given(stacks, st.lists(requests, min_size=1, max_size=4))
 def test_neither_fusion_nor_the_protocol_can_be_told(
     chosen: list[Plan | Make], sent: list[Sent]
 ) -> None:
     """Laws 2 and 3: the same responses, and the same seen by other policies."""
-    sites = [
-        Site(adapter, chosen, nested=nested)
-        for adapter in (AsgiAdapter(), WsgiAdapter())
-        for nested in (False, True)
-    ]
-    first, *others = sites
-    for one in sent:
-        expected = first.ask(one)
-        assert [site.ask(one) for site in others] == [expected] * len(others)
-    assert [site.recorder.seen for site in others] == [first.recorder.seen] * len(others)
+    check_alike(Shop, chosen, sent)
 
 
 @checked
-@given(mixed, requests)
+@given(stacks, requests)
 def test_every_policy_sees_one_outcome_and_one_end(chosen: list[Plan | Make], sent: Sent) -> None:
     """Law 1, whatever these policies refuse."""
-    recorded = [plan for plan in chosen if isinstance(plan, Plan)]
-    for adapter in (AsgiAdapter(), WsgiAdapter()):
-        site = Site(adapter, chosen)
-        site.ask(sent)
-        for place, plan in enumerate(recorded):
-            seen = site.recorder.seen[place]
-            outcomes = [event for event in seen if event.startswith(("on_response", "on_error"))]
-            began = "on_request" in seen
-            assert seen.count("on_finish") == (plan.on_finish and began) or not plan.on_request
-            assert len(outcomes) <= 1
-            if began and plan.on_request in ("pass", "body") and plan.on_response and plan.on_error:
-                assert len(outcomes) == 1
+    check_pairing(Shop, chosen, [sent])
 
 
 @checked
 @given(st.lists(makes, min_size=1, max_size=4), st.lists(requests, min_size=1, max_size=4))
 def test_report_mode_changes_nothing(chosen: list[Make], sent: list[Sent]) -> None:
     """Not a byte, and nothing that the app sees."""
-    reporting = [partial(make, mode="report") for make in chosen]
-    for adapter in (AsgiAdapter(), WsgiAdapter()):
-        bare, reports = Site(adapter, []), Site(adapter, reporting)
-        for one in sent:
-            alike = one._replace(asks=False)
-            assert reports.ask(alike) == bare.ask(alike)
+    check_reports(Shop, chosen, sent)
 
 
 @checked
-@given(mixed, st.sampled_from(SITES), st.sampled_from(["GET", "POST", "HEAD", "DELETE"]))
+@given(stacks, st.sampled_from(SITES), st.sampled_from(["GET", "POST", "HEAD", "DELETE"]))
 def test_no_stack_lets_a_request_without_a_credential_to_the_app(
     chosen: list[Plan | Make], where: tuple[tuple[str, str], ...], method: str
 ) -> None:
@@ -312,7 +260,7 @@ def test_no_stack_lets_a_request_without_a_credential_to_the_app(
     place = len(chosen) // 2
     stack: list[Plan | Make] = [*chosen[:place], closed, *chosen[place:]]
     for adapter in (AsgiAdapter(), WsgiAdapter()):
-        site = Site(adapter, stack)
+        site = Shop(adapter, stack)
         site.ask(sent)
         assert site.calls == 0
 
@@ -347,7 +295,7 @@ def test_the_front_end_can_read_every_response(chosen: list[Make], sent: Sent) -
     headers = (*(one for one in sent.headers if one[0] != "Origin"), ("Origin", FRONT_END))
     cors = partial(Cors, origins=FRONT_END, methods=["GET", "PUT", "POST"])
     for adapter in (AsgiAdapter(), WsgiAdapter()):
-        site = Site(adapter, [cors, *chosen])
+        site = Shop(adapter, [cors, *chosen])
         status, fields, *_ = site.ask(sent._replace(headers=headers))
         allowed = [value for name, value in fields if name == "access-control-allow-origin"]  # type: ignore[attr-defined]  # pairs
         assert allowed == ([FRONT_END] if status else [])
@@ -392,7 +340,7 @@ def handshake(chosen: Sequence[Make], sent: Sent, *, nested: bool) -> list[Any]:
 
 
 @checked
-@given(st.lists(with_modes, min_size=1, max_size=4), requests)
+@given(st.lists(chosen_modes, min_size=1, max_size=4), requests)
 def test_handshakes_keep_the_laws(chosen: list[Make], sent: Sent) -> None:
     """Laws 2 and 8: fusion can't be told, and who may not ask does not reach the app."""
     assert handshake(chosen, sent, nested=False) == handshake(chosen, sent, nested=True)
