@@ -16,6 +16,8 @@ import pytest
 from joserfc import jwt
 from joserfc.jwk import OctKey
 from pydantic import BaseModel
+from sqlalchemy import Column, Integer, MetaData, String, Table, create_engine, select
+from sqlalchemy.orm import sessionmaker
 
 import mantlet
 from mantlet import (
@@ -27,16 +29,20 @@ from mantlet import (
     Cors,
     CrossOrigin,
     ErrorEnvelope,
+    Idempotency,
     Jwt,
     OutputSanitizer,
     Policy,
     RateLimiter,
     Reply,
     SchemaGuard,
+    UnitOfWork,
+    Version,
     keys,
 )
 from mantlet.secrets import Secret, SecretLoader, SecretModel
 from mantlet.secrets.sources.source import SecretSource, select_values
+from mantlet.versions import header
 from tests.authentication.jwt.tokens import AUDIENCE, ISSUER, claims
 from tests.drive import Adapter, WsgiAdapter, both_adapters, hello
 
@@ -368,6 +374,46 @@ def test_no_request_has_the_identity_or_the_origin_of_another_thread(adapter: Ad
         assert adapter.drive(app, path=f"/orders/{number}", headers=headers).status == 429
 
     in_threads(work)
+
+
+@both_adapters
+def test_each_payment_is_made_once_and_committed(adapter: Adapter, tmp_path: Path) -> None:
+    """Eight threads repeat the same requests: each one runs once, in the version that it names."""
+    engine = create_engine(f"sqlite:///{tmp_path}/shop", connect_args={"timeout": 60})
+    payments = Table("payments", MetaData(), Column("id", Integer), Column("version", String))
+    payments.metadata.create_all(engine)
+
+    def handler(carrier: MutableMapping[str, Any]) -> Said:
+        state = mantlet.state(carrier)
+        assert state.idempotency is not None
+        key = state.idempotency.key
+        with mantlet.uow(carrier) as work:
+            work.session.execute(payments.insert().values(id=int(key), version=state.version))
+        return 201, [("content-type", "text/plain")], key.encode()
+
+    app = adapter.wrap(
+        handler,
+        ErrorEnvelope(),
+        mantlet.Versions({"1": Version(), "2": Version()}, read=[header("API-Version")]),
+        Idempotency(store="memory://"),
+        UnitOfWork(sessionmaker(engine)),
+    )
+
+    def work(_number: int) -> None:
+        for payment in range(12):
+            version = str(1 + payment % 2)
+            headers = [("Idempotency-Key", str(payment)), ("API-Version", version)]
+            answer = adapter.drive(app, "POST", headers=headers)
+            while answer.status == 409:  # another thread's is in flight
+                answer = adapter.drive(app, "POST", headers=headers)
+            assert (answer.status, answer.body) == (201, str(payment).encode())
+            assert answer.get("API-Version") == version
+
+    in_threads(work)
+    with engine.connect() as connection:
+        rows = connection.execute(select(payments).order_by(payments.c.id)).all()
+    engine.dispose()
+    assert rows == [(payment, str(1 + payment % 2)) for payment in range(12)]
 
 
 def test_a_lazy_policy_starts_once() -> None:
