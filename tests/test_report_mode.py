@@ -18,6 +18,7 @@ from mantlet import (
     CrossOrigin,
     ErrorEnvelope,
     Hosts,
+    Idempotency,
     OutputSanitizer,
     Policy,
     RateLimiter,
@@ -25,8 +26,12 @@ from mantlet import (
     Secret,
     SecretLoader,
     SecretModel,
+    Version,
+    VersionedGuard,
+    Versions,
 )
 from mantlet.secrets import Environment
+from mantlet.versions import header
 from tests.drive import ADAPTERS, Adapter
 
 if TYPE_CHECKING:
@@ -56,11 +61,14 @@ def every(mode: ModeOption) -> list[Policy]:
         secrets,
         Cors(origins="https://app.example", mode=mode),
         Hosts(allowed=["shop.example"], mode=mode),
+        Versions({"1": Version()}, read=[header("API-Version")], mode=mode),
         Authenticator(ApiKeys({}), mode=mode),
         Authorizer(rules=[Allow("GET /others")], unmatched="hide", mode=mode),
         CrossOrigin(mode=mode),
         RateLimiter("1/hour", mode=mode),
         SchemaGuard({"POST /items": Item}, mode=mode),
+        VersionedGuard({"2": SchemaGuard({"POST /items": Item}, mode=mode)}, mode=mode),
+        Idempotency(store="memory://", required=["POST /*"], mode=mode),
     ]
 
 

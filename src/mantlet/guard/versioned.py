@@ -5,6 +5,7 @@ from contextlib import AsyncExitStack
 from typing import Final
 
 from mantlet.core.dry_run import Switch, with_mode
+from mantlet.core.modes import ModeOption, check_mode
 from mantlet.core.policy import HealthState, Policy, has_hook
 from mantlet.core.preflight import is_preflight
 from mantlet.core.problem import FixedProblem
@@ -32,6 +33,7 @@ class VersionedGuard(Switch):
         guards: the guard of each version, such as ``{"1": SchemaGuard(openapi="v1.yaml")}``. Each
             has its own mode.
         unversioned: the guard of requests without a version.
+        mode: of the refusal of requests that there is no guard for.
 
     Raises:
         TypeError: an option has the wrong type.
@@ -42,7 +44,11 @@ class VersionedGuard(Switch):
     position_reason = "{} sees requests that no schema has been compared with"
 
     def __init__(
-        self, guards: Mapping[str, SchemaGuard], *, unversioned: SchemaGuard | None = None
+        self,
+        guards: Mapping[str, SchemaGuard],
+        *,
+        unversioned: SchemaGuard | None = None,
+        mode: ModeOption = "enforce",
     ) -> None:
         by_label = _check_guards(guards)
         if unversioned is not None:
@@ -54,7 +60,7 @@ class VersionedGuard(Switch):
         super().__init__(next(iter(self._guards)))
         runs = {guard: with_mode(guard) or Policy() for guard in self._guards}
         self._runs = {label: runs[guard] for label, guard in by_label.items()}
-        self._closed = _Closed()
+        self._closed = with_mode(UndeclaredVersion(mode)) or Policy()
         self.needs_first_chunk = any(run.needs_first_chunk for run in runs.values())
         every = [*runs.values(), *self._guards]
         self.disabled_hooks = frozenset(
@@ -91,8 +97,15 @@ class VersionedGuard(Switch):
         }
 
 
-class _Closed(Policy):
-    """Refuses requests for which there is no guard."""
+class UndeclaredVersion(Policy):  # the name is in the log of report mode
+    """Refuses requests for which there is no guard.
+
+    Args:
+        mode: see `VersionedGuard`.
+    """
+
+    def __init__(self, mode: ModeOption) -> None:
+        self.mode = check_mode(mode)
 
     def on_request(self, request: Request) -> Reply | None:
         """Refuse a request, unless it is a CORS preflight."""
