@@ -25,7 +25,8 @@ from mantlet import (
 )
 from mantlet.errors import RequestId
 from mantlet.secrets import Environment, Secret, SecretLoader, SecretModel
-from mantlet.stores.records import Record, RecordStore
+from mantlet.stores.memory import MemoryRecords
+from mantlet.stores.records import Record
 from mantlet.versions import header
 from tests.drive import ADAPTERS, Adapter, both_adapters
 
@@ -114,10 +115,10 @@ def guard(**options: Any) -> Sequence[Policy]:
     return (SchemaGuard({"POST /": Item}, **options),)
 
 
-class Down(RecordStore):
+class Down(MemoryRecords):
     """A store whose server is down."""
 
-    def create(self, key: bytes, value: bytes, keep: float) -> Record | None:
+    def create(self, key: bytes, value: bytes, seconds: float) -> Record | None:
         raise StoreError("down")
 
 

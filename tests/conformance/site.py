@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from abc import abstractmethod
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from hypothesis import strategies as st
 
+import mantlet
+from tests.conformance.asgi_checker import AsgiChecker
 from tests.conformance.recorder import Plan, Recorder
 from tests.conformance.test_laws import apart_asgi, apart_wsgi, plans
-from tests.drive import AsgiAdapter, WsgiAdapter
+from tests.drive import AsgiAdapter, WsgiAdapter, make_scope
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -133,3 +136,39 @@ def check_reports(kind: type[Site], chosen: Sequence[Make], sent: Sequence[Sent]
         for one in sent:
             alike = one._replace(asks=False)
             assert reports.ask(alike) == bare.ask(alike)
+
+
+def open_websocket(
+    chosen: Sequence[Make], sent: Sent, tell: Callable[[Any], str], *, nested: bool
+) -> list[Any]:
+    """Open a WebSocket behind policies; return what the server gets, and whether the app ran."""
+    got: list[Any] = []
+    policies = [one() for one in chosen]
+    events: Any = iter(
+        [
+            {"type": "websocket.connect"},
+            {"type": "websocket.receive", "text": "who"},
+            {"type": "websocket.disconnect", "code": 1000},
+        ]
+    )
+
+    async def answer(scope: Any, receive: Any, send: Any) -> None:
+        got.append("called")
+        await receive()
+        await send({"type": "websocket.accept"})
+        await receive()
+        await send({"type": "websocket.send", "text": tell(scope)})
+
+    async def receive() -> Any:
+        return next(events)
+
+    async def send(message: Any) -> None:
+        got.append(message)
+
+    app: Any = AsgiChecker(answer)
+    for some in [[one] for one in reversed(policies)] if nested else [policies]:
+        app = apart_asgi(mantlet.asgi.Stack(app, some))
+    extra = {"type": "websocket", "extensions": {"websocket.http.response": {}}, "method": ...}
+    scope = make_scope(path=sent.path, headers=sent.headers, scope={**extra, "scheme": "ws"})
+    asyncio.run(app(scope, receive, send))
+    return got

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from functools import partial
 from hashlib import sha256
@@ -28,7 +27,6 @@ from mantlet import (
     Policy,
     Session,
 )
-from tests.conformance.asgi_checker import AsgiChecker
 from tests.conformance.exchanges import Script, play_asgi, play_wsgi
 from tests.conformance.recorder import Plan
 from tests.conformance.site import (
@@ -38,10 +36,11 @@ from tests.conformance.site import (
     check_pairing,
     check_reports,
     mixed,
+    open_websocket,
     with_modes,
 )
-from tests.conformance.test_laws import apart_asgi, methods, scripts
-from tests.drive import AsgiAdapter, WsgiAdapter, make_scope
+from tests.conformance.test_laws import methods, scripts
+from tests.drive import AsgiAdapter, WsgiAdapter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -305,38 +304,13 @@ def test_the_front_end_can_read_every_response(chosen: list[Make], sent: Sent) -
 
 
 def handshake(chosen: Sequence[Make], sent: Sent, *, nested: bool) -> list[Any]:
-    """Open a WebSocket behind policies; return what the server gets, and whether the app ran."""
-    got: list[Any] = []
-    policies = [one() for one in chosen]
-    events: Any = iter(
-        [
-            {"type": "websocket.connect"},
-            {"type": "websocket.receive", "text": "who"},
-            {"type": "websocket.disconnect", "code": 1000},
-        ]
-    )
+    """Open a WebSocket whose app says who asks."""
 
-    async def answer(scope: Any, receive: Any, send: Any) -> None:
-        got.append("called")
-        await receive()
-        await send({"type": "websocket.accept"})
-        await receive()
+    def who(scope: Any) -> str:
         identity = mantlet.state(scope).identity
-        await send({"type": "websocket.send", "text": str(identity and identity.subject)})
+        return str(identity and identity.subject)
 
-    async def receive() -> Any:
-        return next(events)
-
-    async def send(message: Any) -> None:
-        got.append(message)
-
-    app: Any = AsgiChecker(answer)
-    for some in [[one] for one in reversed(policies)] if nested else [policies]:
-        app = apart_asgi(mantlet.asgi.Stack(app, some))
-    extra = {"type": "websocket", "extensions": {"websocket.http.response": {}}, "method": ...}
-    scope = make_scope(path=sent.path, headers=sent.headers, scope={**extra, "scheme": "ws"})
-    asyncio.run(app(scope, receive, send))
-    return got
+    return open_websocket(chosen, sent, who, nested=nested)
 
 
 @checked

@@ -7,7 +7,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel
 from sqlalchemy import Column, Integer, MetaData, StaticPool, Table, create_engine, func, select
@@ -44,6 +44,7 @@ from tests.conformance.site import (
     check_pairing,
     check_reports,
     mixed,
+    open_websocket,
     with_modes,
 )
 from tests.conformance.test_laws import scripts
@@ -345,3 +346,29 @@ def test_a_repeat_gets_the_response_of_the_first(
 
 #: Headers in which a replay differs from the first response.
 UNALIKE = ("idempotency-replayed", "content-length", "access-control-expose-headers")
+
+
+# -- WebSockets -----------------------------------------------------------------------------------
+
+
+def write_in_a_unit(scope: Any) -> str:
+    """Write in a unit of work of its own, where there is one; return what the state has."""
+    state = mantlet.state(scope)
+    if state._work is not None:
+        with mantlet.uow(scope) as work:
+            work.session.execute(WRITTEN.insert().values(site=-1))
+    return repr((scope["path"], getattr(state, "version", None), state.idempotency))
+
+
+@checked
+@given(st.lists(chosen_modes, min_size=1, max_size=4), requests)
+def test_handshakes_keep_the_laws(chosen: list[Make], sent: Sent) -> None:
+    """Law 2; and no key is asked of a handshake."""
+    assume(("X-Account", "5") not in sent.headers)  # not a version: an error of its own
+    fused, nested = (
+        open_websocket(chosen, sent, write_in_a_unit, nested=nested) for nested in (False, True)
+    )
+    assert fused == nested
+    keyless = partial(idempotency, required=["* /*"]), unit
+    said = open_websocket(keyless, sent, write_in_a_unit, nested=False)
+    assert said[-1] == {"type": "websocket.send", "text": repr((sent.path, None, None))}
