@@ -1,7 +1,6 @@
 """Which record a request has: whose it is, under which key, and for which request."""
 
 import re
-from functools import lru_cache
 from hashlib import blake2b
 from typing import Any, Final
 
@@ -45,8 +44,36 @@ _CONTENT: Final = HeaderNames(
 )
 #: A key with fewer characters, such as a number, may be that of several clients.
 _RANDOM_KEY: Final = 20
-#: The longest name of a header that is compared; a longer one, which nobody uses, counts.
+#: The longest name of a header that is compared; a longer one, which nobody uses, counts. And the
+#: most names that are remembered.
 _MAX_NAME: Final = 128
+_MAX_NAMES: Final = 1024
+#: Entries of an environ by which WSGI servers tell who the client is.
+_WSGI_WHO: Final = frozenset(
+    {"REMOTE_USER", "SSL_CLIENT_CERT", "SSL_CLIENT_S_DN", "SSL_CLIENT_M_SERIAL"}
+)
+
+
+# Any: a native name, of bytes or str.
+class _Telling(dict[Any, bool]):
+    """Whether the value of a header, or of an entry of an environ, may tell users apart."""
+
+    def __missing__(self, name: Any) -> bool:
+        if len(name) > _MAX_NAME:
+            return True
+        if len(self) >= _MAX_NAMES:
+            self.clear()
+        if isinstance(name, bytes):
+            found = _WHO.matches(name.decode("latin-1"))
+        elif name.startswith("HTTP_"):
+            found = _WHO.matches(name[5:].lower())
+        else:
+            found = name in _WSGI_WHO
+        self[name] = found
+        return found
+
+
+_tells_apart: Final = _Telling()
 
 
 def parse_key(text: str) -> str | None:
@@ -87,7 +114,7 @@ def owner_of(request: Request, key: str) -> tuple[str, ...]:
     found: list[Any] = [
         pair
         for pair in (raw["headers"] if request.is_async else raw.items())
-        if len(pair[0]) > _MAX_NAME or _tells_apart(pair[0])
+        if _tells_apart[pair[0]]
     ]
     found.sort()
     tls = (raw.get("extensions") or {}).get("tls")
@@ -96,17 +123,6 @@ def owner_of(request: Request, key: str) -> tuple[str, ...]:
     if not found and len(key) < _RANDOM_KEY:
         return "address", str(request.client)
     return "credentials", repr(found)
-
-
-# Any: a native name, of bytes or str.
-@lru_cache(maxsize=1024)
-def _tells_apart(name: Any) -> bool:
-    """Return whether the value of a header, or of an entry of an environ, may tell users apart."""
-    if isinstance(name, bytes):
-        return _WHO.matches(name.decode("latin-1"))
-    if name.startswith("HTTP_"):
-        return _WHO.matches(name[5:].lower())
-    return name in ("REMOTE_USER", "SSL_CLIENT_CERT", "SSL_CLIENT_S_DN", "SSL_CLIENT_M_SERIAL")
 
 
 def record_key(owner: tuple[str, ...], key: str) -> bytes:

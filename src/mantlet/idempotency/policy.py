@@ -294,7 +294,7 @@ class Idempotency(Policy):
         if record.kind == RESPONDED and record.fingerprint == run.fingerprint:
             reply = record.reply()
             request._add_header(_REPLAYED, "true")
-            if any(name.lower() == "cache-control" for name, _ in reply.headers):
+            if "cache-control" in [name.lower() for name, _ in reply.headers]:
                 request._add_header(_AGE, f"{existing.age:.0f}")
             return reply
         problem = self._refusal(record, run, existing.age)
