@@ -51,10 +51,11 @@ class Identify(Policy):
 class Expected:
     """A record, as the model has it."""
 
-    kind: Literal["in flight", "streaming", "completed", "responded"]
+    kind: Literal["in flight", "unfinished", "streaming", "completed", "responded"]
     body: bytes
     since: float
     response: tuple[int, bytes] = (0, b"")
+    is_unknown: bool = False
 
 
 class Model(RuleBasedStateMachine):
@@ -190,16 +191,19 @@ class Model(RuleBasedStateMachine):
         if record.kind == "responded":
             return record.response
         is_old = now - record.since >= LEASE
-        if record.kind != "in flight" or not is_old:
+        if record.kind != "unfinished" and (record.kind != "in flight" or not is_old):
             return 409
         if not self.undone("replace"):
-            record.since = now
+            record.kind, record.since, record.is_unknown = "in flight", now, True
         return 503 if self.fails("replace") else "run"
 
     def ran(self, user: str, key: str, response: tuple[int, bytes]) -> None:
         """Take note of how a request has ended."""
         record = self.records[user, key]
         if self.behaviour == "die":
+            return
+        if self.behaviour in ("raise", "later") and record.is_unknown:
+            record.kind, record.since = "unfinished", self.store.clock.now
             return
         if self.behaviour in ("raise", "later"):
             if not self.undone("delete"):
