@@ -585,6 +585,11 @@ def test_a_cluster(tmp_path: Path) -> None:
         publish_on_loop(streams, *numbered(3))
         assert [event.data for event in on_loop(streams.read("group", "one"), 3)] == [1, 2, 3]
         assert [event.data for event in in_thread(streams.tail(last=2), 2)] == [2, 3]
+        for expected in (1, 1, 2):
+            got = in_thread(streams.read("two", "one", max_attempts=2), 1)
+            assert got == numbered(expected)
+        dead = RedisStreams(f"redis+cluster://{nodes}", "events:dead")
+        assert in_thread(dead.tail(last=1), 1) == numbered(1)
 
 
 LOCAL = RedisStreams("redis://localhost", "events")
@@ -606,6 +611,7 @@ LOCAL = RedisStreams("redis://localhost", "events")
         (lambda: LOCAL.read("g", "c", start="$"), 'start must be "oldest" or "newest"'),  # type: ignore[arg-type]
         (lambda: LOCAL.read("g", "c", claim_after=0), "claim_after must be from 0.1"),
         (lambda: LOCAL.read("g", "c", count=0), "count must be from 1 to 1000"),
+        (lambda: LOCAL.read("g", "c", max_attempts=1), "max_attempts must be at least 2"),
         (lambda: LOCAL.tail(last=-1), "last must be from 0 to 10000"),
     ],
     ids=[
@@ -619,6 +625,7 @@ LOCAL = RedisStreams("redis://localhost", "events")
         "start",
         "claim_after",
         "count",
+        "max_attempts",
         "last",
     ],
 )
