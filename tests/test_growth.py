@@ -29,6 +29,7 @@ FOUND = (
     "58823 lines of x-request-id: 1",
     "76923 lines of accept: a=b",
     'accept: a/b;c=\\\\"',
+    "a request with a key and headers",
     "accept: ,",
     "authorization: Bearer a.",
     "cookie: session=%",

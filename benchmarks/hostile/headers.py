@@ -6,9 +6,21 @@ from typing import Any, Final
 from pydantic import BaseModel
 
 from benchmarks.hostile.kinds import MB, Hostile, Inputs, shown
-from mantlet import ErrorEnvelope, OutputSanitizer, Policy, RateLimiter, Rule, SchemaGuard, keys
+from mantlet import (
+    ErrorEnvelope,
+    Idempotency,
+    OutputSanitizer,
+    Policy,
+    RateLimiter,
+    Rule,
+    SchemaGuard,
+    Version,
+    Versions,
+    keys,
+)
 from mantlet.guard import Contract
 from mantlet.http.headers import MAX_SIZE
+from mantlet.versions import header, media_type, path, query
 
 __all__ = ["inputs", "reading_headers"]
 
@@ -112,6 +124,19 @@ def _declared_headers() -> tuple[Policy, ...]:
     return (ErrorEnvelope(), SchemaGuard({"GET /": contract}, allow=["body"]))
 
 
+@cache
+def _reading_patterns() -> tuple[Policy, ...]:
+    return (
+        ErrorEnvelope(),
+        Versions(
+            {"1": Version(), "2": Version()},
+            read=[path("/v{version}"), header("API-Version"), media_type("version"), query("v")],
+            default="1",
+        ),
+        Idempotency(store="memory://"),
+    )
+
+
 def inputs() -> Inputs:
     for name, prefixes in _PREFIXES.items():
         for prefix in prefixes:
@@ -139,3 +164,19 @@ def inputs() -> Inputs:
             )
     names = tuple((f"x-{number}", "") for number in range(MB // 12))
     yield Hostile("many headers of different names", reading_headers, MB, headers=names)
+    yield from _keyed_inputs()
+
+
+def _keyed_inputs() -> Inputs:
+    key = ("idempotency-key", "1")
+    for name in ("accept", "content-type", "api-version", "idempotency-key", "authorization"):
+        for unit in _UNITS:
+            value = unit * (MAX_SIZE // len(unit))
+            headers = ((name, value),) if name == key[0] else (key, (name, value))
+            text = f"a request with a key and {name}: {shown(unit)}"
+            yield Hostile(text, _reading_patterns, MAX_SIZE, method="POST", headers=headers)
+    for unit in ("", "a-" * 28, "user-" * 11):
+        found = tuple((f"{unit}{number}", "") for number in range(MB // (len(unit) + 12)))
+        text = f"a request with a key and headers {unit[:8]}..."
+        # What tells users apart is looked for in each name.
+        yield Hostile(text, _reading_patterns, MB, method="POST", headers=(key, *found), known=1.0)
