@@ -113,7 +113,7 @@ class UnitOfWork(Policy):
         self._commit = commit
         self._retries = retries
         self._settings = Settings(
-            _checked_sessions(sessions), _checked_repositories(repositories), outbox
+            _checked_sessions(sessions, bool(retries)), _checked_repositories(repositories), outbox
         )
         #: What makes the work of a request, by `Request.is_async`; and works of WebSockets.
         self._unbegun = (Unbegun(self._settings, False), Unbegun(self._settings, True))
@@ -336,7 +336,7 @@ def _runs_again(request: Request, error: BaseException) -> bool:
     return _can_repeat(request, work) and is_conflict(error)
 
 
-def _checked_sessions(sessions: Any) -> Sessions:
+def _checked_sessions(sessions: Any, notes_commits: bool) -> Sessions:
     """Return sessions as units of work use them.
 
     SQLAlchemy is not imported: whoever has made a ``sessionmaker`` has imported it.
@@ -346,7 +346,8 @@ def _checked_sessions(sessions: Any) -> Sessions:
     for module, name in _FACTORIES:
         kind = getattr(modules.get(module), name, None)
         if kind is not None and isinstance(sessions, kind):
-            return SqlSessions(sessions, name == "async_sessionmaker")
+            is_async = name == "async_sessionmaker"
+            return SqlSessions(sessions, is_async, notes_commits=notes_commits)
     hint = ""
     if type(sessions).__module__.startswith("sqlalchemy."):
         made = "async_sessionmaker" if "Async" in type(sessions).__name__ else "sessionmaker"

@@ -72,11 +72,13 @@ class SqlSessions(Sessions):
     Args:
         factory: a ``sessionmaker`` or ``async_sessionmaker``.
         is_async: which of these.
+        notes_commits: whether `has_committed()` is asked.
     """
 
     # Any: SQLAlchemy's own types, which are not imported here.
-    def __init__(self, factory: Any, is_async: bool) -> None:
+    def __init__(self, factory: Any, is_async: bool, *, notes_commits: bool = False) -> None:
         super().__init__(is_async=is_async, forms=("async with" if is_async else "with",))
+        self._notes_commits = notes_commits
         self._factory = factory
         #: The class of the plain sessions within those that are awaited, and our own one of it.
         self._plain: tuple[Any, Any] = (None, None)
@@ -103,8 +105,8 @@ class SqlSessions(Sessions):
     def _listen_to(self, target: Any) -> None:
         listen = import_module("sqlalchemy.event").listen
         listen(target, "after_begin", _note_connection)
-        # Before the app's own listeners, which may raise.
-        listen(target, "after_commit", _note_commit, insert=True)
+        if self._notes_commits:  # before the app's own listeners, which may raise
+            listen(target, "after_commit", _note_commit, insert=True)
 
     def run(self, fn: Callable[..., Any], *args: Any) -> Awaitable[Any]:
         """Call a function in a thread of the event loop's pool."""
@@ -146,9 +148,12 @@ class SqlSessions(Sessions):
 # Any: SQLAlchemy's own types.
 def _note_connection(session: Any, _transaction: Any, connection: Any) -> None:
     """Note a connection that becomes part of a session's transaction."""
-    noted = session.info.get(_CONNECTIONS, ())
-    others = [one for one in noted if one is not connection and not one.closed]
-    session.info[_CONNECTIONS] = [*others, connection]
+    info = session.info
+    noted = info.get(_CONNECTIONS)
+    if noted is None:
+        info[_CONNECTIONS] = [connection]
+    elif connection not in noted:  # as it is again for a savepoint
+        info[_CONNECTIONS] = [*(one for one in noted if not one.closed), connection]
 
 
 # Any: as above.

@@ -311,18 +311,12 @@ class Work:
         Raises:
             Exception: it could not be committed, and has been rolled back.
         """
-        session = self._session
+        session, sessions = self._session, self._settings.sessions
         try:
             if commits:
-                before = () if state is None else state._before_commit
-                waiting = self._settings.sessions.flush(session) if before else None
-                if waiting is not None:
-                    await waiting
-                for fn in before:
-                    result = fn(session, response)
-                    if isawaitable(result):
-                        await result
-                waiting = self._settings.sessions.check(session)
+                if state is not None and state._before_commit:
+                    await self._prepare(session, state, response)
+                waiting = sessions.check(session)
                 if waiting is not None:
                     await waiting
                 waiting = session.commit()
@@ -336,6 +330,16 @@ class Work:
             raise
         finally:
             await self._close(session)
+
+    async def _prepare(self, session: Any, state: "State", response: Response | None) -> None:
+        """Flush, and call the functions that other policies have for the time before the commit."""
+        waiting = self._settings.sessions.flush(session)
+        if waiting is not None:
+            await waiting
+        for fn in state._before_commit:
+            result = fn(session, response)
+            if isawaitable(result):
+                await result
 
     async def _roll_back(self, session: Any) -> None:
         try:
