@@ -12,6 +12,7 @@ import pytest
 import mantlet
 from mantlet import ErrorEnvelope, Idempotency, Policy, Reply
 from mantlet.stores.memory import MemoryRecords
+from tests.drive import Adapter, both_adapters
 from tests.idempotency.driving import KEY, Shop, both_protocols, is_replay
 
 if TYPE_CHECKING:
@@ -392,6 +393,30 @@ def test_a_cache_takes_a_replay_for_as_old_as_it_is(protocol: Protocol) -> None:
     assert shop.pay().headers["Age"] == "1"
     shop.store.clock.now += 59.5
     assert shop.pay().headers.getall("Age") == ["60"]
+
+
+@both_adapters
+def test_a_stream_is_kept_as_the_app_has_sent_it(adapter: Adapter) -> None:
+    """Without what outer policies have made of it before its end, which may be for one client."""
+
+    class Outer(Policy):
+        seen: list[tuple[int, list[tuple[str, str]]]] = []  # noqa: RUF012  # of this test
+
+        def on_response(self, request: Request, response: Response) -> None:
+            self.seen.append((response.status, [*response.headers]))
+            response.status = 202
+            response.headers.set("X-Nonce", str(len(self.seen)))
+
+    outer = Outer()
+    app = adapter.stream([b"a", b"b"], outer, Idempotency(store="memory://"))
+    answers = [adapter.drive(app, "POST", headers=[("Idempotency-Key", "1")]) for _ in range(2)]
+    assert [(one.status, one.body, one.get("X-Nonce")) for one in answers] == [
+        (202, b"ab", "1"),
+        (202, b"ab", "2"),
+    ]
+    assert answers[1].get("Idempotency-Replayed") == "true"
+    assert [status for status, _ in outer.seen] == [200, 200]
+    assert "X-Nonce" not in dict(outer.seen[1][1])
 
 
 @both_protocols

@@ -280,6 +280,8 @@ class _Collector:
     def __init__(self, run: Run, response: Response, most: int) -> None:
         self._run = run
         self._response = response
+        #: The response as the app has sent it: outer policies change theirs before the body ends.
+        self._sent = response._copy()
         self._most = most
         #: What has passed; None once that is too much.
         self._body: bytearray | None = bytearray()
@@ -299,7 +301,7 @@ class _Collector:
         if self._body is not None and not self._response.broke_off:
             whole = bytes(self._body)
         self._body = None
-        await self._run.store(*self._run.outcome(self._response, whole))
+        await self._run.store(*self._run.outcome(self._sent, whole))
         return chunk
 
 
