@@ -53,7 +53,7 @@ def _running(
 ) -> Iterator[None]:
     process = subprocess.Popen(command, **options)
     try:
-        poll(connects, f"an answer from {command[0]}", seconds=30)
+        poll(connects, f"an answer from {command[0]}")
         yield
     finally:
         process.terminate()

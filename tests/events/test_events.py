@@ -607,7 +607,7 @@ def test_random_threads_and_loops_lose_nothing() -> None:
         one.start()
     for one in publishers:
         one.join()
-    poll(lambda: all(len(got) == 3 * count for got in received), "all events", seconds=30)
+    poll(lambda: all(len(got) == 3 * count for got in received), "all events")
     stop.set()
     events.publish(Event("t", -1))
     events.close()

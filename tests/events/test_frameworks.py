@@ -120,13 +120,13 @@ def test_a_stream(server: Server) -> None:
     assert client.events[-1] == ("said", json.dumps("hello\nworld\u2028"), first)
     assert subscribers(server) == 1
     listener.kill()
-    poll(lambda: subscribers(server) == 0, "the end of the subscription", seconds=15)
+    poll(lambda: subscribers(server) == 0, "the end of the subscription")
 
     second = publish(server, "meanwhile")
     listener = Listener(server, last_id=first)
     assert listener.read("meanwhile").events == [("said", '"meanwhile"', second)]
     listener.kill()
-    poll(lambda: subscribers(server) == 0, "the end of the subscription", seconds=15)
+    poll(lambda: subscribers(server) == 0, "the end of the subscription")
 
 
 def test_secrets_in_a_stream_are_masked(server: Server) -> None:
@@ -138,7 +138,7 @@ def test_secrets_in_a_stream_are_masked(server: Server) -> None:
     assert data.endswith('!"')
     assert SECRET not in data
     listener.kill()
-    poll(lambda: subscribers(server) == 0, "the end of the subscription", seconds=15)
+    poll(lambda: subscribers(server) == 0, "the end of the subscription")
 
 
 def test_a_websocket(asgi_server: Server) -> None:
@@ -154,12 +154,12 @@ def test_a_websocket(asgi_server: Server) -> None:
             assert message["data"].startswith("hello **")
         publish(server, "news")
         assert json.loads(other.recv(timeout=10))["data"] == "news"
-    poll(lambda: subscribers(server) == 0, "the end of both", seconds=15)
+    poll(lambda: subscribers(server) == 0, "the end of both")
     with connect(url) as killed:
         poll(lambda: subscribers(server) == 1, "a subscriber")
         killed.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         killed.socket.close()
-        poll(lambda: subscribers(server) == 0, "the end of one that is killed", seconds=15)
+        poll(lambda: subscribers(server) == 0, "the end of one that is killed")
     assert "Traceback" not in server.log
 
 
@@ -176,7 +176,7 @@ def test_a_client_that_does_not_read_keeps_nobody_waiting(pair: tuple[str, str])
         assert subscribers(server) == 1
         quick.kill()
         slow.kill()
-        poll(lambda: subscribers(server) == 0, "the end of both", seconds=15)
+        poll(lambda: subscribers(server) == 0, "the end of both")
 
 
 @pytest.mark.parametrize("pair", ASGI[:4], ids="-".join)

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 __all__ = ["until"]
 
 
-async def until(condition: Callable[[], bool], *, seconds: float = 20) -> None:
+async def until(condition: Callable[[], bool], *, seconds: float = 120) -> None:
     """Wait until a condition holds.
 
     Raises:

@@ -121,7 +121,7 @@ def serve(
         )
         server = Server(name, app, port, output)
         try:
-            poll(lambda: _answers(server, process), f"an answer from {name}", seconds=30)
+            poll(lambda: _answers(server, process), f"an answer from {name}")
             yield server
         finally:
             stop(process)
@@ -149,7 +149,7 @@ def free_port() -> int:
     return port
 
 
-def poll(condition: Callable[[], bool], what: str, *, seconds: float = 5) -> None:
+def poll(condition: Callable[[], bool], what: str, *, seconds: float = 120) -> None:
     """Wait until a condition holds.
 
     Raises:

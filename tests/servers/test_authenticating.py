@@ -124,7 +124,7 @@ def test_a_provider_that_is_away_at_the_start(name: str) -> None:
         with Provider(port=port) as back:
             back.key, back.published = provider.key, provider.published
             token = sign(provider)
-            poll(lambda: status(server, token) == 200, "the keys", seconds=30)
+            poll(lambda: status(server, token) == 200, "the keys")
 
 
 @pytest.mark.parametrize("name", CONCURRENT)
@@ -174,4 +174,4 @@ def test_workers_of_a_preloaded_app_renew_by_themselves() -> None:
                 found.add(answer.text)
             return found == pids
 
-        poll(has_all, "the new key in all workers", seconds=60)
+        poll(has_all, "the new key in all workers")

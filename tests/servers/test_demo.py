@@ -67,7 +67,7 @@ def test_interrupted_demo_leaves_nothing_running() -> None:
         preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509  # no threads
     )
     with demo:
-        poll(lambda: running(mark) >= 5, "the demo and its four servers", seconds=15)
+        poll(lambda: running(mark) >= 5, "the demo and its four servers")
         demo.send_signal(signal.SIGINT)
         _, said = demo.communicate(timeout=25)
 

@@ -59,7 +59,7 @@ def test_findings_of_all_workers_add_up(name: str, app: str, tmp_path: Path) -> 
                 os.kill(worker, signal.SIGKILL)
             return len(workers) >= WORKERS
 
-        poll(ask, f"{WORKERS} workers", seconds=60)
+        poll(ask, f"{WORKERS} workers")
     found = findings(tmp_path)
     assert found["POST /items", "string_type"].count >= WORKERS
     assert found["POST /items", "string_type"].sample == "integer in {name: integer}"

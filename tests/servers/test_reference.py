@@ -221,7 +221,7 @@ def test_the_commands_that_it_prints_work(options: tuple[str, ...], tmp_path: Pa
             command, cwd=EXAMPLES.parent, env=environ, stdout=file, stderr=subprocess.STDOUT
         )
         try:
-            poll(lambda: answers(port), "the reference back end", seconds=60)
+            poll(lambda: answers(port), "the reference back end")
             printed = output.read_text()
             shell = printed[printed.index("ANN=") :].partition("\n\n")
             commands = shell[2].partition("\n\n")[0]

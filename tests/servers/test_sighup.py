@@ -77,7 +77,7 @@ def ask(server: Server, workers: int = 2, *, but: Collection[int] = ()) -> dict[
             found.update((int(one), secret) for one, _, secret in answers if int(one) not in but)
             return len(found) >= workers
 
-        poll(found_all, f"{workers} workers of {server.name}", seconds=30)
+        poll(found_all, f"{workers} workers of {server.name}")
     return found
 
 
@@ -113,7 +113,7 @@ def test_a_worker_reads_its_secrets_again(name: str, tmp_path: Path) -> None:
         for worker in before:
             os.kill(worker, signal.SIGHUP)
         but = before if is_replaced else ()
-        poll(lambda: set(ask(server, but=but).values()) == {NEW}, "the new secret", seconds=20)
+        poll(lambda: set(ask(server, but=but).values()) == {NEW}, "the new secret")
         assert (set(ask(server)) == set(before)) != is_replaced
 
 

@@ -141,7 +141,7 @@ def test_the_server_ends_and_says_why(name: str, tmp_path: Path) -> None:
     """The policy, the reason and the remedy are among its last lines; some add how they end."""
     arguments, app, code = ENDING[name]
     with run(arguments, environment(app, tmp_path / "allowed")) as server:
-        poll(lambda: server.process.poll() is not None, f"the end of {name}", seconds=60)
+        poll(lambda: server.process.poll() is not None, f"the end of {name}")
         last = "\n".join(server.log.rstrip().splitlines()[-8:])
         assert MESSAGE in last, server.log
         assert REMEDY in last, server.log
@@ -152,7 +152,7 @@ def test_gunicorn_ends_with_several_workers(tmp_path: Path) -> None:
     """After the first of them, with 3; or with 1, where another one fails while it ends."""
     arguments = (*GUNICORN, "--workers", "3", "starting:app")
     with run(arguments, environment("wsgi", tmp_path / "allowed")) as server:
-        poll(lambda: server.process.poll() is not None, "the end of gunicorn", seconds=60)
+        poll(lambda: server.process.poll() is not None, "the end of gunicorn")
         assert MESSAGE in server.log
         assert server.process.returncode in {1, 3}, server.log
 
@@ -162,7 +162,7 @@ def test_a_reloading_server_says_why_and_waits(name: str, tmp_path: Path) -> Non
     """For a change of the code; nobody is served."""
     app = "asgi" if name.startswith("uvicorn") else "django_wsgi"
     with run(WAITING[name], environment(app, tmp_path / "allowed")) as server:
-        poll(lambda: REMEDY in server.log, f"the reason in the log of {name}", seconds=60)
+        poll(lambda: REMEDY in server.log, f"the reason in the log of {name}")
         assert MESSAGE in server.log
         with pytest.raises(httpx.TransportError):
             httpx.get(f"http://{HOST}:{server.port}/", timeout=2)
@@ -174,7 +174,7 @@ def test_a_server_without_lifespan_refuses_requests(name: str, tmp_path: Path) -
     allowed = tmp_path / "allowed"
     with run(WITHOUT_LIFESPAN[name], environment("asgi", allowed)) as server:
         url = f"http://{HOST}:{server.port}"
-        poll(lambda: _status(url) == 503, f"a refusal of {name}", seconds=60)
+        poll(lambda: _status(url) == 503, f"a refusal of {name}")
         for _ in range(30):
             refused = httpx.get(url)
             assert refused.status_code == 503
@@ -182,7 +182,7 @@ def test_a_server_without_lifespan_refuses_requests(name: str, tmp_path: Path) -
         assert server.log.count("can't start yet") == 1
         assert "Traceback" not in server.log
         allowed.touch()
-        poll(lambda: _status(url) == 200, f"a response of {name}", seconds=60)
+        poll(lambda: _status(url) == 200, f"a response of {name}")
 
 
 @pytest.mark.parametrize(("name", "app"), SERVERS, ids=COMMANDS)
@@ -203,7 +203,7 @@ def test_a_lazy_start_serves_what_it_can(name: str, app: str, tmp_path: Path) ->
             assert ready.status_code == 503
             assert ready.json()["checks"] == {"Vault": {"startup": "down"}}
             allowed.touch()
-            poll(lambda: client.get("/-/ready").status_code == 200, "readiness", seconds=30)
+            poll(lambda: client.get("/-/ready").status_code == 200, "readiness")
             assert client.get("/").status_code == 200
         log = server.wait_for_log("Vault has started, after all")
         assert log.count("Vault can't start yet") == 1

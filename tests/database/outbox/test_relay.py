@@ -297,7 +297,7 @@ def test_the_events_of_a_killed_relay_are_published_again(
         relay_outbox(sessions, published, outbox=outbox)
         return not stored(sessions, outbox)
 
-    poll(is_done, "the events of the killed relay", seconds=30)
+    poll(is_done, "the events of the killed relay")
     assert published == [20, *range(20)]
 
 

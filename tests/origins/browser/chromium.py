@@ -81,7 +81,7 @@ def serve_asgi(app: Any) -> Iterator[int]:
     thread = threading.Thread(target=server.run)
     thread.start()
     try:
-        poll(lambda: server.started, "a server", seconds=30)
+        poll(lambda: server.started, "a server")
         yield port
     finally:
         server.should_exit = True
@@ -156,4 +156,4 @@ def _running(url: str, profile: Path) -> Iterator[None]:
 def visit(url: str, profile: Path, until: Callable[[], bool]) -> None:
     """Have a browser visit a page until something has happened."""
     with _running(url, profile):
-        poll(until, f"the end of {url}", seconds=60)
+        poll(until, f"the end of {url}")

@@ -79,7 +79,7 @@ class Valkey:
         with (self.directory / "log").open("ab") as log:
             self._process = subprocess.Popen(command, cwd=self.directory, stdout=log, stderr=log)
         try:
-            poll(self.is_up, f"an answer from {' '.join(command)}", seconds=10)
+            poll(self.is_up, f"an answer from {' '.join(command)}")
         except BaseException:
             self.kill()
             raise
@@ -236,7 +236,7 @@ class Cluster:
         for node in self.nodes[1:]:
             bus = node.ask("CONFIG", "GET", "cluster-port")[1].decode()
             self.nodes[0].ask("CLUSTER", "MEET", HOST, node.port, bus)
-        poll(self._agrees, "a cluster that agrees", seconds=20)
+        poll(self._agrees, "a cluster that agrees")
 
     def restore(self) -> None:
         """Return every slot to its original node."""

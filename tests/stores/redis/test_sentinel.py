@@ -60,10 +60,10 @@ class Watched:
         one.start()
         two.start()
         two.ask("REPLICAOF", HOST, one.port)
-        poll(lambda: two.info("replication")["master_link_status"] == "up", "a replica", seconds=20)
+        poll(lambda: two.info("replication")["master_link_status"] == "up", "a replica")
         self.sentinel.start()
         self.sentinel.ask("AUTH", SECRET)
-        poll(self._knows_replica, "a replica that the sentinel knows", seconds=20)
+        poll(self._knows_replica, "a replica that the sentinel knows")
 
     def heard(self) -> int:
         """Return how many commands the sentinel has received, including this one."""
@@ -80,8 +80,8 @@ class Watched:
                 return "INPROG" in str(error)
             return True
 
-        poll(begun, "a failover that begins", seconds=20)
-        poll(lambda: self.master is not before, "another master", seconds=20)
+        poll(begun, "a failover that begins")
+        poll(lambda: self.master is not before, "another master")
         # The sentinel would do this as well, after some ten seconds.
         before.ask("REPLICAOF", HOST, self.master.port)
 
@@ -222,7 +222,7 @@ def test_after_a_failover_the_new_master_is_asked(watched: Watched) -> None:
             assert store.create(way.name.encode(), b"begun") is None
         before = watched.master
         (replica,) = [server for server in watched.servers if server is not before]
-        poll(lambda: replica.info("keyspace") == before.info("keyspace"), "all records", seconds=20)
+        poll(lambda: replica.info("keyspace") == before.info("keyspace"), "all records")
         watched.fail_over()
         for way, backend, store in zip(ways, backends, stores, strict=True):
             with pytest.raises(ServerUnavailable, match="READONLY"):

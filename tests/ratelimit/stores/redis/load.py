@@ -61,7 +61,7 @@ class Load:
     def reach(self, part: float) -> None:
         """Wait until this part of the requests has been answered."""
         wanted = int(part * self._total)
-        poll(lambda: len(self.seen) >= wanted, f"answers to {wanted} requests", seconds=60)
+        poll(lambda: len(self.seen) >= wanted, f"answers to {wanted} requests")
 
     def _clients(self) -> Any:
         while (number := next(self._numbers)) < self._total:

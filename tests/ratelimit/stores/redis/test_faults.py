@@ -61,7 +61,7 @@ class Site:
             before = self.server.calls("evalsha")
             return self.status() == 200 and self.server.calls("evalsha") > before
 
-        poll(asks_again, "the server to be asked again", seconds=30)
+        poll(asks_again, "the server to be asked again")
         before = self.server.calls("evalsha") + self.server.calls("eval")
         assert [self.status() for _ in range(20)] == [200] * 20
         assert self.server.calls("evalsha") + self.server.calls("eval") >= before + 20

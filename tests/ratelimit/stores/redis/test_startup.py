@@ -99,7 +99,7 @@ def test_readiness_follows_the_store(
             assert client.get("/").status == status
             assert client.get("/-/health").status == 200
             server.start()
-            poll(lambda: ready() == (200, {"RateLimiter": {"store": "ok"}}), "store", seconds=30)
+            poll(lambda: ready() == (200, {"RateLimiter": {"store": "ok"}}), "store")
 
 
 def test_a_wsgi_stack_is_not_made_with_a_store_that_refuses(locked: Valkey) -> None:

@@ -83,7 +83,7 @@ class Fleet:
                 self.admits(worker, f"198.51.100.{random.randrange(250)}")
             return self.local == before
 
-        poll(asked, "a server that is asked again", seconds=30)
+        poll(asked, "a server that is asked again")
 
     def close(self) -> None:
         if isinstance(self.adapter, WsgiAdapter):
