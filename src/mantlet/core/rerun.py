@@ -1,6 +1,6 @@
 """Run a request again: `allow_rerun()`, and `Rerun`, which a policy raises.
 
-A policy that may need it keeps the request in its `on_request`::
+A policy that may have to run a request again keeps it in its `on_request`::
 
     async def on_request(self, request: Request) -> None:
         request.local(self)["rerun"] = await allow_rerun(request, 64 * 1024)
@@ -11,17 +11,19 @@ A policy that may need it keeps the request in its `on_request`::
             raise rerun
 
 The response is discarded, and the request starts over at this policy: its own `on_request`, the
-inner policies and the app are called again, for the request as it was. Nothing has been sent: hooks
-see a response before its head goes out. For the inner policies each attempt is an exchange of its
-own, with its end; the outer policies see the last response alone. The policy has to bound the
-attempts: it counts them in its `Request.local()`, which lasts.
+inner policies and the app are called again with the original request. Nothing has been sent yet,
+since hooks see a response before its head goes out. For the inner policies, each attempt is a
+separate exchange, which ends as usual. The outer policies see only the last response. The policy
+has to limit the attempts: it counts them in its `Request.local()`, which is kept between attempts.
 
-The app is told that the client has gone, so that it ends: ``send`` raises an OSError, ``receive``
-returns ``http.disconnect``, and the iterable of a WSGI app is closed. Nothing it would do after
-its response is done, such as a background task of Starlette's. It gets the same scope or environ
-again, with its entries as they were, and so is the exchange's state. What the app changes elsewhere
-stays: in objects that the entries refer to, except the scope's ``state`` and ``session``; in
-context variables; and in its database, which the policy has to roll back.
+To end the discarded attempt, the app is told that the client has disconnected: ``send`` raises an
+OSError, ``receive`` returns ``http.disconnect``, and the iterable of a WSGI app is closed. Work
+that the app leaves for after its response, such as a background task of Starlette, does not run.
+
+The next attempt gets the same scope or environ, with its original entries, and the original state
+of the exchange. Other changes by the app stay: in objects that the entries refer to, except the
+scope's ``state`` and ``session``; in context variables; and in its database, which the policy has
+to roll back.
 """
 
 from contextlib import ExitStack
@@ -33,16 +35,18 @@ from mantlet.core.request_view import RequestView
 
 __all__ = ["Discarded", "Rerun", "allow_rerun"]
 
-#: Entries of a scope that are made for each request, and that apps change in place: the copy of the
-#: lifespan's state, and the session of a middleware further out.
+#: Entries of a scope that are made for each request and that apps change in place: the copy of the
+#: lifespan's state, and the session of an outer middleware.
 _OWN: Final = ("state", "session")
 
 
 class Rerun(Exception):
-    """Raised by `on_response` or `on_error` of the policy that has called `allow_rerun()`.
+    """Run the request again: raised in a hook of the policy that has called `allow_rerun()`.
+
+    The hook is `on_response` or `on_error`.
 
     Args:
-        request: the request, as it is to be restored.
+        request: the request, in the state that is to be restored.
         body: its whole body.
 
     Attributes:
@@ -63,9 +67,9 @@ class Rerun(Exception):
         self._cleanups = len(request._cleanups or ())
 
     def restore(self, request: Request) -> None:
-        """Make the request what it was."""
+        """Restore the original request."""
         for changed, saved in self._saved:
-            # Not by the methods of a session's own class, which would take note of a change.
+            # Not with the methods of a session's own class, which would record a change.
             dict.clear(changed)
             dict.update(changed, saved)
         if "headers" in self.raw:
@@ -78,7 +82,7 @@ class Rerun(Exception):
         request._restore_body(self.body)
 
     def run_cleanups(self, request: Request) -> None:
-        """Run the cleanups that were added since; see `Request.add_cleanup()`."""
+        """Run the cleanups that were added during the attempt; see `Request.add_cleanup()`."""
         cleanups = request._cleanups or []
         with ExitStack() as stack:
             for cleanup in cleanups[self._cleanups :]:
@@ -90,7 +94,7 @@ class Discarded(Exception):
     """The failure of an exchange whose response is discarded.
 
     Args:
-        rerun: raised by a policy.
+        rerun: the exception that a policy has raised.
         start: the index of that policy.
     """
 
@@ -100,16 +104,16 @@ class Discarded(Exception):
         self.start = start
 
     def forget(self) -> Self:
-        """Forget where it was raised, so that it is part of no reference cycle."""
+        """Drop the traceback and the context, which would form a reference cycle."""
         self.__traceback__ = self.__context__ = None
         return self
 
 
 async def allow_rerun(request: Request, limit: int) -> Rerun | None:
-    """Keep a request as it is, so that a policy may have it run again.
+    """Keep a copy of a request, so that a policy can run it again.
 
-    To be awaited in `Policy.on_request`, before the policy changes the request. The body is read
-    for it, before the app is called.
+    Await it in `Policy.on_request`, before the policy changes the request. It reads the whole body
+    before the app is called.
 
     Args:
         request: the request.
@@ -117,17 +121,17 @@ async def allow_rerun(request: Request, limit: int) -> Rerun | None:
 
     Returns:
         The exception to raise in `Policy.on_response` or `Policy.on_error`. None if the request
-        can't be run again: its body is larger or can't be read, it is a handshake of a WebSocket,
-        or the policy is in report mode.
+        can't be run again: its body exceeds the limit or can't be read, it is the handshake of a
+        WebSocket, or the policy is in report mode.
 
     Raises:
         ClientDisconnected: the client disconnected before the body was complete.
-        RuntimeError: the app has the request already.
+        RuntimeError: the app has already been called.
     """
     if request.protocol != "http" or isinstance(request, RequestView):
         return None
     try:
         body = await request.body(limit)
-    except Problem:  # the app gets the body all the same
+    except Problem:  # the app still gets the body
         return None
     return Rerun(request, body)

@@ -23,21 +23,21 @@ _UNDECLARED: Final = FixedProblem(404, detail="The API declares nothing for this
 
 
 class VersionedGuard(Switch):
-    """Validate requests by the guard of their version, which `Versions` has found.
+    """Validate each request with the guard of its version, which `Versions` has found.
 
-    Requests for a version without a guard are refused with 404, and so are those without a version,
-    such as those of its neutral routes, unless there is a guard for them. CORS preflights without a
+    Requests for a version without a guard are refused with 404. So are requests without a version,
+    such as those for neutral routes, unless ``unversioned`` is set. CORS preflights without a
     version pass.
 
     Args:
         guards: the guard of each version, such as ``{"1": SchemaGuard(openapi="v1.yaml")}``. Each
             has its own mode.
         unversioned: the guard of requests without a version.
-        mode: of the refusal of requests that there is no guard for.
+        mode: the mode of the refusal with 404.
 
     Raises:
         TypeError: an option has the wrong type.
-        ValueError: there is no guard.
+        ValueError: ``guards`` is empty.
     """
 
     position = 100
@@ -53,7 +53,7 @@ class VersionedGuard(Switch):
         by_label = _check_guards(guards)
         if unversioned is not None:
             by_label[None] = _check_guard("unversioned", unversioned)
-        #: Each guard once, with the first version that it is for.
+        #: Each guard once, with its first version.
         self._guards: dict[SchemaGuard, str | None] = {}
         for label, guard in by_label.items():
             self._guards.setdefault(guard, label)
@@ -83,13 +83,13 @@ class VersionedGuard(Switch):
             await guard.startup()
 
     async def shutdown(self) -> None:
-        """Stop the guards, also after one that fails."""
+        """Stop all guards, even if stopping one of them fails."""
         async with AsyncExitStack() as stack:
             for guard in self._guards:
                 stack.push_async_callback(guard.shutdown)
 
     async def health(self) -> Mapping[str, HealthState]:
-        """Return the states of the guards' dependencies, by the versions."""
+        """Return the states of the guards' dependencies by version."""
         return {
             f"{label or 'unversioned'} {name}": state
             for guard, label in self._guards.items()
@@ -97,8 +97,8 @@ class VersionedGuard(Switch):
         }
 
 
-class UndeclaredVersion(Policy):  # the name is in the log of report mode
-    """Refuses requests for which there is no guard.
+class UndeclaredVersion(Policy):  # report mode logs this name
+    """Refuse every request: the policy of versions without a guard.
 
     Args:
         mode: see `VersionedGuard`.

@@ -1,4 +1,4 @@
-"""Which record a request has: whose it is, under which key, and for which request."""
+"""Identify the record of a request: by its owner, its key and its fingerprint."""
 
 import re
 from hashlib import blake2b
@@ -11,15 +11,15 @@ from mantlet.redact.names import INNOCENT_NAMES, SECRET_NAMES, NameMatcher
 
 __all__ = ["fingerprint_of", "owner_of", "parse_key", "record_key"]
 
-#: A string of structured fields (RFC 9651, 3.3.3), or the same characters without quotes, but for
+#: A string of structured fields (RFC 9651, 3.3.3), or the same characters without quotes, except
 #: blanks, quotes, backslashes, and the separators of values and parameters.
 _KEY: Final = re.compile(
     r'"([ !#-\[\]-~]{1,255})"|([!#-+\--:<-\[\]-~]{1,255})|"((?:[ !#-\[\]-~]|\\["\\]){1,255})"'
 )
 _ESCAPE: Final = re.compile(r"\\(.)")
 
-#: Headers whose values may tell users apart: those of credentials, and the names of users and of
-#: tenants as proxies that authenticate send them.
+#: Headers whose values may tell users apart: credentials, and the names of users and tenants that
+#: authenticating proxies send.
 _WHO: Final = NameMatcher(
     [
         *SECRET_NAMES,
@@ -34,21 +34,21 @@ _WHO: Final = NameMatcher(
     ],
     [*INNOCENT_NAMES, "idempotency_key", "sec_websocket_key", "user_agent"],
 )  # fmt: skip
-#: Headers by which a request is another one: of its content and its conditions, and those by which
-#: proxies replace its host or its path.
+#: Headers that make two requests different: those of the content and the conditions, and those by
+#: which proxies replace the host or the path.
 _CONTENT: Final = HeaderNames(
     *("Host", "Content-Type", "Content-Encoding", "Content-Range", "Upload-Offset"),
     *("If-Match", "If-None-Match", "If-Modified-Since", "If-Unmodified-Since"),
     *("X-Forwarded-Host", "X-Forwarded-Prefix", "X-Original-URL", "X-Rewrite-URL"),
     *METHOD_OVERRIDES,
 )
-#: A key with fewer characters, such as a number, may be that of several clients.
+#: Several clients may choose the same key if it has fewer characters, such as a number.
 _RANDOM_KEY: Final = 20
-#: The longest name of a header that is compared; a longer one, which nobody uses, counts. And the
-#: most names that are remembered.
+#: The maximum length of a header's name that is matched; longer names, which nobody uses, count as
+#: names that tell users apart. And the maximum number of cached names.
 _MAX_NAME: Final = 128
 _MAX_NAMES: Final = 1024
-#: Entries of an environ by which WSGI servers tell who the client is.
+#: Entries of an environ by which WSGI servers identify the client.
 _WSGI_WHO: Final = frozenset(
     {"REMOTE_USER", "SSL_CLIENT_CERT", "SSL_CLIENT_S_DN", "SSL_CLIENT_M_SERIAL"}
 )
@@ -56,7 +56,7 @@ _WSGI_WHO: Final = frozenset(
 
 # Any: a native name, of bytes or str.
 class _Telling(dict[Any, bool]):
-    """Whether the value of a header, or of an entry of an environ, may tell users apart."""
+    """For each header or entry of an environ, whether its value may tell users apart."""
 
     def __missing__(self, name: Any) -> bool:
         if len(name) > _MAX_NAME:
@@ -77,11 +77,12 @@ _tells_apart: Final = _Telling()
 
 
 def parse_key(text: str) -> str | None:
-    r"""Return the key that an ``Idempotency-Key`` stands for; None if it is malformed.
+    r"""Return the key in an ``Idempotency-Key`` header; None if it is malformed.
 
-    A string such as ``"8e03978e"`` is what the draft asks for
-    (draft-ietf-httpapi-idempotency-key-header-07, 2.1); the same without quotes, as many clients
-    send it, is the same key. Repeated headers, which are joined by commas, are malformed.
+    The draft requires a quoted string such as ``"8e03978e"``
+    (draft-ietf-httpapi-idempotency-key-header-07, 2.1). The same characters without quotes, as many
+    clients send them, are the same key. Repeated headers, which are joined by commas, are
+    malformed.
 
     Args:
         text: the header's value.
@@ -94,11 +95,12 @@ def parse_key(text: str) -> str | None:
 
 
 def owner_of(request: Request, key: str) -> tuple[str, ...]:
-    """Return whose the key of a request is.
+    """Return the owner of a request's key.
 
-    That is the identity, by its subject and its issuer, or the scheme of its credential if it has
-    no issuer. Without one it is whatever the client sends that an app may tell users apart by. If
-    that is nothing, and the key is short, so that others may have chosen it too, it is the address.
+    The owner is the identity: its subject with its issuer, or with the scheme of its credential if
+    it has no issuer. Without an identity, the owner is everything in the request that an app may
+    tell users apart by. If that is empty and the key is short, so other clients may have chosen it
+    too, the owner is the client's address.
 
     Args:
         request: the request.
@@ -110,7 +112,7 @@ def owner_of(request: Request, key: str) -> tuple[str, ...]:
         named = ("iss", issuer) if isinstance(issuer, str) else ("scheme", identity.scheme)
         return ("identity", *named, identity.subject)
     raw = request.raw
-    # Any: native names and values, and values of the server's.
+    # Any: native names and values, and values of the server.
     found: list[Any] = [
         pair
         for pair in (raw["headers"] if request.is_async else raw.items())
@@ -126,20 +128,20 @@ def owner_of(request: Request, key: str) -> tuple[str, ...]:
 
 
 def record_key(owner: tuple[str, ...], key: str) -> bytes:
-    """Return the key of a record: nobody can choose one, or make it that of another client.
+    """Return the key of a record, a hash. No client can choose the key of another client's record.
 
     Args:
         owner: the result of `owner_of()`, or of the ``by`` option.
         key: the client's key.
     """
-    # Python's own notation has quotes, so no others are the same.
+    # The quotes in Python's notation make it unambiguous.
     parts = repr((owner, key)).encode()
     return blake2b(parts, digest_size=32, person=b"mantlet-idem-key").digest()
 
 
 # Any: a hash of hashlib.
 def fingerprint_of(request: Request) -> Any:
-    """Return the hash that tells requests with one key apart; the body has to be added to it."""
+    """Return a hash that tells requests with the same key apart; the caller adds the body."""
     found = request.get_headers(_CONTENT)
     parts = (
         request.method,

@@ -1,17 +1,18 @@
 """`Idempotency`: requests that are safe to repeat.
 
-A client that has got no response can't know whether its request was carried out. With a key of its
-own choice in ``Idempotency-Key`` (draft-ietf-httpapi-idempotency-key-header-07) it may send the
-request again: the first one runs, and repeats get its response, marked ``Idempotency-Replayed``.
+If a client gets no response, it can't know whether its request was carried out. With a key of its
+own choice in ``Idempotency-Key`` (draft-ietf-httpapi-idempotency-key-header-07), it can send the
+request again: the first request runs, and repeats get its response, marked
+``Idempotency-Replayed``.
 
-A record of each key is kept in a store that all workers share. It is bound to the client and to the
-request, so nobody gets the response of another client, and a key that is used for another request
-is refused. If the worker dies, its record says so after the lease: whether the request was carried
-out is unknown then, and the next repeat runs, or is refused.
+A record of each key is kept in a store that all workers share. The record is bound to the client
+and to the request: nobody gets the response of another client, and a key that is used for another
+request is refused. If the worker dies, nobody knows after the lease whether the request was carried
+out. The next repeat then runs, or is refused.
 
-What it does not stop: an operation that takes longer than the lease, and is repeated meanwhile; a
+What it does not stop: an operation that takes longer than the lease and is repeated meanwhile; a
 client that takes a new key for the same operation; and, unless the record is stored in the app's
-own transaction (`mantlet.database`), a worker that dies between the two.
+own transaction (`mantlet.database`), a worker that dies between the operation and its record.
 """
 
 import logging
@@ -67,49 +68,49 @@ __all__ = ["Idempotency"]
 
 _KEY: Final = "Idempotency-Key"
 _REPLAYED: Final = HeaderName("Idempotency-Replayed")
-#: Else a cache would take an old response for a fresh one (RFC 9111, 5.1).
+#: Without it, a cache would take an old response for a fresh one (RFC 9111, 5.1).
 _AGE: Final = HeaderName("Age")
 _PREVIOUS_OUTCOME: Final = HeaderName("Idempotency-Previous-Outcome")
 _OVERRIDES: Final = frozenset(METHOD_OVERRIDES)
-#: Methods that change nothing, which need no key (RFC 9110, 9.2.1).
+#: Methods that change nothing, so they need no key (RFC 9110, 9.2.1).
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS", "QUERY", "TRACE"})
-#: Statuses whose responses ask the client to send the request again: to another place, with other
-#: headers or credentials, at another time, or over another connection.
+#: Status codes that ask the client to send the request again: to another URL, with other headers or
+#: credentials, at another time, or over another connection.
 _TRY_AGAIN: Final = frozenset({307, 308, 401, 406, 407, 408, 409, 417, 421, 423, 425, 428, 429})
-#: The most bytes of a request's body that are kept in memory; the rest is in a temporary file.
+#: The maximum bytes of a request's body in memory; the rest is in a temporary file.
 _MEMORY: Final = 1024 * 1024
 _DAY: Final = 86400
-#: Paths whose routes are remembered, and the longest of these.
+#: The maximum number of cached paths that need no key, and the maximum length of each.
 _MAX_KNOWN: Final = 1024
 _MAX_PATH: Final = 256
-#: The key of a record that there never is.
+#: A key that never has a record.
 _PROBE: Final = b"health"
 
 
 @dataclass(frozen=True, slots=True)
 class _KeyState:
-    """What `mantlet.state(...).idempotency` is; see `mantlet.core.state.IdempotencyState`."""
+    """The value of `mantlet.state(...).idempotency`; see `mantlet.core.state.IdempotencyState`."""
 
     key: str
     previous_outcome_unknown: bool
 
 
 class Idempotency(Policy):
-    """Run each request with an ``Idempotency-Key`` once, and answer its repeats with its response.
+    """Run each request with an ``Idempotency-Key`` once, and replay its response to repeats.
 
-    A key belongs to a client: the identity that an `Authenticator` has found, or the result of
-    ``by``; else the credentials of the request, which includes every header whose name is that of a
-    credential or a user. Where these change between two requests of a client, as cookies and tokens
-    may, only the first two make repeats safe.
+    A key belongs to a client. The client is the result of ``by``, or the identity that an
+    `Authenticator` has found. Without these, it is the credentials of the request, including every
+    header whose name is that of a credential or a user. If these change between two requests of a
+    client, as cookies and tokens may, only the first two make repeats safe.
 
-    A request without a key is refused with 400 where one is required, and one with a malformed key
-    everywhere. While the first request with a key is running, repeats are refused with 409 and a
-    ``Retry-After``; with 409 alone, if its response could not be kept. A key that was used for
-    another request is refused with 422. While the store is unavailable, requests with a key are
-    refused with 503, and no others.
+    A request without a key is refused with 400 if its route requires one; a malformed key is
+    refused with 400 on every route. While the first request with a key is running, repeats are
+    refused with 409 and ``Retry-After``. If its response could not be stored, they are refused with
+    409. A key that was used for another request is refused with 422. While the store is
+    unavailable, requests with a key are refused with 503; requests without a key pass.
 
-    Another request is one with another method, path, query, host, version, precondition, range,
-    content type, content encoding or body.
+    Two requests are different if they differ in method, path, query, host, version, precondition,
+    range, content type, content encoding or body.
 
     The app finds the key, and whether the request may have run before, in
     ``mantlet.state(...).idempotency``, which is None for requests without a key.
@@ -121,24 +122,25 @@ class Idempotency(Policy):
         methods: the methods of requests whose keys count.
         required: patterns of routes that need a key, such as ``"POST /payments"``.
         keep: how long the record of a key is kept: seconds, or text such as ``"24h"``.
-        max_body: the most bytes of a request's body, if the request has a key. What exceeds 1 MiB
-            is kept in a temporary file.
-        max_response: the most bytes of a response that are kept. Of a stream, as much is held in
-            memory until it ends; what is whole takes no more memory than it does without.
-        by: a function of the request that returns whose its key is, such as the id of a tenant with
-            that of a user; None for the client as it is found without this function.
-        stored: returns whether the response of a status is kept. If not, the key is free again, as
-            it is if the app raises. By default those below 500 are kept, except those that ask for
-            the same request: 307, 308, 401, 406, 407, 408, 409, 417, 421, 423, 425, 428 and 429.
-        lease: how long a request may run. If it has not ended by then, its worker is taken for
-            dead. Must exceed the time limit of the server.
-        unknown_outcome: what happens to a repeat of a request whose worker has died, so that
-            nobody knows whether it was carried out: ``"run"``, with a warning in the log, the
-            header ``Idempotency-Previous-Outcome: unknown``, and a word to the app in its state; or
-            ``"refuse"`` with 409, for as long as the record is kept.
-        encryption_keys: keys of 32 random bytes by which records are encrypted (AES-256-GCM): the
-            first one encrypts, all of them decrypt. Bytes, or text in hexadecimal or Base64, each
-            maybe in a `Secret`.
+        max_body: the maximum size of the body of a request with a key, in bytes. A body of more
+            than 1 MiB is partly kept in a temporary file.
+        max_response: the maximum size of a stored response, in bytes. Up to this size, a stream is
+            also held in memory until it ends; other responses take no extra memory.
+        by: a function of the request that returns the owner of its key, such as the ids of a tenant
+            and a user together; or None, for the owner that is used without this function.
+        stored: returns whether to store the response of a status code. Otherwise, the key is free
+            again, as it is if the app raises. By default responses below 500 are stored, except
+            those that ask for the same request again: 307, 308, 401, 406, 407, 408, 409, 417, 421,
+            423, 425, 428 and 429.
+        lease: how long a request may run. After this time, its worker is considered dead. Must
+            exceed the time limit of the server.
+        unknown_outcome: how to handle a repeat if the worker of the first request has died, and
+            nobody knows whether the request was carried out. ``"run"`` runs the repeat, logs a
+            warning, adds the header ``Idempotency-Previous-Outcome: unknown`` and tells the app in
+            its state. ``"refuse"`` refuses it with 409 for as long as the record is kept.
+        encryption_keys: keys of 32 random bytes that encrypt the records (AES-256-GCM): the first
+            key encrypts, all keys decrypt. Each is bytes, or text in hexadecimal or Base64,
+            optionally in a `Secret`.
         mode: ``"enforce"``; ``"report"``, which logs and changes nothing; ``"off"``; or a mapping
             of route patterns to these.
 
@@ -196,7 +198,7 @@ class Idempotency(Policy):
             store = create_record_store(store, name="idempotency")
         elif not isinstance(store, RecordStore):
             raise TypeError(f"store must be a URI or a RecordStore, not {type(store).__name__}")
-        #: The store as used outside of an event loop, and on one.
+        #: The store, bound for use outside and on an event loop.
         self._stores = BoundStores(store)
         unused = ("open", "startup"), ("close", "shutdown")
         self.disabled_hooks = frozenset(
@@ -204,13 +206,13 @@ class Idempotency(Policy):
             for name, hook in unused
             if getattr(type(store), name) is getattr(RecordStore, name)
         )
-        #: The methods and the paths of recent requests that need no key.
+        #: The methods and paths of recent requests that need no key.
         self._known: set[tuple[str, str]] = set()
 
     # -- on the way in -----------------------------------------------------------------------------
 
     def on_request(self, request: Request) -> Reply | Awaitable[Reply | None] | None:
-        """Let a request run if it is the first with its key; else answer it."""
+        """Let a request run if it is the first with its key; otherwise respond to it."""
         method = request.raw.get(request.method_key)
         if method is None:  # a handshake
             return None
@@ -223,14 +225,14 @@ class Idempotency(Policy):
             is_known = (method, request.literal_path) in self._known
         else:
             is_known = method in self._ignored
-        if is_known and _OVERRIDES.isdisjoint(found):  # the usual case, without a call
+        if is_known and _OVERRIDES.isdisjoint(found):  # the usual case, at no further cost
             return None
         return self._consider(request, found)
 
     def _consider(
         self, request: Request, found: Mapping[str, str]
     ) -> Reply | Awaitable[Reply | None] | None:
-        """Do the same where it takes a closer look at the method or the path."""
+        """Do the same as `on_request()` if the method or the path needs a closer look."""
         method = request.method
         replaced = [found[name].strip() for name in METHOD_OVERRIDES if name in found]
         if method not in self._methods:
@@ -289,7 +291,7 @@ class Idempotency(Policy):
         return digest
 
     async def _repeat(self, request: Request, key: str, run: Run, existing: Record) -> Reply | None:
-        """Answer a repeat by the record of the first request, or run it in place of that."""
+        """Respond to a repeat from the record of the first request, or let the repeat run."""
         record = self._settings.format.read(run.key, existing.value)
         if record.kind == RESPONDED and record.fingerprint == run.fingerprint:
             reply = record.reply()
@@ -313,7 +315,7 @@ class Idempotency(Policy):
         return None
 
     def _refusal(self, record: IdempotencyRecord, run: Run, age: float) -> FixedProblem | None:
-        """Return the problem of a repeat that there is no response for; None if it may run."""
+        """Return the problem for a repeat without a stored response, or None if it may run."""
         if record.fingerprint != run.fingerprint:
             return REUSED
         if record.kind == COMPLETED:
@@ -335,7 +337,7 @@ class Idempotency(Policy):
     # -- on the way out ----------------------------------------------------------------------------
 
     def on_response(self, request: Request, response: Response) -> Awaitable[None] | None:
-        """Store the response of a request with a key; or free the key, if it is not kept."""
+        """Store the response of a request with a key, or free the key if it is not to be stored."""
         if request._local is None:
             return None
         run: Run | None = request.local(self).get("run")
@@ -347,10 +349,10 @@ class Idempotency(Policy):
         return start_eagerly(run.settle(response))
 
     def on_error(self, request: Request, error: BaseException) -> Awaitable[None] | None:
-        """Free the key, as the request has failed; unless it was cut off, and may have succeeded.
+        """Free the key of a failed request, unless it was interrupted and may have succeeded.
 
-        After a cancellation, or if the client has disconnected, nobody knows how far the app has
-        come. The key is then in flight until its lease ends.
+        After a cancellation or a disconnect of the client, nobody knows how far the app has come.
+        The key then stays in flight until its lease ends.
         """
         if request._local is None:
             return None
@@ -366,7 +368,7 @@ class Idempotency(Policy):
         return self._stores[is_on_loop()].open()
 
     def needs_startup(self, request: Request) -> bool:
-        """Return whether a request may need the store: it has a key."""
+        """Return whether a request may need the store, because it has a key."""
         found = request.declared_headers(self.request_headers)
         method = request.raw.get(request.method_key, "GET")
         return _KEY in found and not (method in self._ignored and _OVERRIDES.isdisjoint(found))
@@ -394,8 +396,8 @@ def _check_methods(methods: Iterable[str]) -> frozenset[str]:
     """Return the methods of the option.
 
     Raises:
-        TypeError: they are not several texts.
-        ValueError: there are none, or one is not a method that needs a key.
+        TypeError: the option is not an iterable of texts.
+        ValueError: the option is empty, or contains a method that needs no key.
     """
     if isinstance(methods, str | bytes) or not isinstance(methods, Iterable):
         raise TypeError(f'methods must be several, such as {{"POST", "PATCH"}}, not {methods!r}')
@@ -413,11 +415,11 @@ def _check_methods(methods: Iterable[str]) -> frozenset[str]:
 
 
 def _check_required(patterns: Iterable[str], methods: frozenset[str]) -> Routes[bool] | None:
-    """Return the routes that need a key, None if there are none.
+    """Return the routes that need a key, or None if the option is empty.
 
     Raises:
         TypeError: the patterns are not a list of texts.
-        ValueError: one is malformed, or has a method that is not one of ``methods``.
+        ValueError: a pattern is malformed, or its method is not in ``methods``.
     """
     if isinstance(patterns, str | bytes) or not isinstance(patterns, Iterable):
         raise TypeError(

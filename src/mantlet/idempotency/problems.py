@@ -1,4 +1,4 @@
-"""The responses to requests that are not run (section 2.7 of the draft of the header)."""
+"""The responses to requests that do not run (section 2.7 of the header's draft)."""
 
 from typing import Final
 

@@ -1,9 +1,9 @@
-"""The format of the records of `Idempotency`: bytes, encrypted on request.
+"""The format of the records of `Idempotency`: bytes, optionally encrypted.
 
-A record in the clear is a byte for this format, one for its kind, a random token that tells apart
-the workers that may have written it, the fingerprint of the request, and a response where there is
-one: the length of its head, the head as JSON, and the body. An encrypted record has the same after
-a byte for that format and a nonce, under AES-256-GCM (NIST SP 800-38D).
+A plain record consists of a byte for this format, a byte for its kind, a random token that
+identifies the worker that has written it, the fingerprint of the request, and the response if it is
+stored: the length of its head, the head as JSON, and the body. An encrypted record consists of a
+byte for that format, a nonce, and the same content under AES-256-GCM (NIST SP 800-38D).
 """
 
 import json
@@ -32,9 +32,9 @@ __all__ = [
     "response_payload",
 ]
 
-#: The kinds of records: the request is being handled; its worker has died, and a repeat that ran in
-#: its place has failed; its response has begun; it has been handled, without a response that could
-#: be kept; it has been handled, with its response.
+#: The kinds of records. IN_FLIGHT: the request is running. UNFINISHED: its worker has died, and a
+#: repeat that ran in its place has failed. STREAMING: its response has begun. COMPLETED: it has
+#: run, but its response could not be stored. RESPONDED: it has run, and its response is stored.
 IN_FLIGHT: Final = 0x50
 UNFINISHED: Final = 0x55
 STREAMING: Final = 0x53
@@ -42,7 +42,7 @@ COMPLETED: Final = 0x43
 RESPONDED: Final = 0x52
 _KINDS: Final = frozenset({IN_FLIGHT, UNFINISHED, STREAMING, COMPLETED, RESPONDED})
 
-#: The bytes of the random token of a record.
+#: The size of the random token of a record, in bytes.
 TOKEN_SIZE: Final = 16
 
 _decode: Final = json.JSONDecoder().decode
@@ -52,10 +52,10 @@ _FINGERPRINT_SIZE: Final = 32
 _HEAD_SIZE: Final = 1 + TOKEN_SIZE + _FINGERPRINT_SIZE
 _KEY_SIZE: Final = 32
 _NONCE_SIZE: Final = 12
-#: A random key of 32 bytes has fewer different ones about once in 10**20.
+#: A random key of 32 bytes has fewer distinct bytes about once in 10**20 keys.
 _LEAST_DISTINCT: Final = 12
 
-#: Headers of one connection or one message, which each replay has its own of (RFC 9110, 7.6.1).
+#: Headers of a single connection or message (RFC 9110, 7.6.1); each replay gets its own.
 _PER_MESSAGE: Final = frozenset(
     {
         "connection",
@@ -76,12 +76,12 @@ class UnreadableRecord(ValueError):
 
 
 class IdempotencyRecord(NamedTuple):
-    """A record, parsed.
+    """A parsed record.
 
     Attributes:
         kind: `IN_FLIGHT`, `UNFINISHED`, `STREAMING`, `COMPLETED` or `RESPONDED`.
-        fingerprint: of the request.
-        payload: the response of one that is `RESPONDED`; see `reply()`.
+        fingerprint: the fingerprint of the request.
+        payload: the response, if the kind is `RESPONDED`; see `reply()`.
     """
 
     kind: int
@@ -89,7 +89,7 @@ class IdempotencyRecord(NamedTuple):
     payload: bytes
 
     def reply(self) -> Reply:
-        """Return the response that the app has given.
+        """Return the response that the app has sent.
 
         Raises:
             UnreadableRecord: it is damaged.
@@ -107,12 +107,12 @@ class IdempotencyRecord(NamedTuple):
 
 
 def response_payload(response: Response, body: bytes, most: int) -> bytes | None:
-    """Return a response as the payload of a record; None if it can't be one.
+    """Return a response as the payload of a record; None if it is too large or invalid.
 
     Args:
         response: the app's response.
         body: its whole body.
-        most: the most bytes that the payload may have.
+        most: the maximum size of the payload, in bytes.
     """
     headers = response.headers
     dropped = _PER_MESSAGE
@@ -121,7 +121,7 @@ def response_payload(response: Response, body: bytes, most: int) -> bytes | None
         dropped = dropped.union(name.strip().lower() for name in connection.split(","))
     try:
         pairs = [text_header(*pair) for pair in headers if pair[0].lower() not in dropped]
-    except ValueError:  # the app's own mistake, which its server deals with
+    except ValueError:  # a fault of the app, which its server handles
         return None
     head = json.dumps([response.status, pairs], separators=(",", ":")).encode("ascii")
     if not 200 <= response.status <= 599 or 4 + len(head) + len(body) > most:
@@ -130,16 +130,16 @@ def response_payload(response: Response, body: bytes, most: int) -> bytes | None
 
 
 class RecordFormat:
-    """Writes and reads records.
+    """Write and read records.
 
     Args:
-        encryption_keys: of 32 random bytes each, the first of which encrypts; None to encrypt
-            nothing.
+        encryption_keys: keys of 32 random bytes, the first of which encrypts; None to store records
+            without encryption.
 
     Raises:
         ImportError: cryptography is not installed.
         TypeError: the keys are not a sequence of bytes, texts or secrets.
-        ValueError: there are none, or one is not a key. The message contains none of them.
+        ValueError: the sequence is empty, or a key is invalid. The message does not contain keys.
     """
 
     def __init__(self, encryption_keys: Sequence[object] | None) -> None:
@@ -163,10 +163,10 @@ class RecordFormat:
         """Return a record as bytes.
 
         Args:
-            key: of the record.
-            kind: of the record.
+            key: the key of the record.
+            kind: the kind of the record.
             token: 16 random bytes of the worker that handles the request.
-            fingerprint: of the request.
+            fingerprint: the fingerprint of the request.
             payload: see `response_payload()`.
         """
         text = b"%c%b%b%b" % (kind, token, fingerprint, payload)
@@ -180,8 +180,8 @@ class RecordFormat:
         """Return a record from its bytes.
 
         Raises:
-            UnreadableRecord: it is damaged, is the record of another key, or was encrypted with
-                another encryption key; or it is in the clear and should not be.
+            UnreadableRecord: it is damaged, belongs to another key, was encrypted with another
+                encryption key, or is not encrypted although there are encryption keys.
         """
         text = self._decrypted(key, value) if self._ciphers else value[1:]
         if not self._ciphers and value[:1] != _CLEAR:
@@ -191,7 +191,7 @@ class RecordFormat:
         return IdempotencyRecord(text[0], text[1 + TOKEN_SIZE : _HEAD_SIZE], text[_HEAD_SIZE:])
 
     def _decrypted(self, key: bytes, value: bytes) -> bytes:
-        # One in the clear may be anyone's who can write to the store.
+        # Anyone who can write to the store may have forged a record that is not encrypted.
         if value[:1] != _ENCRYPTED:
             raise UnreadableRecord("it is not encrypted")
         nonce, sealed = value[1 : 1 + _NONCE_SIZE], value[1 + _NONCE_SIZE :]
@@ -203,7 +203,7 @@ class RecordFormat:
 
 
 def _key_bytes(key: object) -> bytes:
-    """Return an encryption key: 32 bytes, or these in hexadecimal or Base64, maybe in a secret."""
+    """Return an encryption key from bytes, hexadecimal or Base64, optionally in a secret."""
     value = revealed(key)
     if isinstance(value, str):
         value = _decoded(value.strip())

@@ -1,4 +1,4 @@
-"""A request that runs under its key, and what becomes of its record."""
+"""Run a request under its key, and keep its record up to date."""
 
 import logging
 import os
@@ -35,14 +35,14 @@ _log: Final = logging.getLogger("mantlet.idempotency")
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What all requests of a policy have in common; see `Idempotency` for each.
+    """The settings that all requests of a policy share; see `Idempotency` for each.
 
     Attributes:
-        format: of the records.
-        keep: in seconds.
-        max_response: in bytes.
-        is_stored: whether the response of a status is kept.
-        throttle: of the log.
+        format: the format of the records.
+        keep: how long to keep a record, in seconds.
+        max_response: the maximum size of a stored response, in bytes.
+        is_stored: returns whether to store the response of a status code.
+        throttle: the throttle of the log.
     """
 
     format: RecordFormat
@@ -53,19 +53,19 @@ class Settings:
 
 
 class Run:
-    """A request that runs under its key, or would like to.
+    """A request that runs under its key, or tries to.
 
     Args:
-        settings: of the policy.
-        store: as the request's protocol uses it.
+        settings: the settings of the policy.
+        store: the store, bound to the request's protocol.
         request: the request.
-        key: of its record.
-        fingerprint: of the request.
+        key: the key of its record.
+        fingerprint: the fingerprint of the request.
 
     Attributes:
         key: see above.
         fingerprint: see above.
-        value: the record as this worker has stored it.
+        value: the record that this worker has stored.
         committed: the response that is stored in the app's transaction, or None.
     """
 
@@ -93,10 +93,10 @@ class Run:
     ) -> None:
         self._settings = settings
         self._store = store
-        # Not the request itself, which refers to this object.
+        # Not the request itself, which would form a reference cycle.
         self._method = request.method
         self._request_id = request.state._request_id or "-"
-        #: Tells this worker's records from those of others.
+        #: Tells this worker's records apart from those of others.
         self._token = os.urandom(TOKEN_SIZE)
         self.key = key
         self.fingerprint = fingerprint
@@ -115,7 +115,7 @@ class Run:
         return self._store.is_transactional
 
     async def create(self) -> Record | None:
-        """Store the record; or return the one that there is.
+        """Store the record, or return the existing one.
 
         Raises:
             StoreError: the store is unavailable.
@@ -124,7 +124,7 @@ class Run:
         return found if found is None or isinstance(found, Record) else await found
 
     async def take_over(self, value: bytes) -> bool:
-        """Store the record in place of that of another worker; return whether it was still there.
+        """Replace the record of another worker; return whether that record was still stored.
 
         Args:
             value: the record of the other worker.
@@ -137,10 +137,10 @@ class Run:
         return taken if isinstance(taken, bool) else await taken
 
     async def settle(self, response: Response) -> None:
-        """Store the response; or free the key, if it is not kept.
+        """Store the response, or free the key if the response is not to be stored.
 
-        The record of a stream first says that there is no response. If the stream breaks off, or
-        the worker dies, the request has been carried out all the same.
+        The record of a stream first says that the response is missing: if the stream breaks off or
+        the worker dies, the request has been carried out nevertheless.
         """
         if not self._settings.is_stored(response.status):
             await self.free()
@@ -159,7 +159,7 @@ class Run:
 
         Args:
             response: the response.
-            body: its whole body, or None if that is not known.
+            body: its whole body, or None if the body is unknown.
         """
         length = response.headers.get("Content-Length")
         is_whole = (
@@ -178,7 +178,7 @@ class Run:
 
     # Any: a session of the app's database.
     def commit(self, session: Any, response: Response) -> Awaitable[None] | None:
-        """Store the response in the transaction of the app, which is committed next.
+        """Store the response in the transaction of the app, just before the commit.
 
         Raises:
             Problem: a repeat has taken over the key, so the transaction must not be committed.
@@ -201,7 +201,7 @@ class Run:
         self.committed, self._committed_value = response, value
 
     def end_commit(self, response: Response) -> None:
-        """Go on after the transaction was committed: store a stream at its end."""
+        """Continue after the commit: collect a stream, and store it at its end."""
         self.value = self._committed_value
         if _whole_body(response) is None and self._is_collected(response):
             self._collect(response)
@@ -214,14 +214,14 @@ class Run:
         response.transform(collector, keeps_length=True, keeps_etag=True)
 
     async def free(self) -> None:
-        """Free the key again; if it was taken over, the outcome before is still unknown."""
+        """Free the key. If it was taken over, record that the first outcome is still unknown."""
         if self._is_unknown:
             await self.store(UNFINISHED)
         else:
             await self._change(partial(self._store.delete, self.key, self.value))
 
     async def store(self, kind: int, payload: bytes = b"") -> None:
-        """Replace the record; by one without the response, if there is no room for that."""
+        """Replace the record. If the response does not fit, store a record without it."""
         value = self._written(kind, payload)
         args = self.key, self.value, value, self._settings.keep
         done = await self._change(partial(self._store.replace, *args))
@@ -231,10 +231,10 @@ class Run:
             await self.store(COMPLETED)
 
     async def _change(self, change: Callable[[], bool | Awaitable[bool]]) -> bool | None:
-        """Change the record of a request that has run; its response goes out in any case.
+        """Change the record of a request that has run. Its response is sent in any case.
 
         Returns:
-            Whether it was changed; None if the store was unavailable, or full.
+            Whether the record was changed; None if the store was unavailable or full.
         """
         try:
             done = change()
@@ -248,10 +248,10 @@ class Run:
         return done
 
     def warn(self, text: str) -> None:
-        """Log something about the request.
+        """Log a warning about the request.
 
         Args:
-            text: the end of the message; of the client, it has nothing.
+            text: the end of the message, without any input from the client.
         """
         suppressed = self._settings.throttle.suppressed(text)
         if suppressed is None:
@@ -269,25 +269,25 @@ class Run:
 
 
 class _Collector:
-    """A filter that keeps the chunks of a stream, and stores them at its end.
+    """A filter that collects the chunks of a stream, and stores them at its end.
 
     Args:
         run: the request under its key.
         response: its response.
-        most: the most bytes to keep.
+        most: the maximum number of bytes to collect.
     """
 
     def __init__(self, run: Run, response: Response, most: int) -> None:
         self._run = run
         self._response = response
-        #: The response as the app has sent it: outer policies change theirs before the body ends.
+        #: A copy of the app's response, since outer policies change theirs before the body ends.
         self._sent = response._copy()
         self._most = most
-        #: What has passed; None once that is too much.
+        #: The chunks so far; None once they exceed the maximum.
         self._body: bytearray | None = bytearray()
 
     def __call__(self, chunk: bytes, more: bool) -> bytes | Awaitable[bytes]:
-        """Return a chunk as it is."""
+        """Collect a chunk, and return it unchanged."""
         body = self._body
         if body is not None:
             if len(body) + len(chunk) > self._most:
@@ -306,20 +306,20 @@ class _Collector:
 
 
 def _whole_body(response: Response) -> bytes | None:
-    """Return the body of a response if it is whole, and all that follows the headers."""
+    """Return the body of a response if it is complete and has no trailers, else None."""
     if response.has_trailers:
         return None
     return b"" if response.status in (204, 304) else response.full_body
 
 
 async def _persist(waiting: Awaitable[bool], change: Callable[[], bool | Awaitable[bool]]) -> bool:
-    """Await a change; if the task is canceled meanwhile, make sure of the change before it ends."""
+    """Await a change. If the task is canceled meanwhile, make the change before it ends."""
     try:
         return await waiting
     except (Exception, GeneratorExit):
         raise
     except BaseException:
-        again = change()  # which does nothing if the first one was made
+        again = change()  # does nothing if the first change was made
         if not isinstance(again, bool):
             await again
         raise

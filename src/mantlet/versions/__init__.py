@@ -1,4 +1,4 @@
-"""`Versions`: several versions of an API, each until its sunset."""
+"""`Versions`: serve several versions of an API, each until its sunset."""
 
 from mantlet.versions.policy import Versions
 from mantlet.versions.readers import header, media_type, path, query

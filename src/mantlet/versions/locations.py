@@ -1,4 +1,4 @@
-"""Redirects of an app that has another path than the client's (RFC 9110, 10.2.2)."""
+"""Fix redirects of an app whose paths differ from the client's (RFC 9110, 10.2.2)."""
 
 import re
 from typing import Final, NamedTuple
@@ -11,7 +11,7 @@ from mantlet.http.headers import HeaderNames
 __all__ = ["Move"]
 
 _HOST: Final = HeaderNames("Host")
-#: The beginning of a reference that browsers take for one to another host (WHATWG URL, 4.4).
+#: The beginning of a reference that browsers resolve to another host (WHATWG URL, 4.4).
 _NAMES_HOST: Final = re.compile(r"/[\t\n\r]*[/\\]")
 _HEADERS: Final = ("Location", "Content-Location")
 
@@ -20,9 +20,9 @@ class Move(NamedTuple):
     """How the path of a request was changed for the app.
 
     Attributes:
-        mount: the path that the app is mounted at, decoded; the beginning of both paths.
-        inner: what follows in the app's path.
-        outer: what follows in the client's path.
+        mount: the path that the app is mounted at, decoded; both paths begin with it.
+        inner: the next part of the app's path, which names the version.
+        outer: the next part of the client's path, which names the version.
     """
 
     mount: str
@@ -30,10 +30,10 @@ class Move(NamedTuple):
     outer: str
 
     def apply(self, request: Request, response: Response) -> None:
-        """Name the client's paths in the headers of a response that refer to the app's.
+        """Replace the app's paths by the client's in the headers of a response.
 
-        Those are paths from the root, and URLs of the request's own host. Relative ones are right
-        as they are, and URLs of other hosts are not the app's.
+        This changes absolute paths, and URLs of the request's own host. Relative paths are already
+        right, and URLs of other hosts do not belong to the app.
         """
         headers = response.headers
         for name in _HEADERS:
@@ -66,5 +66,5 @@ class Move(NamedTuple):
 
 
 def _begins(path: str, start: str) -> bool:
-    """Return whether a path begins with another one as a whole."""
+    """Return whether a path begins with these whole segments."""
     return path.startswith(start) and path[len(start) : len(start) + 1] in ("", "/", "?", "#")

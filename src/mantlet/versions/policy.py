@@ -1,15 +1,15 @@
 """`Versions`: one version of the API for each request, the same for policies, app and client.
 
-A version in two places, in a second spelling or in a path that can be read in two ways would let a
-client be checked for one version and served by another. So all places have to agree, and a version
-is compared exactly as it is configured. Without ``forward``, the app reads the version itself: give
-it the same places and the same default.
+If a request names versions in two places, in a second spelling or in an ambiguous path, it could be
+checked against one version and served by another. So all places have to agree, and a version is
+compared exactly as it is configured. Without ``forward``, the app reads the version itself: give it
+the same places and the same default.
 
-What it does not stop: an app that reads the version in a place that is not listed here; and one
-that does something else than its version says.
+What it does not stop: an app that reads the version in a place that is not listed here, and an app
+that does not behave as its version says.
 
-When it is unsafe: outside of it, policies see the path that the client has sent, and inside of it
-the one that the app gets. A policy whose rules name the app's paths has to be inside.
+When it is unsafe: outer policies see the path that the client has sent, and inner policies see the
+path that the app gets. A policy whose rules name the app's paths has to be inside.
 """
 
 import logging
@@ -48,7 +48,7 @@ __all__ = ["Versions"]
 Default = str | Callable[[Request], str | Awaitable[str | None] | None] | None
 AnyReader = PathReader | HeaderReader | MediaTypeReader | QueryReader
 
-#: The longest path that is sent back in a link to the successor.
+#: The longest path that is repeated in a link to the successor.
 _MAX_LINKED: Final = 256
 
 _log = logging.getLogger("mantlet.versions")
@@ -57,35 +57,36 @@ _log = logging.getLogger("mantlet.versions")
 class Versions(Policy):
     """Find the version of the API that a request is for, and refuse requests for unknown versions.
 
-    The version is in ``mantlet.state(...).version``. An unknown one is refused with 404 in the
-    path, 400 in a header or the query, 406 in ``Accept`` and 415 in ``Content-Type``; two that
-    differ, and none without a default, with 400; one past its sunset with 410.
+    The version is in ``mantlet.state(...).version``. An unknown version is refused with 404 in the
+    path, 400 in a header or the query, 406 in ``Accept`` and 415 in ``Content-Type``. Different
+    versions in one request are refused with 400, as is a missing version without a default. A
+    version past its sunset is refused with 410.
 
-    Every response has ``API-Version``, ``API-Supported-Versions`` and the members of ``Vary``, and
-    those of a version that ends ``Deprecation`` (RFC 9745), ``Sunset`` (RFC 8594) and ``Link``.
-    The app's own ``Deprecation``, ``Sunset`` and ``Link`` stay.
+    Every response has ``API-Version``, ``API-Supported-Versions`` and the members of ``Vary``.
+    Responses of a version that ends also have ``Deprecation`` (RFC 9745), ``Sunset`` (RFC 8594) and
+    ``Link``. The app's own ``Deprecation``, ``Sunset`` and ``Link`` headers stay.
 
-    A CORS preflight that names no version, as it can't in a header, passes without one.
+    A CORS preflight can't name a version in a header, so a preflight without a version passes.
 
     Args:
         versions: the versions by their labels, such as ``"2"`` or ``"2026-11-01"``, the oldest
             first.
         read: where requests name a version: `path()`, `header()`, `media_type()` and `query()`.
         default: the version of requests that name none; or a function of the request that returns
-            it, or None, or an awaitable of these. It may read the identity: the policy then belongs
-            inside of the `Authenticator`. None: such requests are refused.
+            the version or None, or an awaitable of these. The function may read the identity, so
+            the policy then belongs inside the `Authenticator`. None: such requests are refused.
         forward: how the app gets the version: `path()`, which puts it at the beginning of the path,
-            or `header()`, which takes it out of the path. The places that it was read in stay
-            otherwise. None: the app gets the request as it is.
+            or `header()`, which takes it out of the path. Other places that name the version are
+            not changed. None: the app gets the request unchanged.
         neutral: patterns of routes that have no version, such as ``"* /health"``.
-        caller: a function of the request that returns whose it is, for `usage()`, or None; by
-            default the identity's subject.
+        caller: a function of the request that returns the name of its caller for `usage()`, or
+            None; by default the identity's subject.
         mode: ``"enforce"``; ``"report"``, which logs and changes nothing; ``"off"``; or a mapping
             of route patterns to these.
 
     Raises:
         TypeError: an option has the wrong type.
-        ValueError: there is no version or no reader, a label or a pattern is malformed, or options
+        ValueError: versions or readers are missing, a label or a pattern is malformed, or options
             contradict each other.
     """
 
@@ -119,7 +120,7 @@ class Versions(Policy):
         self._forward = forward
         routes = neutral if isinstance(neutral, str) else tuple(neutral)
         self._neutral = ExactRoutes("neutral", routes)
-        #: The beginnings of their paths.
+        #: The beginnings of the neutral paths.
         self._neutral_starts = tuple(
             {one.partition(" ")[2].partition("{")[0].partition("*")[0] for one in routes}
         )
@@ -130,10 +131,10 @@ class Versions(Policy):
         names = dict.fromkeys(name for reader in self._readers for name in reader.names)
         self._vary = ", ".join(names)
         own = [r.name for r in (*self._readers, forward) if isinstance(r, HeaderReader)]
-        #: Other spellings of the headers, which an app may take for them.
+        #: Other spellings of the headers, which an app may read as the same header.
         self._aliases = tuple(dict.fromkeys(one for one in spellings(*own) if one not in own))
         self._read_names = *self._aliases, *names
-        #: The first four, since `map()` would cost as much as the rest; "" is no header.
+        #: The first four, without the cost of `map()`; "" is never the name of a header.
         self._first_names = (*self._read_names, "", "", "", "")[:4]
         self._more_names = self._read_names[4:]
         self._names = HeaderNames(*self._read_names)
@@ -143,16 +144,16 @@ class Versions(Policy):
 
         self._usage: dict[str | None, Counts] = {label: Counts() for label in self._versions}
         self._throttle = LogThrottle(_log)
-        #: Whether a version has its sunset ahead, so that the table has to be made again.
+        #: Whether a version has a sunset in the future, when the table has to be made again.
         self._changes = self._renew().until != inf
-        #: The beginnings of paths that name a version, without it.
+        #: The parts of paths in front of the version.
         self._heads = tuple(one.head for one in self._readers if isinstance(one, PathReader))
         self._looks_at_paths = bool(self._heads or self._neutral_starts)
         self._folded_heads = tuple(map(str.lower, self._heads))
         self._longest_head = max(map(len, self._heads), default=0)
-        #: Whether the paths that the app gets can be asked for.
+        #: Whether clients can request the paths that the app gets.
         self._reads_forwarded = isinstance(forward, PathReader) and forward.head in self._heads
-        #: Whether the client's paths differ from those of the app, so that redirects are changed.
+        #: Whether the client's paths differ from the app's, so redirects have to be changed.
         self._is_moved = (
             not self._reads_forwarded
             if isinstance(forward, PathReader)
@@ -161,10 +162,11 @@ class Versions(Policy):
         self.disabled_hooks = frozenset() if self._is_moved else frozenset({"on_response"})
 
     def usage(self) -> dict[str, VersionUsage]:
-        """Return who has used which version in this process since it has started.
+        """Return the usage of each version in this process, by caller, since the process started.
 
-        Each worker counts its own requests. Refused requests count if their version is known; those
-        for neutral routes do not. At most 1,000 callers of a version are counted apart.
+        Each worker counts its own requests. Refused requests count if their version is known;
+        requests for neutral routes do not count. At most 1,000 callers of each version are counted
+        separately.
         """
         return {label: self._usage[label].report() for label in self._versions}
 
@@ -186,7 +188,7 @@ class Versions(Policy):
                 return None
             if path[: self._longest_head].lower().startswith(self._folded_heads):
                 beginning = self._with_label(path)
-            if len(paths) > 1 or "//" in path:  # which apps may read in several ways
+            if len(paths) > 1 or "//" in path:  # which is ambiguous to apps
                 beginning = None
         headers = request.declared_headers(self._names)
         query = request.query if self._queries else b""
@@ -207,25 +209,25 @@ class Versions(Policy):
         return self._use_default(request, table)
 
     def _with_label(self, path: str) -> str:
-        """Return the beginning of a path as far as it may name a version."""
+        """Return the beginning of a path, up to the end of a possible version."""
         end = path.find("/", self._longest_head)
         return path if end < 0 else path[:end]
 
     def _with_name(self, query: bytes) -> bytes:
-        """Return the query if it may name a version, else an empty one."""
+        """Return the query if it may name a version, otherwise an empty one."""
         return query if b"%" in query or any(name in query for name in self._queries) else b""
 
     def _read(
         self, request: Request, headers: Mapping[str, str], table: VersionTable, key: Key
     ) -> Outcome:
-        """Return the version that a request names, or why there is none; and keep it.
+        """Return the version that a request names, or its refusal, and cache the outcome.
 
         Args:
             request: the request.
-            headers: those that the readers look at, and maybe others.
+            headers: the headers that the readers read, and possibly others.
             table: the versions.
-            key: all that the readers look at; not if it begins with None, since the path is one of
-                which apps have several readings.
+            key: everything that the readers read. If it begins with None, the path is ambiguous to
+                apps, and the outcome is not cached.
         """
         is_usual = key[0] is not None
         for alias in self._aliases:
@@ -255,7 +257,7 @@ class Versions(Policy):
     def _use_default(
         self, request: Request, table: VersionTable
     ) -> Reply | Awaitable[Reply | None] | None:
-        """Take the version of the option for a request that names none."""
+        """Take the default version for a request that names none."""
         label = None if self._choose is None else self._choose(request)
         if label is None or isinstance(label, str):
             return self._take_default(request, table, label)
@@ -291,7 +293,7 @@ class Versions(Policy):
         return problem.reply(request)
 
     def _admit(self, request: Request, table: VersionTable, entry: Entry) -> Reply | None:
-        """Let a request for a known version pass, unless that is past its sunset."""
+        """Let a request for a known version pass, unless the version is past its sunset."""
         request._add_fixed(entry.headers)
         request.state.version = entry.label
         if not entry.is_plain:
@@ -304,7 +306,7 @@ class Versions(Policy):
         return None if self._forward is None else self._move(request, table, entry)
 
     def _beginning(self, path: str, label: str) -> str:
-        """Return the beginning of the path that names the version; "" if the path does not."""
+        """Return the beginning of the path that names the version, or "" if it is not there."""
         for head in self._heads:
             if _begins(path, head + label):
                 return head + label
@@ -313,7 +315,7 @@ class Versions(Policy):
     def _link_successor(self, request: Request, label: str, successor: str) -> None:
         """Link to the same path in another version, if the path names one (RFC 5829, 3.4).
 
-        By a relative reference, since a proxy may have removed a beginning of the path.
+        The reference is relative, since a proxy may have removed a prefix of the path.
         """
         path = request.route_path
         beginning = self._beginning(path, label)
@@ -341,7 +343,7 @@ class Versions(Policy):
     # -- the app's form of the version ------------------------------------------------------------
 
     def _move(self, request: Request, table: VersionTable, entry: Entry) -> Reply | None:
-        """Give the app the version in the place where it reads it."""
+        """Put the version in the place where the app reads it."""
         forward, label = self._forward, entry.label
         own, inner = request.route_path, ""
         if isinstance(forward, PathReader):
@@ -362,7 +364,7 @@ class Versions(Policy):
         return None
 
     def on_response(self, request: Request, response: Response) -> None:
-        """Name the client's paths where the app redirects to its own."""
+        """Replace the app's paths by the client's in redirects."""
         if response.status < 201 or response.status >= 400:
             return
         move: Move | None = request.local(self).get("move")
@@ -393,7 +395,7 @@ class Versions(Policy):
 
 
 def _begins(path: str, beginning: str) -> bool:
-    """Return whether a path begins with whole segments."""
+    """Return whether a path begins with these whole segments."""
     end = len(beginning)
     return path.startswith(beginning) and path[end : end + 1] in ("", "/")
 

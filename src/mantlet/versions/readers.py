@@ -1,7 +1,7 @@
-"""Where a request names its version: in the path, a header, its media types, or the query.
+"""Read the version of a request from its path, a header, its media types, or its query.
 
-Readers are values for the options of `Versions`. A version is compared as it is configured. A text
-that is none of the versions makes the request one for an unknown version, and is not kept.
+Readers are values for the options of `Versions`. A version is compared exactly as it is configured.
+Any other text is an unknown version, and is not cached.
 """
 
 import re
@@ -34,7 +34,7 @@ __all__ = [
 _PLACEHOLDER: Final = "{version}"
 _PATTERN: Final = re.compile(r"(?:/[A-Za-z0-9._~-]+)*/[A-Za-z0-9._~-]*\{version\}")
 _QUERY_NAME: Final = re.compile(r"[A-Za-z0-9._~-]{1,64}")
-#: A longer ``Accept`` that names a version, or one of more ranges, is refused.
+#: An ``Accept`` that names a version is refused if it is longer or has more ranges.
 _MAX_ACCEPT: Final = 1024
 _MAX_RANGES: Final = 32
 # RFC 9110, 12.4.2.
@@ -42,7 +42,7 @@ _WEIGHT: Final = re.compile(r"0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?")
 
 
 class Reader(Protocol):
-    """Finds the version in one part of a request."""
+    """Find the version in one part of a request."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -57,9 +57,9 @@ class Reader(Protocol):
 def path(pattern: str) -> "PathReader":
     """Read the version at the beginning of the path.
 
-    A path without a version may begin alike: with ``"/v{version}"``, the ``ideos`` of ``/videos``
-    is not taken for a version. One is, whether it is known or not, if it begins with a digit or an
-    escape, or has the letters of a known one in any case.
+    A path without a version may have the same beginning: with ``"/v{version}"``, the ``ideos`` of
+    ``/videos`` does not count as a version. A text counts as a version, known or not, if it begins
+    with a digit or an escape, or if it equals a known version regardless of case.
 
     Args:
         pattern: the beginning of paths, with ``{version}`` at its end: ``"/v{version}"``,
@@ -87,7 +87,7 @@ def header(name: str) -> "HeaderReader":
 
     Raises:
         TypeError: the name is not text.
-        ValueError: it is not a token (RFC 9110, 5.6.2), or it is that of a media type.
+        ValueError: it is not a token (RFC 9110, 5.6.2), or it is ``Accept`` or ``Content-Type``.
     """
     if not isinstance(name, str):
         raise TypeError(f'header() takes a name such as "API-Version", not {name!r}')
@@ -101,8 +101,8 @@ def header(name: str) -> "HeaderReader":
 def media_type(parameter: str) -> "MediaTypeReader":
     """Read the version in a parameter of the media types of ``Accept`` and ``Content-Type``.
 
-    Of several ranges in ``Accept``, the one with the highest weight counts whose version is served
-    (RFC 9110, 12.5.1).
+    If ``Accept`` has several ranges, the range with the highest weight counts, among those whose
+    version is served (RFC 9110, 12.5.1).
 
     Args:
         parameter: its name, such as ``"version"`` for ``application/json; version=2``.
@@ -141,11 +141,11 @@ def query(name: str) -> "QueryReader":
 
 @dataclass(frozen=True, slots=True)
 class PathReader:
-    """Finds the version at the beginning of the path; see `path()`.
+    """Find the version at the beginning of the path; see `path()`.
 
     Attributes:
         pattern: the pattern.
-        head: the part of it before the version.
+        head: the part of the pattern before the version.
     """
 
     pattern: str
@@ -166,15 +166,15 @@ class PathReader:
         return read
 
     def is_left(self, paths: Sequence[str], entry: Entry, table: VersionTable) -> bool:
-        """Return whether a path that begins with a version leads out of it, by dot segments."""
+        """Return whether a path that begins with a version leaves it by dot segments."""
         return len(paths) > 1 and self._read_all(paths, table, table.missing) is not entry
 
     def _read_all(
         self, paths: Sequence[str], table: VersionTable, unknown: FixedProblem
     ) -> Outcome:
-        """Return the version of a path with several readings.
+        """Return the version of a path, which apps may read in several ways.
 
-        Apps differ in whether they ignore empty segments, so without them it is another reading.
+        Some apps ignore empty segments, so the path without them is another reading.
         """
         every = [*paths]
         every += ["/" + "/".join(filter(None, one.split("/"))) for one in every if "//" in one]
@@ -199,7 +199,7 @@ class PathReader:
 
 @dataclass(frozen=True, slots=True)
 class HeaderReader:
-    """Finds the version in a header; see `header()`. One that is repeated names no version."""
+    """Find the version in a header; see `header()`. A repeated header is an unknown version."""
 
     name: str
 
@@ -224,7 +224,7 @@ class HeaderReader:
 
 @dataclass(frozen=True, slots=True)
 class QueryReader:
-    """Finds the version in the query; see `query()`. A parameter that is repeated is a conflict."""
+    """Find the version in the query; see `query()`. A repeated parameter is a conflict."""
 
     name: str
 
@@ -262,14 +262,14 @@ def _decode(text: bytes) -> str:
 
 @dataclass(frozen=True, slots=True)
 class MediaTypeReader:
-    """Finds the version in the media types of a request; see `media_type()`."""
+    """Find the version in the media types of a request; see `media_type()`."""
 
     parameter: str
 
 
 @dataclass(frozen=True, slots=True)
 class AcceptReader:
-    """Finds the version that a client prefers in the response."""
+    """Find the version that a client prefers for the response, in ``Accept``."""
 
     parameter: str
 
@@ -295,7 +295,7 @@ _Named = Mapping[str, float]
 
 
 def _prefer(named: _Named, table: VersionTable, unknown: FixedProblem) -> Outcome:
-    """Return the version that a client prefers: of those that are served, if it names any."""
+    """Return the version that a client prefers, among the served ones if it names any."""
     if not named:
         return None
     entries = {label: table.known[label] for label in named if label in table.known}
@@ -330,7 +330,7 @@ def _accepted(accept: str, parameter: str) -> _Named | None:
 
 @dataclass(frozen=True, slots=True)
 class ContentTypeReader:
-    """Finds the version of the request's own body."""
+    """Find the version of the request's body, in ``Content-Type``."""
 
     parameter: str
 
@@ -356,8 +356,8 @@ def check_readers(read: object) -> Sequence[Reader]:
     """Return the readers of the option, each for one part of a request.
 
     Raises:
-        TypeError: it is not a list of readers.
-        ValueError: it is empty, or has one twice.
+        TypeError: the option is not a list of readers.
+        ValueError: the list is empty, or has a reader twice.
     """
     example = 'such as [path("/v{version}"), header("API-Version")]'
     if isinstance(read, str | bytes) or not isinstance(read, Iterable):

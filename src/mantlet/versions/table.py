@@ -1,4 +1,4 @@
-"""The versions as they are at a time: which are served, and with which headers."""
+"""The versions at one point in time: which are served, and with which headers."""
 
 from collections.abc import Callable, Mapping
 from math import inf
@@ -11,13 +11,13 @@ from mantlet.versions.version import Version
 
 __all__ = ["Entry", "Key", "Outcome", "Read", "VersionTable"]
 
-#: The most outcomes that are kept, and the most characters that one depends on, so that all of them
-#: take less than 1 MB.
+#: The maximum number of cached outcomes, and the maximum length of a key in characters. Together
+#: they keep the cache below 1 MB.
 _MAX_OUTCOMES: Final = 512
 _MAX_KEY: Final = 256
 
-# Any: a text or bytes, as each protocol has it.
-#: Everything in a request that its version depends on: parts of it as they were sent, or None.
+# Any: text or bytes, depending on the protocol.
+#: Everything in a request that its version depends on: the parts as they were sent, or None.
 Key = tuple[Any, ...]
 
 
@@ -28,12 +28,12 @@ class Entry:
         label: the version.
         version: its options.
         headers: the headers of responses to requests for it.
-        refusal: the response to such requests once it is past its sunset, or None.
-        is_overdue: whether they only are logged then.
+        refusal: the response to such requests if the version is past its sunset, or None.
+        is_overdue: whether the version is past its sunset, but requests for it are only logged.
 
     Attributes:
-        label, version, headers, refusal, is_overdue: as given.
-        is_plain: whether requests for it just pass with these headers.
+        label, version, headers, refusal, is_overdue: see above.
+        is_plain: whether requests for it pass with these headers and nothing else.
     """
 
     __slots__ = ("headers", "is_overdue", "is_plain", "label", "refusal", "version")
@@ -56,25 +56,26 @@ class Entry:
 
 
 class VersionTable:
-    """All versions at a time, with the responses to requests for none of them.
+    """All versions at one point in time, and the responses to requests without a valid version.
 
     Args:
         versions: the versions.
         vary: the request headers that responses depend on, for ``Vary``.
-        now: the time, in seconds of Unix time.
+        now: the Unix time in seconds.
         default: the version of requests that name none, or None.
 
     Attributes:
-        until: when the next version is past its sunset, in seconds of Unix time.
+        until: the time of the next sunset, as Unix time in seconds.
         known: the entries of all versions.
         folded: the versions in lower case.
         conflict: the response to a request that names several versions.
         missing: the response to a request that names none.
         headers: the headers of responses to requests without a version.
-        neutral: those of responses of routes that have none.
+        neutral: the headers of responses of neutral routes.
         default: the version of requests that name none, or None.
-        reads: what finds the version of a request, in each place; set by who makes the table.
-        outcomes: what was found in requests, by what that depends on.
+        reads: the functions that find the version of a request, one for each place; set by the
+            creator of the table.
+        outcomes: the cached outcomes by key.
     """
 
     reads: "tuple[Read, ...]"
@@ -118,11 +119,11 @@ class VersionTable:
         self.missing: Final = self._problem(400, "The request does not name a version of this API.")
 
     def keep(self, key: Key, outcome: "Outcome") -> None:
-        """Keep an outcome for the next such request, in bounded memory.
+        """Cache an outcome for the next request with the same key, in bounded memory.
 
         Args:
-            key: everything that it depends on.
-            outcome: the version of such requests; None if they name none.
+            key: everything that the outcome depends on.
+            outcome: the version of such requests; None if they do not name one.
         """
         if sum(map(len, filter(None, key))) <= _MAX_KEY:
             if len(self.outcomes) >= _MAX_OUTCOMES:
@@ -130,11 +131,11 @@ class VersionTable:
             self.outcomes[key] = outcome
 
     def unknown(self, status: int, place: str) -> FixedProblem:
-        """Return the response to a request for a version that there is not.
+        """Return the response to a request for an unknown version.
 
         Args:
-            status: its status.
-            place: where the request names it, as the beginning of a sentence.
+            status: its status code.
+            place: the place where the request names the version, as the beginning of a sentence.
         """
         return self._problem(status, f"{place} does not name a version of this API.")
 
@@ -148,8 +149,8 @@ class VersionTable:
         return FixedProblem(status, detail=detail, extensions={**self._members, **more})
 
 
-#: The version of a request; the response to one for an unknown version, or for several; or None.
+#: The version of a request; or the refusal of an unknown version or a conflict; or None.
 Outcome = Entry | FixedProblem | None
-#: Finds the version that a request names in one place, by the request and the headers that the
-#: reader has named: its entry; the response to one that is unknown, or to several; or None.
+#: A function that finds the version that a request names in one place, from the request and the
+#: headers that the reader has declared.
 Read = Callable[[Request, Mapping[str, str]], Outcome]

@@ -1,4 +1,4 @@
-"""Count who uses which version, so that a sunset can be decided."""
+"""Count the callers of each version, to help decide on a sunset."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,18 +9,18 @@ from typing import Final, NamedTuple
 
 __all__ = ["CallerUsage", "Counts", "VersionUsage"]
 
-#: The most callers of a version that are counted apart, and the longest name of one, so that the
-#: counts of a version take at most about 1 MB.
+#: The maximum number of callers of a version that are counted separately, and the maximum length of
+#: a caller's name. Together they limit the counts of a version to about 1 MB.
 MAX_CALLERS: Final = 1000
 MAX_NAME: Final = 256
 
 
 class CallerUsage(NamedTuple):
-    """The use of a version by one caller.
+    """The usage of a version by one caller.
 
     Attributes:
         requests: the number of requests.
-        last_seen: when the last one ended, in UTC.
+        last_seen: the time when the last request ended, in UTC.
     """
 
     requests: int
@@ -29,14 +29,14 @@ class CallerUsage(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class VersionUsage:
-    """The use of a version in this process.
+    """The usage of a version in this process.
 
     Attributes:
         requests: the number of requests.
-        last_seen: when the last one ended, in UTC; None if there was none.
-        callers: the use by each caller, the most frequent first.
-        anonymous: how many requests nobody has identified with.
-        others: how many requests came from further callers: after the first thousand, or with names
+        last_seen: the time when the last request ended, in UTC; None before the first request.
+        callers: the usage by each caller, the most frequent first.
+        anonymous: the number of requests without a known caller.
+        others: the number of requests from other callers: after the first thousand, or with names
             of more than 256 characters.
     """
 
@@ -48,10 +48,10 @@ class VersionUsage:
 
 
 class Counts:
-    """Counts the requests for one version by their callers, in bounded memory.
+    """Count the requests for one version by caller, in bounded memory.
 
-    Without a lock, which would cost as much as the rest: of requests that several threads count at
-    the same moment, some may be missing.
+    There is a race: if several threads count at the same moment, some requests may be missed. A
+    lock would cost as much as all the rest.
     """
 
     __slots__ = ("_anonymous", "_callers", "_last", "_others")
@@ -66,7 +66,7 @@ class Counts:
         """Count a request.
 
         Args:
-            caller: who has sent it, or None.
+            caller: the name of the caller, or None.
         """
         self._last = now = time()
         if caller is None:
@@ -82,8 +82,8 @@ class Counts:
             self._others += 1
 
     def report(self) -> VersionUsage:
-        """Return the use since the process has started."""
-        counted = list(self._callers.items())  # at once, as other threads may add some
+        """Return the usage since the process started."""
+        counted = list(self._callers.items())  # a copy, as other threads may add callers
         callers = {
             name: CallerUsage(int(requests), datetime.fromtimestamp(last, UTC))
             for name, (requests, last) in sorted(counted, key=lambda pair: -pair[1][0])

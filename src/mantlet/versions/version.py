@@ -1,4 +1,4 @@
-"""`Version`: one version of an API, with the dates of its end."""
+"""`Version`: the options of one version of an API, such as the dates of its end."""
 
 import re
 from datetime import UTC, date, datetime, time
@@ -13,25 +13,24 @@ __all__ = ["Date", "Version", "VersionMode", "check_label"]
 Date = str | date | datetime
 VersionMode = Literal["enforce", "report"]
 
-#: Labels are parts of paths, headers and queries, so they need no escape in any of these.
+#: Labels that need no escaping in a path, a header or a query.
 _LABEL: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _URL: Final = re.compile(r"https?://[!#-;=?-Z\[\]_a-z~]+")
 
 
 class Version(KnowsOptions):
-    """A version of an API.
+    """The options of one version of an API.
 
     Args:
-        deprecated: since when clients should no longer use it, also if that is in the future
-            (RFC 9745): an ISO 8601 date or time, in UTC unless it has an offset.
-        sunset: when it stops working (RFC 8594). From then on, requests for it are refused with
-            410.
+        deprecated: the date from which clients should no longer use the version; it may be in the
+            future (RFC 9745). An ISO 8601 date or time, in UTC unless it has an offset.
+        sunset: the date from which requests for the version are refused with 410 (RFC 8594).
         docs: the URL of a page about its end, such as a migration guide.
-        successor: the version whose paths are those of this one. It is linked to where the version
-            is a part of the path (RFC 5829, 3.4).
-        preview: whether clients get it only if they ask for it, and do not find it in the list of
-            supported versions.
-        mode: ``"report"`` to only log requests after the sunset, in place of refusing them.
+        successor: the version that replaces this one at the same paths. If the path of a request
+            contains the version, the response links to the successor (RFC 5829, 3.4).
+        preview: whether the version is served only to clients that name it, and is not in the list
+            of supported versions.
+        mode: ``"report"`` to log requests after the sunset instead of refusing them.
 
     Raises:
         TypeError: an option has the wrong type.
@@ -76,7 +75,7 @@ class Version(KnowsOptions):
             )
 
     def headers(self) -> dict[str, str]:
-        """Return the response headers that announce its end, by their names."""
+        """Return the response headers that announce the end of the version, by name."""
         headers: dict[str, str] = {}
         links: list[str] = []
         if self.deprecated is not None:
@@ -108,7 +107,7 @@ def check_label(option: str, label: object) -> str:
 
     Raises:
         TypeError: it is not text.
-        ValueError: it could not be sent in a path, a header and a query alike.
+        ValueError: it would need escaping in a path, a header or a query, or is too long.
     """
     if not isinstance(label, str):
         raise TypeError(f'{option}: a version must be text such as "2", not {label!r}')
