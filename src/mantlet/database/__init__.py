@@ -1,4 +1,4 @@
-"""`UnitOfWork` and `Repository`: one transaction for each request, and no SQL in its view."""
+"""`UnitOfWork` and `Repository`: one transaction for each request, and views without SQL."""
 
 from mantlet.database.django_orm import AtomicRequests, django
 from mantlet.database.memory import AsyncInMemoryRepository, InMemoryRepository

@@ -1,6 +1,6 @@
-"""The clock of the database, since those of the app's processes may differ.
+"""The clock of the database, since the clocks of the app's processes may differ.
 
-Imported only where SQLAlchemy is there.
+Imported only if SQLAlchemy is installed.
 """
 
 from typing import Any, Final
@@ -11,18 +11,18 @@ from sqlalchemy.sql.expression import FunctionElement
 
 __all__ = ["CLOCKS", "Now"]
 
-#: The expression of each database.
+#: The SQL expression of each database.
 CLOCKS: Final = {
     "postgresql": "CAST(EXTRACT(EPOCH FROM statement_timestamp()) AS DOUBLE PRECISION)",
     "sqlite": "((julianday('now') - 2440587.5) * 86400.0)",
-    # Not of NOW(), a local time, of which there is the same hour twice when summer time ends.
+    # Not UNIX_TIMESTAMP(NOW()): a local time is ambiguous in the hour when summer time ends.
     "mysql": "(UNIX_TIMESTAMP() + MICROSECOND(NOW(6)) / 1e6)",
     "mariadb": "(UNIX_TIMESTAMP() + MICROSECOND(NOW(6)) / 1e6)",
 }
 
 
 class Now(FunctionElement[float]):
-    """The time of the database when the statement began, in seconds of Unix time."""
+    """The time of the database at the start of the statement, as Unix time in seconds."""
 
     type = Double()
     inherit_cache = True

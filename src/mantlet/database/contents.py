@@ -16,7 +16,7 @@ def same_contents(one: Any, other: Any, seen: set[tuple[int, int]] | None = None
     Args:
         one: an object.
         other: another one.
-        seen: pairs of objects that are being compared already, by their ids.
+        seen: the ids of pairs of objects that are already being compared.
     """
     if one is other or type(one) is not type(other):
         return one is other
@@ -40,7 +40,7 @@ def same_contents(one: Any, other: Any, seen: set[tuple[int, int]] | None = None
 
 
 def _attributes(value: object) -> dict[str, Any] | None:
-    """Return an object's attributes, or None if it has none that Python can see."""
+    """Return an object's attributes, or None for types whose attributes Python can't see."""
     slots = [
         name
         for kind in type(value).__mro__

@@ -1,12 +1,12 @@
-"""Units of work around Django's ORM, also in async views, which ``ATOMIC_REQUESTS`` refuses.
+"""Units of work over Django's ORM, also in async views, which ``ATOMIC_REQUESTS`` refuses.
 
-Django's connections belong to threads, and under ASGI all database calls of a request are made in
-one thread (``sync_to_async()`` with ``thread_sensitive=True``, which the async methods of the ORM
-use). The transaction is begun, committed and rolled back in that thread.
+Django's connections belong to threads. Under ASGI, all database calls of a request are made in one
+thread (``sync_to_async()`` with ``thread_sensitive=True``, which the async methods of the ORM use).
+The transaction begins, commits and rolls back in that thread.
 
-Limits: calls from other threads are not part of the transaction. It is that of one database alias,
-for which ``ATOMIC_REQUESTS`` must be off. A response that streams reads in autocommit mode, as it
-does with ``ATOMIC_REQUESTS``.
+Limits: calls from other threads are not part of the transaction. It covers one database alias, for
+which ``ATOMIC_REQUESTS`` must be off. A streaming response reads in autocommit mode, as it does
+with ``ATOMIC_REQUESTS``.
 """
 
 from collections.abc import Awaitable, Callable
@@ -22,10 +22,10 @@ __all__ = ["AtomicRequests", "django"]
 
 
 def django(using: str = "default") -> Sessions:
-    """Return the transactions of Django for `UnitOfWork`.
+    """Return Django's transactions, to pass to `UnitOfWork`.
 
-    Use the work ``with`` in sync views and ``async with`` in the others; or `AtomicRequests`, for
-    all of them. Its ``session`` has the ``connection``.
+    Use the work in ``with`` blocks in sync views, and in ``async with`` blocks in async views; or
+    use `AtomicRequests` for all views. ``work.session.connection`` is Django's connection.
 
     Args:
         using: the alias of the database.
@@ -39,10 +39,10 @@ def django(using: str = "default") -> Sessions:
 
 
 class AtomicRequests:
-    """A middleware of Django that has each view run in a unit of work, as ``ATOMIC_REQUESTS`` does.
+    """Run each view in a unit of work, as ``ATOMIC_REQUESTS`` does: a Django middleware.
 
-    Put it last in ``MIDDLEWARE``: ``"mantlet.database.AtomicRequests"``. The app needs a
-    `UnitOfWork` around it.
+    Put it last in ``MIDDLEWARE``: ``"mantlet.database.AtomicRequests"``. The app must be wrapped in
+    a `UnitOfWork`.
 
     Args:
         get_response: the next middleware or the view.
@@ -73,7 +73,7 @@ class AtomicRequests:
 
 
 class _DjangoSessions(Sessions):
-    """Transactions of Django, each in the thread of its request.
+    """Django's transactions, each in the thread of its request.
 
     Args:
         using: the alias of the database.
@@ -119,10 +119,10 @@ class _Transaction:
         self._atomic = atomic
 
     def flush(self) -> None:
-        """Do nothing: Django has sent every statement already."""
+        """Do nothing: Django sends every statement immediately."""
 
     def check(self) -> None:
-        """Raise if a statement has failed in the transaction, so that committing would undo it."""
+        """Raise if a failed statement has aborted the transaction: a commit would roll it back."""
         connection = self.connection
         connection.validate_no_broken_transaction()
         if connection.vendor == "postgresql":
@@ -137,7 +137,7 @@ class _Transaction:
         atomic.__exit__(None, None, None)
 
     def rollback(self) -> None:
-        """Roll back, and begin again, since what follows must not be in autocommit mode."""
+        """Roll back, and begin again, since later statements must not be in autocommit mode."""
         if self._atomic is not None:
             self.close()
             self._begin()
@@ -151,7 +151,7 @@ class _Transaction:
             self.connection.set_rollback(True)
             atomic.__exit__(None, None, None)
             return
-        # The request was canceled, and its thread has ended: nobody else will close its connection.
+        # The request was canceled and its thread has ended, so nobody else closes the connection.
         self.connection.inc_thread_sharing()
         try:
             self.connection.close()

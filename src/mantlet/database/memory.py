@@ -1,10 +1,10 @@
 """Repositories in memory, to test use cases without a database.
 
-They behave as those over a database do: each unit of work has its own copies of the entities, which
-are stored when it commits and forgotten when it rolls back; keys are unique; of two units of work
-that have changed the same entity, the second one to commit fails with a conflict, as with an
-isolation level or a version column. They are not for production: all is kept in memory, and each
-query reads everything.
+They behave like repositories over a database. Each unit of work has its own copies of the entities,
+which are stored when it commits and discarded when it rolls back. Keys are unique. If two units of
+work have changed the same entity, the second commit fails with a conflict, as with an isolation
+level or a version column. They are not for production: all data is kept in memory, and each query
+reads everything.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -24,7 +24,7 @@ __all__ = [
 
 
 class _Rows:
-    """The stored entities, by their keys; each is a copy that nobody else has."""
+    """The stored entities by key; each is a copy that nothing else refers to."""
 
     def __init__(self) -> None:
         self.rows: dict[Any, Any] = {}
@@ -32,7 +32,7 @@ class _Rows:
 
 
 class _Tracked(NamedTuple):
-    """An entity of the unit of work, and the stored copy that it was made from, if any."""
+    """An entity of the unit of work, and the stored entity that it was copied from, or None."""
 
     # Any: an entity.
     entity: Any
@@ -40,12 +40,12 @@ class _Tracked(NamedTuple):
 
 
 class InMemoryTable(Generic[Entity]):
-    """One unit of work over a table."""
+    """A table of entities, as one unit of work sees it."""
 
-    #: The attribute that is the key, or several. An attribute that is None becomes the next whole
-    #: number, as in a database.
+    #: The attribute that is the key, or a tuple of several. If a single attribute is None, it
+    #: becomes the next integer, as in a database.
     key: ClassVar[str | tuple[str, ...]] = "id"
-    #: Attributes, or combinations of them, whose values are unique; None is never a duplicate.
+    #: Attributes, or tuples of attributes, whose values are unique; None is never a duplicate.
     unique: ClassVar[Sequence[str | tuple[str, ...]]] = ()
 
     def __init__(self, entities: Iterable[Entity] = ()) -> None:
@@ -56,7 +56,7 @@ class InMemoryTable(Generic[Entity]):
         self._commit()
 
     def _begin(self) -> None:
-        """Forget all that the unit of work has done."""
+        """Discard all changes of the unit of work."""
         self._new: list[Entity] = []
         self._tracked: dict[Any, _Tracked] = {}
         self._removed: dict[Any, _Tracked] = {}
@@ -77,13 +77,13 @@ class InMemoryTable(Generic[Entity]):
             self._new.append(entity)
 
     def __iter__(self) -> Iterator[Entity]:
-        """Iterate over all entities of the unit of work, in the order of their keys."""
+        """Iterate over all entities that the unit of work sees, in the order of their keys."""
         return iter(self._entities())
 
     def __len__(self) -> int:
         return len(self._keys())
 
-    # -- for subclasses: what they wait for, or don't ---------------------------------------------
+    # -- for the sync and async subclasses --------------------------------------------------------
 
     def _get(self, key: object) -> Entity | None:
         self._flush()
@@ -139,7 +139,7 @@ class InMemoryTable(Generic[Entity]):
         """Give the new entities their keys.
 
         Raises:
-            Problem: 409, a key is taken.
+            Problem: 409, a key is already taken.
         """
         while self._new:
             entity = self._new.pop(0)
@@ -160,8 +160,8 @@ class InMemoryTable(Generic[Entity]):
         """Check that the unit of work can be stored.
 
         Raises:
-            Problem: 409, a value that must be unique is not, or another unit of work has changed
-                the same entity meanwhile.
+            Problem: 409, a value that must be unique is a duplicate, or another unit of work has
+                changed the same entity meanwhile.
         """
         self._flush()
         for key, one in self._tracked.items():
@@ -183,7 +183,7 @@ class InMemoryTable(Generic[Entity]):
                 seen.add(values)
 
     def _store(self) -> None:
-        """Store the changes of the unit of work, which have been checked, and begin another one."""
+        """Store the changes of the unit of work after `_check()`, and begin another one."""
         for key in self._removed:
             self._table.rows.pop(key, None)
         for key, one in self._tracked.items():
@@ -199,7 +199,7 @@ class InMemoryTable(Generic[Entity]):
 class InMemoryRepository(InMemoryTable[Entity], Repository[Entity]):
     """A repository in memory.
 
-    A subclass names the key and answers the questions of the domain, by iterating over itself::
+    A subclass names the key, and implements the queries of the domain by iterating over itself::
 
         class InMemoryOrders(InMemoryRepository[Order]):
             unique = ["number"]
@@ -208,7 +208,7 @@ class InMemoryRepository(InMemoryTable[Entity], Repository[Entity]):
                 return [order for order in self if order.user == user]
 
     Args:
-        entities: those that are stored at the beginning.
+        entities: the entities that are stored at the beginning.
     """
 
     def get(self, key: object, /) -> Entity | None:
@@ -225,7 +225,7 @@ class InMemoryRepository(InMemoryTable[Entity], Repository[Entity]):
 
 
 class AsyncInMemoryRepository(InMemoryTable[Entity], AsyncRepository[Entity]):
-    """A repository in memory, in place of one over an async session; see `InMemoryRepository`."""
+    """A repository in memory with the methods of an async one; see `InMemoryRepository`."""
 
     async def get(self, key: object, /) -> Entity | None:
         """Return the entity with a key, or None."""
@@ -248,7 +248,7 @@ def _values(entity: object, names: str | tuple[str, ...]) -> Any:
 
 
 def _conflict(entity: object, reason: str) -> Problem:
-    """Return the problem that `ErrorEnvelope` makes of a database's integrity error."""
+    """Return the problem into which `ErrorEnvelope` turns a database's integrity error."""
     problem = Problem(409)
     problem.add_note(f"{type(entity).__name__}: {reason}")
     return problem

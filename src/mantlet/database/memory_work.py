@@ -14,7 +14,7 @@ __all__ = ["AsyncInMemoryWork", "InMemoryWork"]
 
 
 class _InMemoryUnit:
-    """Repositories that are stored together, and the functions to call after that."""
+    """Repositories that are stored together, and the functions to call after the commit."""
 
     def __init__(self, **repositories: InMemoryTable[Any]) -> None:
         taken = sorted(name for name in repositories if hasattr(type(self), name))
@@ -42,7 +42,7 @@ class _InMemoryUnit:
         self._has_failed = False
 
     def after_commit(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
-        """Have a function called after the commit.
+        """Call a function after the commit.
 
         Args:
             fn: the function.
@@ -63,7 +63,7 @@ class _InMemoryUnit:
         self._begin()
 
     def another(self) -> Self:
-        """Return another unit of work over the same stored entities, as another request has."""
+        """Return another unit of work over the same stored entities, as for another request."""
         others = {name: one._another() for name, one in self._repositories.items()}
         return type(self)(**others)
 
@@ -93,7 +93,7 @@ class _InMemoryUnit:
 
 
 class InMemoryWork(_InMemoryUnit):
-    """A unit of work over repositories in memory, to call use cases with in tests.
+    """A unit of work over repositories in memory, to test use cases.
 
     ::
 
@@ -103,15 +103,15 @@ class InMemoryWork(_InMemoryUnit):
         work.commit()
         assert work.events[0].type == "order.placed"
 
-    As with the work of a request, the end of a ``with`` block does not commit, and an exception
-    that leaves one has the work rolled back.
+    As with the work of a request, the end of a ``with`` block does not commit, and the work is
+    rolled back if an exception leaves a block.
 
     Args:
-        repositories: the repositories, by the names of their attributes.
+        repositories: the repositories by the names of their attributes.
 
     Raises:
-        TypeError: a repository is not one in memory.
-        ValueError: a name is taken by the work's own attributes.
+        TypeError: a repository is not an in-memory repository.
+        ValueError: a name is an attribute of the work itself.
     """
 
     def __enter__(self) -> Self:
@@ -121,10 +121,10 @@ class InMemoryWork(_InMemoryUnit):
         self._leave(error)
 
     def after_commit(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
-        """Have a function called after the commit.
+        """Call a function after the commit.
 
         Raises:
-            TypeError: it is an ``async def``, which needs an `AsyncInMemoryWork`.
+            TypeError: the function is an ``async def``, which needs an `AsyncInMemoryWork`.
         """
         if is_coroutine_function(fn):
             raise TypeError("after_commit() of a sync work takes a function that is not async")
@@ -146,7 +146,7 @@ class InMemoryWork(_InMemoryUnit):
 
 
 class AsyncInMemoryWork(_InMemoryUnit):
-    """A unit of work in memory in place of one over an async session; see `InMemoryWork`."""
+    """A unit of work in memory with the methods of an async one; see `InMemoryWork`."""
 
     async def __aenter__(self) -> Self:
         return self

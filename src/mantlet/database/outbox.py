@@ -1,8 +1,9 @@
 """`Outbox`: events stored in the same transaction as the data.
 
-An event that is published after a commit is lost if the process dies in between; one that is
-published before it tells of something that may never be. Stored in the same transaction it is there
-exactly if the rest is, and `relay_outbox()` publishes it later, at least once.
+If an event is published after a commit, it is lost if the process dies in between. If it is
+published before the commit, it reports a change that may never happen. An event that is stored in
+the same transaction exists exactly if the data do, and `relay_outbox()` publishes it later, at
+least once.
 """
 
 import json
@@ -20,19 +21,19 @@ if TYPE_CHECKING:
 __all__ = ["Outbox"]
 
 _MAX_SIZE: Final = 256 * 1024
-#: The most that every database's column can hold.
+#: The largest value that the column can hold in every database.
 _LARGEST: Final = 16 * 1024 * 1024 - 1
 
 
 class Outbox(KnowsOptions):
     """A table of events that are not published yet.
 
-    It is made like any other table: by migrations, or by ``outbox.table.create(engine)``. An event
+    Create it like any other table: by migrations, or by ``outbox.table.create(engine)``. An event
     is deleted once it is published, so the table stays small.
 
     Args:
         metadata: the ``MetaData`` that the table belongs to, so that migrations find it; by default
-            one of its own. A second outbox of the same metadata and name shares the table.
+            a separate one. A second outbox with the same metadata and name shares the table.
         name: the table's name.
         max_size: the largest ``data`` of an event, in bytes of JSON.
 
@@ -42,7 +43,7 @@ class Outbox(KnowsOptions):
     Raises:
         ImportError: SQLAlchemy, of the extra ``database``, is not installed.
         TypeError: an option has the wrong type.
-        ValueError: ``name`` is empty or that of another table, or ``max_size`` is out of range.
+        ValueError: ``name`` is empty or taken by another table, or ``max_size`` is out of range.
     """
 
     def __init__(
@@ -71,8 +72,8 @@ class Outbox(KnowsOptions):
             event: the event.
 
         Raises:
-            TypeError: it is not an `Event`, or its data are not JSON values.
-            ValueError: its data are too large, or have a number that JSON does not have.
+            TypeError: ``event`` is not an `Event`, or its data are not JSON values.
+            ValueError: its data are too large, or contain a number that JSON can't represent.
         """
         if not isinstance(event, Event):
             raise TypeError(f"an outbox stores events such as Event('order.paid'), not {event!r}")

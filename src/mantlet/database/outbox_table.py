@@ -1,12 +1,12 @@
 """The table of an outbox, and the transactions of relays.
 
-Imported only where SQLAlchemy is there.
+Imported only if SQLAlchemy is installed.
 
-A relay claims events: it counts an attempt and makes them unavailable to others for the time of its
-lease. Nothing is locked while it publishes them, and the events of a relay that dies are available
-again when its lease ends. The claims of relays that run at once are disjoint: rows that another one
-is about to claim are skipped (``FOR UPDATE SKIP LOCKED``), and where a database does not lock rows,
-a claim that did not get all of its rows is rolled back.
+A relay claims events: it counts an attempt, and makes the events unavailable to other relays until
+its lease ends. Nothing is locked while it publishes them. If a relay dies, its events are available
+again when its lease ends. Concurrent relays never claim the same events: rows that another relay is
+about to claim are skipped (``FOR UPDATE SKIP LOCKED``). If a database does not lock rows, a claim
+that did not get all of its rows is rolled back.
 """
 
 from collections.abc import Sequence
@@ -44,11 +44,11 @@ class Claimed(NamedTuple):
     """An event that a relay has claimed.
 
     Attributes:
-        position: of the event in the order of insertion.
+        position: the position of the event in the order of insertion.
         id: its id.
         type: its type.
         data: its data, as JSON.
-        attempts: how often it has been claimed, with this time.
+        attempts: how often it has been claimed, including this claim.
     """
 
     position: int
@@ -63,7 +63,7 @@ class ClaimLost(Exception):
 
 
 class _Row:
-    """Base of the classes that are mapped to a table each."""
+    """Base of the mapped classes, one for each table."""
 
     # Any: values of columns.
     def __init__(self, **values: Any) -> None:
@@ -83,9 +83,9 @@ def make_table(metadata: MetaData | None, name: str) -> tuple[Table, type[_Row]]
         Column("data", Text().with_variant(MEDIUMTEXT, "mysql", "mariadb"), nullable=False),
         Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
         Column("attempts", Integer, nullable=False, server_default="0"),
-        # In Unix time; null for an event that has been set aside.
+        # As Unix time; null for an event that has been set aside.
         Column("available_at", Double, server_default="0"),
-        sqlite_autoincrement=True,  # a position is not used again, so that no late delete hits it
+        sqlite_autoincrement=True,  # never reuse a position, which a late delete could hit
     )
     row = type("OutboxRow", (_Row,), {})
     registry(metadata=table.metadata).map_imperatively(row, table)
@@ -95,12 +95,12 @@ def make_table(metadata: MetaData | None, name: str) -> tuple[Table, type[_Row]]
 def claim(session: Session, table: Table, batch: int, lease: float) -> list[Claimed]:
     """Claim the available events that were inserted first.
 
-    An event that has been tried before is claimed alone, so that one that kills its relay does not
-    count as an attempt of others.
+    An event that has been tried before is claimed alone: if it kills its relay, no attempt is
+    counted for other events.
 
     Raises:
         ClaimLost: another relay was faster. The transaction must be rolled back.
-        NotImplementedError: the database is not a known one.
+        NotImplementedError: the database is not supported.
     """
     dialect = session.get_bind().dialect.name
     if dialect not in CLOCKS:
@@ -108,7 +108,7 @@ def claim(session: Session, table: Table, batch: int, lease: float) -> list[Clai
             f"an outbox needs PostgreSQL, MySQL, MariaDB or SQLite, not {dialect}"
         )
     if dialect != "sqlite":
-        # Skipped rows are no conflict, and inserts are not locked out.
+        # At this level, skipped rows do not conflict, and inserts are not blocked.
         session.connection(execution_options={"isolation_level": "READ COMMITTED"})
     columns = table.c
     found = session.execute(
@@ -152,10 +152,11 @@ def settle(
     Args:
         session: the session.
         table: the table.
-        published: events that have been published, to be deleted.
-        failed: those that could not be, with the seconds until the next attempt, or None to set
-            them aside. They stay as they are if another relay has claimed them meanwhile.
-        untried: those that become available to others again, in the same way.
+        published: the events that have been published, which are deleted.
+        failed: the events that could not be published, each with the seconds until the next
+            attempt, or None to set it aside. If another relay has claimed an event meanwhile, it is
+            not changed.
+        untried: the events that become available again, under the same condition.
     """
     columns = table.c
     if published:

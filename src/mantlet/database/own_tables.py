@@ -1,6 +1,6 @@
-"""The tables of Mantlet itself, among those of the app.
+"""Mantlet's own tables, next to those of the app.
 
-Imported only where SQLAlchemy is there.
+Imported only if SQLAlchemy is installed.
 """
 
 from typing import Any
@@ -15,20 +15,20 @@ __all__ = ["own_table"]
 def own_table(
     metadata: MetaData | None, name: str, kind: str, *items: SchemaItem, **options: Any
 ) -> Table:
-    """Return a table of Mantlet's; the one that is there, if it was made by the same call.
+    """Return one of Mantlet's tables, or the existing one if it was made by the same call.
 
-    So an app that is made several times in a process, as by tests, may say so each time.
+    So an app that is created several times in a process, as in tests, can repeat the call.
 
     Args:
-        metadata: that of the table; None for a metadata of its own.
-        name: its name.
-        kind: its purpose.
-        items: its columns and indexes.
-        options: those of a ``Table``.
+        metadata: the metadata of the table; None for a separate metadata.
+        name: the name of the table.
+        kind: the purpose of the table.
+        items: the columns and indexes.
+        options: the options of the ``Table``.
 
     Raises:
-        TypeError: ``metadata`` is not one.
-        ValueError: it has another table of that name.
+        TypeError: ``metadata`` is not a ``MetaData``.
+        ValueError: the metadata has another table of that name.
     """
     if metadata is None:
         metadata = MetaData()

@@ -1,16 +1,16 @@
 """`UnitOfWork`: one transaction for each request, committed before its response is sent.
 
-The session is opened when the app first uses it. When the app has responded, and before a byte of
-the response is sent, the work is committed if the status says so, else rolled back. A commit that
-fails raises, so `ErrorEnvelope` answers with 409, 422 or 503: no client is told of a success that
-the database has not confirmed. Exceptions, a client that has disconnected, and cancellation roll
-back.
+The session is opened when the app first uses it. After the app has responded, and before a byte of
+the response is sent, the work is committed or rolled back, depending on the status code. A failed
+commit raises, and `ErrorEnvelope` responds with 409, 422 or 503: no client is told of a success
+that the database has not confirmed. Exceptions, a disconnected client, and cancellation roll back.
 
-The unit is the request. A stream is committed before its first byte, so neither it nor a background
-task can use the work: they begin another one. Policies outside this one run after the commit: where
-one of them replaces the response, such as a `SchemaGuard` that refuses it, the data stay committed.
+The unit is the request. A stream is committed before its first byte, so neither a stream nor a
+background task can use the work: they begin another one. The outer policies run after the commit.
+If one of them replaces the response, such as a `SchemaGuard` that refuses it, the data stay
+committed.
 
-It costs less than half a microsecond for a request that does not use the database.
+A request that does not use the database costs less than half a microsecond.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -44,15 +44,15 @@ __all__ = ["UnexpectedRollback", "UnitOfWork", "uow"]
 
 
 _BELOW_400: Final = below(400)
-#: RFC 9110, 9.2.2; CONNECT reaches no app.
+#: RFC 9110, 9.2.2; CONNECT never reaches an app.
 _IDEMPOTENT: Final = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PUT", "TRACE"})
 _MAX_RETRIES: Final = 10
-#: Of a request that may be run again, in bytes.
+#: The largest body of a request that may be run again, in bytes.
 _MAX_BODY: Final = 256 * 1024
-#: The longest pauses before an attempt, in seconds: half of the first one, and of all.
+#: The longest pauses before an attempt, in seconds: half of the first pause, and of any pause.
 _MIN_PAUSE: Final = 0.01
 _MAX_PAUSE: Final = 1.0
-#: The classes that make sessions, by their modules.
+#: The classes that make sessions, with their modules.
 _FACTORIES: Final = (
     ("sqlalchemy.orm", "sessionmaker"),
     ("sqlalchemy.ext.asyncio", "async_sessionmaker"),
@@ -62,35 +62,35 @@ _FACTORIES: Final = (
 class UnexpectedRollback(MantletError):
     """The app responds with a success, but an exception has left a block of its unit of work.
 
-    All of it has been rolled back. If the response is right, call `Work.rollback()` where the
-    exception is caught, or use a savepoint, ``work.session.begin_nested()``.
+    The whole unit of work has been rolled back. If the response is right, call `Work.rollback()`
+    where the exception is caught, or use a savepoint, ``work.session.begin_nested()``.
     """
 
 
 class UnitOfWork(Policy):
     """Give each request one session, and commit it before the response is sent.
 
-    It has no ``mode``, and ``MANTLET_MODE`` does not switch it off, since an app whose data are
-    never committed does not work.
+    The policy has no ``mode``, and ``MANTLET_MODE`` does not switch it off, since an app whose data
+    are never committed does not work.
 
     Args:
         sessions: a ``sessionmaker`` or an ``async_sessionmaker`` of SQLAlchemy 2, or
             `mantlet.database.django()`.
-        commit: whether a response commits, by its status.
-        repositories: for each name, a callable that makes the repository from the session, such as
-            its class. The work has an attribute of that name.
-        outbox: an `Outbox`, where `Work.publish()` stores events.
+        commit: returns whether a response commits, from its status code.
+        repositories: a mapping of names to callables that make a repository from the session, such
+            as its class. Each name becomes an attribute of the work.
+        outbox: an `Outbox`, in which `Work.publish()` stores events.
         retries: how often a request is run again, from this policy inwards, if its transaction
-            conflicts with another one: a serialization failure, a deadlock or a lock that could not
-            be had. Only requests that are safe to repeat are: those with an idempotent method
-            (RFC 9110, 9.2.2), and those with a key that `Idempotency` has taken, whose body has at
-            most 256 KiB, which are kept for it. Between two attempts it waits, a random time of at
-            most 20 ms, doubled each time up to 1 s; under WSGI that blocks the thread. What the app
-            does besides the unit of work, it does each time.
+            conflicts with another one: a serialization failure, a deadlock, or a lock that could
+            not be acquired. Only requests that are safe to repeat are run again: those with an
+            idempotent method (RFC 9110, 9.2.2), and those with a key that `Idempotency` has
+            accepted. Their body may have at most 256 KiB, and is kept in memory. Each new attempt
+            waits for a random time of at most 20 ms, doubled each time up to 1 s; under WSGI, this
+            blocks the thread. Other side effects of the app happen on each attempt.
 
     Raises:
-        TypeError: an option is of the wrong type.
-        ValueError: the name of a repository is not usable, or ``retries`` is not from 0 to 10.
+        TypeError: an option has the wrong type.
+        ValueError: the name of a repository is invalid, or ``retries`` is not from 0 to 10.
     """
 
     position = 120
@@ -115,12 +115,12 @@ class UnitOfWork(Policy):
         self._settings = Settings(
             _checked_sessions(sessions, bool(retries)), _checked_repositories(repositories), outbox
         )
-        #: What makes the work of a request, by `Request.is_async`; and works of WebSockets.
+        #: The makers of a request's work, indexed by `Request.is_async`, and of WebSockets' works.
         self._unbegun = (Unbegun(self._settings, False), Unbegun(self._settings, True))
         self._blocks = Unbegun(self._settings, self._settings.sessions.is_async, is_block=True)
 
     def on_request(self, request: Request) -> Awaitable[None] | None:
-        """Have the app get its work if it asks for it."""
+        """Make the work available to the app."""
         if self._retries and _is_repeatable(request):
             return start_eagerly(self._begin_attempt(request))
         self._begin(request)
@@ -138,7 +138,7 @@ class UnitOfWork(Policy):
             state._unit = self._blocks
 
     async def _begin_attempt(self, request: Request) -> None:
-        """Keep the request, so that it can be run again; wait first if it is."""
+        """Keep the request to run it again if necessary; wait first if this is a new attempt."""
         own = request.local(self)
         attempt = own["attempt"] = own.get("attempt", -1) + 1
         if attempt:
@@ -162,9 +162,9 @@ class UnitOfWork(Policy):
         return self._end(request, None, error)
 
     def begin(self) -> Work:
-        """Return a unit of work outside of requests: for a background task, a script or a test.
+        """Return a unit of work without a request: for a background task, a script or a test.
 
-        It commits at the end of its ``with`` block::
+        The work commits at the end of its ``with`` block::
 
             with uow.begin() as work:
                 work.orders.add(order)
@@ -178,13 +178,13 @@ class UnitOfWork(Policy):
     ) -> "SqlRecords":
         """Return a store of records in the same database, for `Idempotency`.
 
-        A record is then stored in the transaction of the work that it is about: a worker that is
+        The record of a request is then stored in the transaction of its work: a worker that is
         killed leaves both or neither.
 
         Args:
             table: the name of its table; see `mantlet.database.records`.
             metadata: the ``MetaData`` that the table belongs to, so that migrations find it; by
-                default one of its own.
+                default a separate one.
 
         Raises:
             TypeError: the sessions are not SQLAlchemy's, or ``metadata`` is not a ``MetaData``.
@@ -200,12 +200,12 @@ class UnitOfWork(Policy):
     def _end(
         self, request: Request, response: Response | None, error: BaseException | None
     ) -> Awaitable[None] | None:
-        """End the work of the exchange; a WebSocket has none.
+        """End the work of the exchange, if it has one; a WebSocket never has one.
 
         Args:
             request: the request.
-            response: the response, or None if there is an error in its place.
-            error: that error.
+            response: the response, or None if the exchange has failed.
+            error: the error of a failed exchange, or None.
         """
         state = request.state
         state._is_work_over = True
@@ -236,17 +236,17 @@ class UnitOfWork(Policy):
         is_free: bool,
         rerun: Rerun,
     ) -> None:
-        """Commit or roll back; have the request run again if it conflicts with another one.
+        """Commit or roll back; run the request again if it conflicts with another one.
 
         Args:
             request: the request.
             work: its work, which has a session.
-            outcome: the response, or the error in its place.
-            is_free: as for `_settle()`.
+            outcome: the response or None, and the error or None.
+            is_free: see `_settle()`.
             rerun: the exception to raise.
 
         Raises:
-            Rerun: the work has been rolled back.
+            Rerun: the work conflicts, and has been rolled back.
         """
         response, error = outcome
         repeats = _can_repeat(request, work) and (work._has_conflict or is_conflict(error))
@@ -269,9 +269,10 @@ class UnitOfWork(Policy):
         Args:
             request: the request.
             work: its work, which has a session.
-            response: the response, or None if there is an error in its place.
-            is_free: whether no block of the work is open. One that is, maybe in a thread that goes
-                on after its request was canceled, closes the session when it is left.
+            response: the response, or None if the exchange has failed.
+            is_free: whether all blocks of the work have been left. An open block closes the session
+                when it is left; it may be in a thread that continues after its request was
+                canceled.
         """
         failure = None
         try:
@@ -292,8 +293,8 @@ class UnitOfWork(Policy):
         """Return whether a response commits the work.
 
         Raises:
-            ClientDisconnected: it would, but nobody gets it.
-            UnexpectedRollback: it would, but there is nothing left to commit.
+            ClientDisconnected: it would commit, but the client has disconnected.
+            UnexpectedRollback: it would commit, but the work has been rolled back.
         """
         if not self._commit(response.status):
             return False
@@ -319,8 +320,9 @@ def _is_repeatable(request: Request) -> bool:
 def _can_repeat(request: Request, work: Work) -> bool:
     """Return whether a request whose transaction conflicts is run again.
 
-    Not if a block of its work is open, where the app goes on; if nobody waits for the response; or
-    if a part of it is stored, as the app or a `UnitOfWork` further in has committed.
+    It is not if a block of its work is still open, in which the app continues; if the client has
+    disconnected; or if a part may be stored, because the app or an inner `UnitOfWork` has
+    committed.
     """
     is_gone = getattr(request, "_is_disconnected", False)
     if work._depth or is_gone or work._is_partly_committed:
@@ -337,9 +339,9 @@ def _runs_again(request: Request, error: BaseException) -> bool:
 
 
 def _checked_sessions(sessions: Any, notes_commits: bool) -> Sessions:
-    """Return sessions as units of work use them.
+    """Return the sessions of the option, adapted for units of work.
 
-    SQLAlchemy is not imported: whoever has made a ``sessionmaker`` has imported it.
+    SQLAlchemy need not be imported: an app that has made a ``sessionmaker`` has imported it.
     """
     if isinstance(sessions, Sessions):
         return sessions
@@ -374,18 +376,18 @@ def _checked_repositories(repositories: Any) -> dict[str, Callable[[Any], Any]]:
     return dict(repositories)
 
 
-# Any: each framework's request is a class of its own, and none of them is imported here.
+# Any: each framework has its own request class, which is not imported here.
 def uow(source: Any) -> Work:
-    """Return the unit of work of a request; for a WebSocket, a new one at each call.
+    """Return the unit of work of a request, or a new one at each call for a WebSocket.
 
     The session is opened when it is first used. See `UnitOfWork`.
 
     Args:
-        source: what `mantlet.state()` takes: a WSGI environ, an ASGI scope, or the request object
-            of a framework.
+        source: a WSGI environ, an ASGI scope, or the request object of a framework, as for
+            `mantlet.state()`.
 
     Raises:
-        RuntimeError: there is no `UnitOfWork` around the app.
+        RuntimeError: the app is not wrapped in a `UnitOfWork`.
         TypeError: ``source`` has neither an environ nor a scope.
     """
     raw = source if type(source) is dict else getattr(source, "scope", None)

@@ -1,8 +1,8 @@
 """`SqlRecords`: a store of records in the app's own database, written in its transactions.
 
-Times are the database's, so that workers whose clocks differ agree. The table is made by
-`SqlRecords.create_table()`, or by your migrations, which find it in ``records(metadata=...)``. For
-PostgreSQL::
+Times are taken from the database's clock, since the clocks of workers may differ. Create the table
+by `SqlRecords.create_table()`, or by your migrations, which find it in ``records(metadata=...)``.
+For PostgreSQL::
 
     CREATE TABLE idempotency_keys (
         key BYTEA PRIMARY KEY,
@@ -12,7 +12,7 @@ PostgreSQL::
     );
     CREATE INDEX idempotency_keys_expires ON idempotency_keys (expires);
 
-Records that have expired are deleted while others are stored, a hundred at a time.
+Expired records are deleted while new ones are stored, a hundred at a time.
 """
 
 from collections.abc import Awaitable, Callable
@@ -50,10 +50,10 @@ T = TypeVar("T")
 
 _KEY: Final = LargeBinary(64).with_variant(mysql.VARBINARY(64), "mysql", "mariadb")
 _VALUE: Final = LargeBinary().with_variant(mysql.LONGBLOB(), "mysql", "mariadb")
-#: One in so many new records deletes expired ones, at most a hundred.
+#: Every hundredth new record deletes at most a hundred expired ones.
 _PURGE_EVERY: Final = 100
 _PURGED: Final = 100
-#: How often a record that is deleted meanwhile is tried again.
+#: The maximum number of attempts to store a record while others store and delete the same one.
 _ATTEMPTS: Final = 10
 
 
@@ -61,14 +61,14 @@ class SqlRecords(RecordStore):
     """Records in a table of PostgreSQL, SQLite, MySQL or MariaDB; see `UnitOfWork.records()`.
 
     Args:
-        sessions: where sessions come from.
-        name: the table.
-        metadata: that of the table; by default one with nothing else in it.
+        sessions: the source of sessions.
+        name: the name of the table.
+        metadata: the metadata of the table; by default a separate one.
 
     Attributes:
         table: the table.
         metadata: its metadata.
-        is_transactional: True, for whoever can use `replace_in()`.
+        is_transactional: True: callers may use `replace_in()`.
     """
 
     is_transactional = True
@@ -91,7 +91,7 @@ class SqlRecords(RecordStore):
 
     # Any: an Engine or an AsyncEngine, and None or an awaitable.
     def create_table(self, engine: Any) -> Any:
-        """Create the table unless it is there; await it with an ``AsyncEngine``.
+        """Create the table unless it exists. With an ``AsyncEngine``, await the result.
 
         Args:
             engine: an ``Engine`` or an ``AsyncEngine``.
@@ -107,10 +107,10 @@ class SqlRecords(RecordStore):
     # -- RecordStore ------------------------------------------------------------------------------
 
     def bind(self, is_async: bool) -> "SqlRecords":
-        """Return the store as a protocol adapter uses it.
+        """Return the store, bound for use by a protocol adapter.
 
         Raises:
-            TypeError: its sessions are awaited, which needs an event loop.
+            TypeError: the sessions are async, which needs an event loop.
         """
         if self._sessions.is_async and not is_async:
             raise TypeError("records of an async_sessionmaker need an event loop: not under WSGI")
@@ -119,17 +119,17 @@ class SqlRecords(RecordStore):
         return bound
 
     def open(self) -> Awaitable[None] | None:
-        """Check that the table is there.
+        """Check that the table exists.
 
         Raises:
-            StoreError: it is not.
+            StoreError: the table is missing, or the database is not supported.
         """
         return self._run(self._open)
 
     def create(
         self, key: bytes, value: bytes, seconds: float
     ) -> Record | Awaitable[Record | None] | None:
-        """Store a record, unless there is one; see `RecordStore.create()`."""
+        """Store a record unless it exists; see `RecordStore.create()`."""
         return self._run(self._create, key, value, seconds)
 
     def replace(
@@ -149,14 +149,14 @@ class SqlRecords(RecordStore):
         """Replace a record's value within the transaction of a session.
 
         Args:
-            session: a ``Session``; or an ``AsyncSession``, with which the result is awaited.
-            key: as in `replace()`.
-            old: the value that it must have.
+            session: a ``Session``; or an ``AsyncSession``, for which the result is an awaitable.
+            key: the key of the record, as in `replace()`.
+            old: the value that the record must have.
             value: the new value.
-            seconds: how long to keep it.
+            seconds: how long to keep the record.
 
         Returns:
-            Whether it has been replaced; if not, the transaction must not be committed.
+            Whether the record was replaced. If not, the transaction must not be committed.
         """
         statement = self._replacement(key, old, value, seconds)
         if self._sessions.is_async:
@@ -210,9 +210,9 @@ class SqlRecords(RecordStore):
             connection.execute(delete(self.table).where(expired))
         raise StoreOutage(f"a record of {self.table.name} is stored and deleted all the time")
 
-    # Any: each dialect has an Insert of its own.
+    # Any: each dialect has its own Insert.
     def _insertion(self, dialect: str) -> Any:
-        """Return an INSERT that does nothing if the key is there."""
+        """Return an INSERT that does nothing if the key exists."""
         if dialect == "postgresql":
             return postgresql.insert(self.table).on_conflict_do_nothing()
         if dialect == "sqlite":
@@ -233,14 +233,14 @@ class SqlRecords(RecordStore):
         columns = self.table.c
         has_expired = columns.expires <= Now()
         keys = connection.execute(select(columns.key).where(has_expired).limit(_PURGED)).scalars()
-        for key in keys.all():  # one by one, so that no two workers wait for each other
+        for key in keys.all():  # one by one, so workers can't deadlock
             connection.execute(delete(self.table).where((columns.key == key) & has_expired))
 
 
 def _call(session: Session, fn: Callable[..., T], *args: Any) -> T:
     """Call a function with a connection on which each statement is a transaction.
 
-    So whatever isolation the app's own transactions have, each sees what the others have stored.
+    So each statement sees all committed records, regardless of the app's isolation level.
     """
     options = {"isolation_level": "AUTOCOMMIT"}
     try:

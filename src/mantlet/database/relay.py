@@ -29,16 +29,16 @@ __all__ = ["relay_outbox"]
 _log: Final = logging.getLogger("mantlet.database")
 _throttle: Final = LogThrottle(_log)
 
-#: The largest batch, and so the most events in memory.
+#: The largest batch, which limits the number of events in memory.
 _MAX_BATCH: Final = 1000
-#: How often a claim is tried again that another relay was faster with.
+#: The maximum number of attempts at a claim, if other relays are faster.
 _CLAIMS: Final = 5
 #: The longest pause before the next attempt to publish an event, in seconds.
 _MAX_PAUSE: Final = 3600.0
 
 T = TypeVar("T")
-# Any: functions of a session and of any arguments, and their results.
-#: Runs such a function in a transaction.
+# Any: functions of a session and any other arguments, and their results.
+#: A function that runs such a function in a transaction.
 _Run = Callable[..., Coroutine[Any, Any, Any]]
 
 
@@ -74,33 +74,34 @@ def relay_outbox(
 ) -> int | Coroutine[Any, Any, int]:
     """Publish a batch of events, each at least once, and delete them from the outbox.
 
-    It ends when the batch does: call it again and again, in a process or a thread of its own or a
-    task of the app's, and pause when it returns 0. Any number of relays may run at once.
+    The function returns after one batch. Call it in a loop, in a separate process or thread or in a
+    task of the app, and pause when it returns 0. Any number of relays may run at once.
 
-    An event whose publication raises is tried again after 1, 2, 4, ... seconds, at most an hour,
-    and set aside after ``max_attempts``: it stays in the table, with no ``available_at``. So others
-    may overtake it. If ``publish`` raises a `mantlet.StoreOutage`, nothing can be published at the
-    time: the batch ends, the attempt does not count, and the exception goes to the caller.
+    If ``publish`` raises for an event, the event is tried again after 1, 2, 4, ... seconds, at most
+    an hour. Other events may overtake it. After ``max_attempts`` it is set aside: it stays in the
+    table, and its ``available_at`` is null. If ``publish`` raises a `mantlet.StoreOutage`, nothing
+    can be published at the moment: the batch ends, the attempt does not count, and the caller gets
+    the exception.
 
-    If the relay is killed, the events that it had claimed are published again, once its lease has
-    ended; also those that it had published already.
+    If the relay is killed, the events that it had claimed are published again once its lease has
+    ended, including those that it had already published.
 
     Args:
         sessions: a ``sessionmaker``, or an ``async_sessionmaker``.
-        publish: called with each event, in the order of insertion. With an ``async_sessionmaker``
+        publish: called with each event, in the order of insertion. With an ``async_sessionmaker``,
             it may be an ``async def``; otherwise it must not block the event loop.
         outbox: the outbox.
-        batch: the most events of one call, 1 to 1000.
-        max_attempts: how often an event is tried.
-        lease: how long other relays leave the events of a batch alone, in seconds. No publication
-            begins after it.
+        batch: the maximum number of events in one call, 1 to 1000.
+        max_attempts: the maximum number of attempts to publish an event.
+        lease: how long other relays leave the events of a batch alone, in seconds. After this time,
+            the batch does not begin to publish another event.
 
     Returns:
-        The number of events that were published or tried; an awaitable of it with an
-        ``async_sessionmaker``.
+        The number of events that were published or tried; with an ``async_sessionmaker``, an
+        awaitable of it.
 
     Raises:
-        StoreOutage: ``publish`` has raised it.
+        StoreOutage: ``publish`` raised it.
         TypeError: an argument has the wrong type, or ``publish`` is async and the sessions are not.
         ValueError: an argument is out of range.
     """
@@ -129,14 +130,14 @@ def relay_outbox(
 
 
 class _NeedsLoop(TypeError):
-    """The result of ``publish`` has to be awaited, and nobody can."""
+    """The result of ``publish`` has to be awaited, but the sessions are sync."""
 
     def __init__(self) -> None:
         super().__init__("an async publish needs an async_sessionmaker")
 
 
 class _Unsettled(Exception):
-    """All relays that have tried to publish an event died of it, or took longer than the lease."""
+    """Every relay that tried to publish an event has died, or took longer than its lease."""
 
 
 # Any: sessions of one kind or the other.
@@ -177,7 +178,7 @@ async def _relay(
                 await publish(event)
             except (StoreOutage, _NeedsLoop):
                 raise
-            except Exception as error:  # noqa: BLE001  # whatever it is, it is logged
+            except Exception as error:  # noqa: BLE001  # any exception is logged
                 pause = _pause(event, max_attempts)
                 failed.append((event, pause))
                 _log_failure(event, error, pause)
@@ -197,20 +198,20 @@ async def _claim(run: _Run, outbox: Outbox, batch: int, lease: float) -> "deque[
             return deque(await run(claim, outbox.table, batch, lease))
         except ClaimLost:
             continue
-    return deque()  # the others are at work
+    return deque()  # other relays have claimed the events
 
 
 async def _publish(publish: Callable[[Event], object], event: "Claimed", *, waits: bool) -> None:
     result = publish(Event(event.type, json.loads(event.data), event.id))
     if isawaitable(result):
         if not waits:
-            getattr(result, "close", bool)()  # a coroutine warns if nobody runs it
+            getattr(result, "close", bool)()  # a coroutine warns if it is never awaited
             raise _NeedsLoop
         await result
 
 
 def _pause(event: "Claimed", max_attempts: int) -> float | None:
-    """Return the seconds until the next attempt, or None if there is none."""
+    """Return the seconds until the next attempt, or None after the last attempt."""
     if event.attempts >= max_attempts:
         return None
     return min(2.0 ** min(event.attempts - 1, 30), _MAX_PAUSE)

@@ -1,16 +1,17 @@
-"""`Repository` and `AsyncRepository`: the ports by which use cases reach stored entities.
+"""`Repository` and `AsyncRepository`: the ports through which use cases access stored entities.
 
 A repository looks like a collection of the entities of one class. Use cases and views know only the
-port; SQL is in the adapter. A team extends the port with the questions of its domain::
+port; SQL is in the adapter. Extend the port with the queries of your domain::
 
     class Orders(Repository[Order], Protocol):
         def open_for(self, user: UserId) -> Sequence[Order]: ...
 
-`SqlRepository` implements it over a session of SQLAlchemy, `InMemoryRepository` for tests of use
-cases. `mantlet.testing.RepositoryContract` checks that an implementation behaves as described here.
+`SqlRepository` implements the port over a session of SQLAlchemy, and `InMemoryRepository` for tests
+of use cases. `mantlet.testing.RepositoryContract` checks that an implementation behaves as
+described here.
 
-All methods belong to one unit of work: entities that are added, changed or removed are stored when
-it commits, and forgotten when it rolls back. Within it each entity is one object.
+All methods belong to one unit of work: added, changed and removed entities are stored when it
+commits, and discarded when it rolls back. Within a unit of work, each entity is a single object.
 """
 
 from abc import abstractmethod
@@ -21,7 +22,7 @@ __all__ = ["MAX_PAGE", "AsyncRepository", "Entity", "Repository"]
 
 Entity = TypeVar("Entity")
 
-#: The most entities of one page.
+#: The maximum number of entities in a page.
 MAX_PAGE: Final = 1000
 
 
@@ -32,14 +33,15 @@ class Repository(Protocol[Entity]):
     def add(self, entity: Entity, /) -> None:
         """Add a new entity. Adding the same object again changes nothing.
 
-        A key that the database makes is there once the entity is found, or the ``with`` block of
-        the unit of work ends. If the key is taken, that fails, and the unit of work rolls back.
+        A key that the database generates is set once a query finds the entity, or once the ``with``
+        block of the unit of work ends. If the key is taken, this step fails, and the unit of work
+        rolls back.
         """
         raise NotImplementedError
 
     @abstractmethod
     def get(self, key: object, /) -> Entity | None:
-        """Return the entity with a key, or None; always the same object within a unit of work.
+        """Return the entity with a key, or None. Within a unit of work, it is always one object.
 
         Args:
             key: the primary key; a tuple if it has several columns.
@@ -61,7 +63,7 @@ class Repository(Protocol[Entity]):
 
         Args:
             after: the key of the last entity of the previous page; None for the first page.
-            limit: the most entities to return, 1 to 1000.
+            limit: the maximum number of entities to return, 1 to 1000.
 
         Raises:
             ValueError: the limit is out of range.
@@ -70,11 +72,11 @@ class Repository(Protocol[Entity]):
 
 
 class AsyncRepository(Protocol[Entity]):
-    """A collection of stored entities, whose methods wait; see `Repository` for each of them."""
+    """A collection of stored entities with async methods; see `Repository` for each method."""
 
     @abstractmethod
     def add(self, entity: Entity, /) -> None:
-        """Add a new entity. It waits for nothing."""
+        """Add a new entity. This method is not async."""
         raise NotImplementedError
 
     @abstractmethod

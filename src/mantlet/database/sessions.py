@@ -1,4 +1,4 @@
-"""Where units of work get their sessions from. Neither SQLAlchemy nor Django is imported here."""
+"""The sources of sessions for units of work. SQLAlchemy and Django are not imported here."""
 
 from abc import abstractmethod
 from collections.abc import Awaitable, Callable
@@ -11,44 +11,44 @@ __all__ = ["IN_ERROR", "Sessions", "SqlSessions"]
 
 #: libpq's PQTRANS_INERROR, which psycopg and psycopg2 report.
 IN_ERROR: Final = 3
-#: Where the connections of a session, and its commits, are noted in its ``info``.
+#: The keys of a session's ``info`` under which its connections and its commits are recorded.
 _CONNECTIONS: Final = "mantlet.connections"
 _HAS_COMMITTED: Final = "mantlet.has_committed"
 
 
 class Sessions:
-    """Where units of work get their sessions from.
+    """A source of sessions for units of work.
 
-    A session has the methods ``flush()``, ``commit()``, ``rollback()`` and ``close()``; the results
-    of some have to be awaited.
+    A session has the methods ``flush()``, ``commit()``, ``rollback()`` and ``close()``, which are
+    async in some libraries.
 
     Args:
-        is_async: whether its sessions are awaited.
-        forms: the forms of ``with`` that they can be used in.
+        is_async: whether the methods of the sessions are async.
+        forms: the statements that a work can be used in: ``"with"``, ``"async with"`` or both.
 
     Attributes:
-        is_async: whether its sessions are awaited.
-        forms: the forms of ``with`` that they can be used in.
+        is_async: see above.
+        forms: see above.
     """
 
     def __init__(self, *, is_async: bool, forms: tuple[str, ...]) -> None:
         self.is_async = is_async
         self.forms = forms
 
-    # Any: sessions of each library's own.
+    # Any: each library has its own sessions.
     @abstractmethod
     def open(self) -> Any:
-        """Return a new session, in whose transaction everything is done until it is closed."""
+        """Return a new session. Its transaction covers everything until it is closed."""
         raise NotImplementedError
 
     # Any: the arguments and the result of any function.
     @abstractmethod
     def run(self, fn: Callable[..., Any], *args: Any) -> Awaitable[Any]:
-        """Call a function that uses a session which is not awaited, off the event loop."""
+        """Call a function that uses a sync session, off the event loop."""
         raise NotImplementedError
 
     def flush(self, session: Any) -> Awaitable[None] | None:
-        """Send what the session has not sent yet."""
+        """Send the pending changes of the session to the database."""
         flushing: Awaitable[None] | None = session.flush()
         return flushing
 
@@ -57,12 +57,12 @@ class Sessions:
         return False
 
     def is_split(self, session: Any) -> bool:
-        """Return whether a commit that fails may have stored a part, in another database."""
+        """Return whether a failed commit may have stored a part of the data in another database."""
         return False
 
     @abstractmethod
     def check(self, session: Any) -> Awaitable[None] | None:
-        """Raise if a statement has failed in the transaction, so that its commit would undo it."""
+        """Raise if a failed statement has aborted the transaction: a commit would roll it back."""
         raise NotImplementedError
 
 
@@ -71,8 +71,8 @@ class SqlSessions(Sessions):
 
     Args:
         factory: a ``sessionmaker`` or ``async_sessionmaker``.
-        is_async: which of these.
-        notes_commits: whether `has_committed()` is asked.
+        is_async: whether it is an ``async_sessionmaker``.
+        notes_commits: whether to record commits for `has_committed()`.
     """
 
     # Any: SQLAlchemy's own types, which are not imported here.
@@ -80,7 +80,7 @@ class SqlSessions(Sessions):
         super().__init__(is_async=is_async, forms=("async with" if is_async else "with",))
         self._notes_commits = notes_commits
         self._factory = factory
-        #: The class of the plain sessions within those that are awaited, and our own one of it.
+        #: The class of the sync sessions inside async sessions, and our subclass of it.
         self._plain: tuple[Any, Any] = (None, None)
         if not is_async:
             self._listen_to(factory)
@@ -88,8 +88,8 @@ class SqlSessions(Sessions):
     def open(self) -> Any:
         """Return a new session, which connects when it is first used.
 
-        Once closed it stays closed, so that code that still has it gets an error instead of a
-        connection that nobody returns to the pool.
+        Once closed, the session stays closed: code that still has it gets an error instead of a
+        connection that is never returned to the pool.
         """
         if not self.is_async:
             return self._factory(close_resets_only=False)
@@ -97,7 +97,7 @@ class SqlSessions(Sessions):
         wanted = factory.kw.get("sync_session_class") or factory.class_.sync_session_class
         known, kind = self._plain
         if wanted is not known:
-            kind = type(wanted.__name__, (wanted,), {})  # as a sessionmaker has one for events
+            kind = type(wanted.__name__, (wanted,), {})  # for events, as sessionmaker does
             self._listen_to(kind)
             self._plain = (wanted, kind)
         return factory(close_resets_only=False, sync_session_class=kind)
@@ -113,7 +113,7 @@ class SqlSessions(Sessions):
         return run_in_thread(fn, *args)
 
     def flush(self, session: Any) -> Awaitable[None] | None:
-        """Flush, without a coroutine if there is nothing to send."""
+        """Flush; without a coroutine if the session has no pending changes."""
         if self.is_async:
             plain = session.sync_session
             if not (plain.new or plain.dirty or plain.deleted):
@@ -126,13 +126,13 @@ class SqlSessions(Sessions):
         return _HAS_COMMITTED in session.info
 
     def is_split(self, session: Any) -> bool:
-        """Return whether the transaction is one of several connections."""
+        """Return whether the transaction spans several connections."""
         return len(session.info.get(_CONNECTIONS, ())) > 1
 
     def check(self, session: Any) -> Awaitable[None] | None:
         """Raise if PostgreSQL has aborted the transaction.
 
-        It answers COMMIT with ROLLBACK then, which no driver takes for an error.
+        PostgreSQL then responds to COMMIT with ROLLBACK, which no driver reports as an error.
         """
         noted = session.info.get(_CONNECTIONS, ())
         connections = [one for one in noted if _may_be_aborted(one)]
@@ -147,18 +147,18 @@ class SqlSessions(Sessions):
 
 # Any: SQLAlchemy's own types.
 def _note_connection(session: Any, _transaction: Any, connection: Any) -> None:
-    """Note a connection that becomes part of a session's transaction."""
+    """Record a connection that becomes part of a session's transaction."""
     info = session.info
     noted = info.get(_CONNECTIONS)
     if noted is None:
         info[_CONNECTIONS] = [connection]
-    elif connection not in noted:  # as it is again for a savepoint
+    elif connection not in noted:  # a savepoint reports it again
         info[_CONNECTIONS] = [*(one for one in noted if not one.closed), connection]
 
 
 # Any: as above.
 def _note_commit(session: Any) -> None:
-    """Note a commit; a savepoint's release is none."""
+    """Record a commit, but not the release of a savepoint."""
     if not session.in_nested_transaction():
         session.info[_HAS_COMMITTED] = True
 

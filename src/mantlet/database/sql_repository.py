@@ -1,13 +1,13 @@
 """`SqlRepository` and `AsyncSqlRepository`: repositories over a session of SQLAlchemy 2.
 
 The entity may be declarative, or a plain class that is mapped imperatively. A subclass adds the
-questions of the domain, with the session at hand::
+queries of the domain, using the session::
 
     class SqlOrders(SqlRepository[Order]):
         def open_for(self, user: UserId) -> Sequence[Order]:
             return self.session.scalars(select(Order).filter_by(user=user)).all()
 
-What SQLAlchemy does for its sessions it does here: an object for each row, flushes before queries,
+The features of SQLAlchemy's sessions apply: one object for each row, a flush before each query, and
 optimistic locking by ``version_id_col``. A session with ``autoflush=False`` does not see added
 entities before they are flushed.
 """
@@ -27,7 +27,7 @@ __all__ = ["AsyncSqlRepository", "SqlRepository"]
 
 
 class _OfEntity:
-    """Knows its entity's class, from ``SqlRepository[Order]`` or from an attribute."""
+    """Find the entity's class, from ``SqlRepository[Order]`` or from an attribute."""
 
     # Any: the class that the subclass is made for.
     entity: type[Any]
@@ -62,11 +62,11 @@ class SqlRepository(_OfEntity, Repository[Entity]):
         session: the session of the unit of work.
 
     Attributes:
-        session: the same.
+        session: see above.
         entity: the entity's class.
 
     Raises:
-        TypeError: the session is not a sync one, or the class names no entity.
+        TypeError: the session is not a sync one, or the class does not name an entity.
     """
 
     def __init__(self, session: "Session") -> None:

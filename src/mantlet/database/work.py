@@ -36,9 +36,9 @@ class Settings:
     """The options that all works of a `UnitOfWork` share.
 
     Attributes:
-        sessions: where sessions come from.
-        repositories: a callable for each repository, which makes it from the session.
-        outbox: where events are stored, or None.
+        sessions: the source of sessions.
+        repositories: for each repository, a callable that makes it from the session.
+        outbox: the outbox that stores events, or None.
     """
 
     # Any: repositories and outboxes of any class.
@@ -48,7 +48,7 @@ class Settings:
 
 
 def is_conflict(error: BaseException | None) -> bool:
-    """Return whether an exception says that a transaction would succeed if it were run again."""
+    """Return whether an exception reports a conflict, so the transaction may succeed if rerun."""
     return any(database_meaning(one) == RETRY for one in walk_chain(error)) if error else False
 
 
@@ -58,10 +58,10 @@ def log_unit_failure(
     """Log an exception that must not replace another one, or the response.
 
     Args:
-        function: the function that has raised it.
+        function: the function that raised it.
         error: the exception.
-        request: the request, if there is one.
-        masks: the maskers of the app's secrets, if there is none.
+        request: the request, or None.
+        masks: the maskers of the app's secrets, for an exception without a request.
     """
     log_failure(
         _log, "UnitOfWork", function, error, throttle=_throttle, request=request, masks=masks
@@ -72,33 +72,33 @@ class Work:
     """The unit of work of one request: a session, its transaction, and its repositories.
 
     Use it as a context manager, any number of times: ``with`` for a ``Session``, ``async with`` for
-    an ``AsyncSession``. Leaving the block flushes. An exception that leaves it rolls back, and
-    nothing of the request is committed any more. The response commits the rest; see `UnitOfWork`.
+    an ``AsyncSession``. Leaving a block flushes. An exception that leaves a block rolls back, and
+    the request can no longer commit. Otherwise, the response commits; see `UnitOfWork`.
 
-    A work of `UnitOfWork.begin()`, or of a WebSocket, has no response: it commits when its
-    outermost block is left without an exception, and has ended then.
+    A work of `UnitOfWork.begin()`, or of a WebSocket, has no response: it commits and ends when its
+    outermost block is left without an exception.
 
     Its other attributes are the repositories of `UnitOfWork`, each made at its first use.
 
     Args:
-        settings: those of its `UnitOfWork`.
+        settings: the settings of its `UnitOfWork`.
         waits: whether it runs on an event loop.
     """
 
-    # Defaults of attributes that most works never set stand in the class, as each has its cost.
-    #: Whether the end of its outermost block ends it.
+    # Attributes that most works never set have defaults in the class, since setting each one costs.
+    #: Whether the end of its outermost block ends the work.
     _is_block = False
-    #: The work of a `UnitOfWork` around this one's.
+    #: The work of an outer `UnitOfWork`.
     _outer: "Work | None" = None
     _session: Any = None
     _depth = 0
-    #: Whether it has ended, so that it can't be used any more.
+    #: Whether it has ended, and can't be used any more.
     _is_over = False
     #: Whether an exception has left a block.
     _has_failed = False
-    #: Whether one was a conflict with another transaction, which a retry would not have.
+    #: Whether one of these exceptions was a conflict, which a retry may avoid.
     _has_conflict = False
-    #: Whether a `UnitOfWork` within this one's has committed.
+    #: Whether an inner `UnitOfWork` has committed.
     _is_partly_committed = False
     #: The maskers of the app's secrets, for log records.
     _masks: "Masks" = ()
@@ -117,8 +117,8 @@ class Work:
         """The session, opened at its first use: a ``Session`` or an ``AsyncSession``.
 
         Raises:
-            RuntimeError: the work has ended; or it is used outside of its block and has no other
-                end; or an AsyncSession is used under WSGI.
+            RuntimeError: the work has ended; or a work without a response is used outside a block;
+                or an AsyncSession is used under WSGI.
         """
         if self._is_over:
             raise RuntimeError(_OVER)
@@ -129,7 +129,7 @@ class Work:
             session = self._open()
         return session
 
-    # Any: repositories are of the app's own classes.
+    # Any: repositories have the app's own classes.
     def __getattr__(self, name: str) -> Any:
         make = self._settings.repositories.get(name)
         if make is None:
@@ -142,9 +142,9 @@ class Work:
     def after_commit(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
         """Call a function after the commit, before the response is sent; never after a rollback.
 
-        Functions are called in the order of these calls. An exception is logged, and changes
-        nothing: the data are committed. A process that is killed in between calls nothing; an
-        outbox loses nothing.
+        Functions are called in the order in which they were added. An exception is logged, and
+        changes nothing: the data are committed. If the process is killed after the commit, the
+        functions are not called; use an outbox for anything that must not be lost.
 
         Pass values, not entities: the session is closed by then.
 
@@ -155,7 +155,7 @@ class Work:
             kwargs: its keyword arguments.
 
         Raises:
-            TypeError: it can't be called, or it is an ``async def`` without an event loop.
+            TypeError: ``fn`` is not callable, or is an ``async def`` without an event loop.
             RuntimeError: the work has ended.
         """
         if self._is_over:
@@ -168,11 +168,11 @@ class Work:
         self._callbacks += ((fn, args, kwargs),)
 
     def publish(self, event: Event) -> None:
-        """Store an event in the outbox, in the same transaction. It waits for nothing.
+        """Store an event in the outbox, in the same transaction. This method is not async.
 
         Raises:
             RuntimeError: `UnitOfWork` has no outbox, or the work has ended.
-            TypeError: it is not an `Event`, or its data are not JSON values.
+            TypeError: ``event`` is not an `Event`, or its data are not JSON values.
             ValueError: its data are too large for the outbox.
         """
         if self._settings.outbox is None:
@@ -181,10 +181,10 @@ class Work:
 
     # Any: None or an awaitable, as the session is.
     def rollback(self) -> Any:
-        """Undo everything so far, on purpose; what comes after it is committed by the response.
+        """Undo everything so far, on purpose. The response commits later changes.
 
-        Also after an exception has left a block, if the response is to be a success all the same.
-        The functions of `after_commit()` are forgotten. Await it with an ``AsyncSession``; in an
+        Call it after an exception has left a block, if the response is a success nevertheless. The
+        functions of `after_commit()` are dropped. With an ``AsyncSession``, await the result; in an
         async view of Django, use ``await sync_to_async(work.rollback)()``.
         """
         session = self.session
@@ -236,7 +236,7 @@ class Work:
             await self.call_back(in_thread=True)
 
     async def drive(self, steps: Coroutine[Any, Any, None]) -> None:
-        """Run steps that use the session on the event loop, or off it if they do not wait."""
+        """Run steps that use the session: on the event loop, or off it for a sync session."""
         sessions = self._settings.sessions
         await (steps if sessions.is_async else sessions.run(run_sync, steps))
 
@@ -244,7 +244,7 @@ class Work:
         sessions = self._settings.sessions
         if sessions.is_async and not self._waits:
             raise RuntimeError("an AsyncSession needs an event loop: under WSGI, use a Session")
-        # Of threads that open it at once, one wins; the other's session has not connected yet.
+        # If threads open it at once, one wins; the sessions of the others have not connected yet.
         return self.__dict__.setdefault("_session", sessions.open())
 
     def _enter(self) -> None:
@@ -255,9 +255,9 @@ class Work:
         self._depth += 1
 
     async def _leave(self, error: BaseException | None) -> None:
-        """Leave a block: flush, or roll back; or end the work, if the block does."""
-        # In this order, as `stop()` has the other one: of a thread that leaves the block and a
-        # request that ends meanwhile, at least one closes the session.
+        """Leave a block: flush or roll back, and end the work if the block ends it."""
+        # `stop()` has the opposite order: if a thread leaves the block while the request ends, at
+        # least one of them closes the session.
         self._depth -= 1
         session = self._session
         if self._is_over:
@@ -281,7 +281,7 @@ class Work:
 
     async def _fail(self, session: Any, error: BaseException) -> None:
         self._has_failed = True
-        # An exception that follows from a conflict need not say so.
+        # A later exception that results from a conflict may not look like one.
         self._has_conflict = self._has_conflict or is_conflict(error)
         self._callbacks = ()
         if self._waits and self._settings.sessions.is_async:
@@ -292,7 +292,7 @@ class Work:
     # -- the end ----------------------------------------------------------------------------------
 
     def stop(self) -> bool:
-        """End the use of the work; return whether no block is open, in a thread for example."""
+        """End the use of the work; return whether all blocks have been left, also in threads."""
         self._is_over = True
         return not self._depth
 
@@ -301,15 +301,15 @@ class Work:
     ) -> None:
         """Commit or roll back, and close the session.
 
-        A coroutine for all sessions: it waits only for those that are awaited.
+        This is a coroutine for all sessions, but it suspends only for async sessions.
 
         Args:
             commits: whether to commit.
-            state: the exchange's, with the functions to call before the commit.
+            state: the exchange's state, with the functions to call before the commit.
             response: the response.
 
         Raises:
-            Exception: it could not be committed, and has been rolled back.
+            Exception: the commit failed, and the work has been rolled back.
         """
         session, sessions = self._session, self._settings.sessions
         try:
@@ -332,7 +332,7 @@ class Work:
             await self._close(session)
 
     async def _prepare(self, session: Any, state: "State", response: Response | None) -> None:
-        """Flush, and call the functions that other policies have for the time before the commit."""
+        """Flush, and call the functions that other policies have added to run before the commit."""
         waiting = self._settings.sessions.flush(session)
         if waiting is not None:
             await waiting
@@ -351,7 +351,7 @@ class Work:
 
     async def _close(self, session: Any) -> None:
         try:
-            waiting = session.close()  # which rolls back what has not been committed
+            waiting = session.close()  # rolls back uncommitted changes
             if waiting is not None:
                 await waiting
         except Exception as error:  # noqa: BLE001  # as above
@@ -361,9 +361,8 @@ class Work:
         """Call the functions of `after_commit()`, if the work has been committed.
 
         Args:
-            request: the request, if there is one.
-            in_thread: whether to call those that are not async off the event loop, if the session
-                is used off it.
+            request: the request, or None.
+            in_thread: whether to call sync functions off the event loop, if the session is sync.
         """
         callbacks, self._callbacks = self._callbacks, ()
         sessions = self._settings.sessions
@@ -381,10 +380,10 @@ class Work:
 
 
 class Unbegun:
-    """Makes the work of a request when `uow()` first asks for it, which most requests never do.
+    """Make the work of a request when `uow()` is first called, which most requests never do.
 
     Args:
-        settings: those of its `UnitOfWork`.
+        settings: the settings of its `UnitOfWork`.
         waits: whether the work runs on an event loop.
         is_block: whether each call of `uow()` begins a work of its own, as in a WebSocket.
     """
@@ -395,7 +394,7 @@ class Unbegun:
         self._is_block = is_block
 
     def begin(self, state: "State") -> Work:
-        """Return the work of an exchange; of threads that ask at once, all get the same."""
+        """Return the work of an exchange. Threads that call it at once get the same work."""
         work = Work(self._settings, self._waits)
         if state._maskers:
             work._masks = state._maskers
