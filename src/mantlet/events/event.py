@@ -15,12 +15,12 @@ class Event:
     Attributes:
         type: its name, such as ``"order.placed"``: 1 to 100 printable ASCII characters, no spaces.
         data: JSON values: dicts with text as keys, lists, texts, numbers, booleans and None.
-        id: identifies it, so that a subscriber can tell a repetition: 1 to 100 characters as in
+        id: a unique id, by which subscribers recognize duplicates: 1 to 100 characters as in
             ``type``.
 
     Raises:
         TypeError: the type or the id is not text.
-        ValueError: it is malformed.
+        ValueError: the type or the id is malformed.
     """
 
     type: str

@@ -14,8 +14,8 @@ from mantlet.events.subscriptions import Subscription
 
 __all__ = ["EVENT_STREAM_HEADERS", "EventStream", "server_sent_events"]
 
-#: The headers of a response with `server_sent_events()`: no cache stores it, and nginx, and proxies
-#: that follow it, do not buffer it.
+#: The headers of a response with `server_sent_events()`. They keep caches from storing it, and
+#: nginx and compatible proxies from buffering it.
 EVENT_STREAM_HEADERS: Final[Mapping[str, str]] = MappingProxyType(
     {
         "Content-Type": "text/event-stream",
@@ -50,19 +50,19 @@ def server_sent_events(
 ) -> "EventStream":
     """Return the body of a response that sends the events of a subscription.
 
-    It may be iterated over by a framework for WSGI or ASGI, and closes the subscription in its end.
-    The response needs the `EVENT_STREAM_HEADERS`.
+    Frameworks for WSGI and ASGI can iterate over it. It closes the subscription when it ends. Send
+    the response with the `EVENT_STREAM_HEADERS`.
 
-    The first chunk comes at once, so that the client knows that it is connected; it has the id of
-    the last event that is remembered, from which a client resumes that loses its connection before
-    it gets an event.
+    The first chunk is sent at once, so the client knows that it is connected. It contains the id of
+    the newest event in the history. A client that loses its connection before its first event
+    resumes from there.
 
     Args:
         subscription: the subscription.
-        heartbeat: after how many seconds without an event a comment is sent, so that connections
-            that are gone are noticed, and idle ones are not closed by proxies.
-        retry: how many seconds the client is to wait before it reconnects; by default as it does.
-        encode: returns the data of an event as text; by default they are JSON.
+        heartbeat: seconds without an event after which a comment is sent. It detects lost
+            connections, and keeps proxies from closing idle ones.
+        retry: seconds that the client waits before it reconnects. By default the client decides.
+        encode: returns the data of an event as text; by default as JSON.
 
     Raises:
         TypeError: an argument has the wrong type.
@@ -80,7 +80,7 @@ def server_sent_events(
         first += f"retry: {round(retry * 1000)}\n"
     if subscription.last_id is not None:
         first += f"id: {subscription.last_id}\n"
-    # Django and Quart iterate over whatever they can without await, which would block the loop.
+    # Django and Quart prefer the synchronous iterator if there is one; it would block the loop.
     kind = _AsyncEventStream if is_on_loop() else EventStream
     return cast("EventStream", kind(subscription, first + "\n", heartbeat, encode))
 
@@ -103,7 +103,7 @@ class _AsyncEventStream:
         self._encode = encode
 
     def close(self) -> None:
-        """Close the subscription, and so end the body."""
+        """Close the subscription, which ends the body."""
         self._subscription.close()
 
     async def _next(self) -> bytes | None:
@@ -131,7 +131,7 @@ class _AsyncEventStream:
 
 
 class EventStream(_AsyncEventStream):
-    """The body of a response that sends server-sent events: an iterator, with and without await."""
+    """The body of a response with server-sent events: both an iterator and an async iterator."""
 
     __slots__ = ()
 
@@ -148,11 +148,11 @@ class EventStream(_AsyncEventStream):
 def _chunk(entry: Entry, encode: Callable[[Event], str] | None) -> bytes:
     """Return an event in the format of the stream.
 
-    Its type and its id have no line ends; see `Event`.
+    Its type and its id contain no line breaks; see `Event`.
     """
     head = f"event: {entry.type}\n" if entry.is_gap else f"id: {entry.id}\nevent: {entry.type}\n"
     if encode is None:
         return _Chunk(f"{head}data: {entry.data}\n\n".encode())
     lines = _LINE_END.sub("\ndata: ", encode(entry.event()))
-    # A lone surrogate, which is in no encoding, becomes a question mark.
+    # A lone surrogate, which cannot be encoded, becomes a question mark.
     return _Chunk(f"{head}data: {lines}\n\n".encode(errors="replace"))

@@ -1,4 +1,4 @@
-"""Events as they wait for subscribers: entries, whose size is known, and the queues they are in."""
+"""Queued events: entries of known size, and the queues of subscribers that hold them."""
 
 import json
 from collections import deque
@@ -10,16 +10,16 @@ from mantlet.events.event import Event
 
 __all__ = ["EndReason", "Entry", "Inbox", "check_topics", "encode_data"]
 
-#: Why a subscription has ended: the app closed it; its client was too slow; its time was over; or
-#: `Events.close()` ended all.
+#: Why a subscription has ended: the app closed it, its client was too slow, it expired, or
+#: `Events.close()` ended all subscriptions.
 EndReason = Literal["closed", "slow", "expired", "shutdown"]
 
-#: The most topics of a subscription, or of one event.
+#: Maximum number of topics of a subscription or of an event.
 MAX_TOPICS: Final = 100
 _MAX_TOPIC: Final = 200
-#: The size of an entry beside its texts, in bytes, about.
+#: Approximate size of an entry without its strings, in bytes.
 _OVERHEAD: Final = 250
-#: The size of a topic beside its characters.
+#: Size of a topic without its characters.
 _TOPIC_OVERHEAD: Final = 100
 
 _encode = json.JSONEncoder(allow_nan=False, separators=(",", ":")).encode
@@ -30,7 +30,7 @@ def encode_data(event: Event, limit: int) -> str:
 
     Args:
         event: the event.
-        limit: the most characters.
+        limit: maximum number of characters.
 
     Raises:
         TypeError: a value is of a type that JSON doesn't have.
@@ -46,16 +46,16 @@ def encode_data(event: Event, limit: int) -> str:
 
 
 class Entry:
-    """An event as it waits: as text, so that its size is known, and nobody can change it.
+    """A queued event, stored as text: its size is known, and it cannot be changed.
 
     Attributes:
         type: the event's.
         id: the event's.
         data: as JSON.
-        topics: those that it was published to.
-        size: in bytes, about.
-        holders: how many queues it is in.
-        is_gap: whether it stands for events that were lost.
+        topics: the topics that it was published to.
+        size: approximate size in bytes.
+        holders: number of queues that hold it.
+        is_gap: whether it stands in for lost events.
     """
 
     __slots__ = ("data", "holders", "id", "is_gap", "size", "topics", "type")
@@ -73,21 +73,21 @@ class Entry:
         self.is_gap = is_gap
 
     def event(self) -> Event:
-        """Return the event, with data of its own."""
+        """Return the event, with its own copy of the data."""
         return Event(self.type, json.loads(self.data), self.id)
 
 
 class Inbox:
-    """The queue of a subscription; `Events` changes it, with its lock held.
+    """The queue of a subscription. `Events` changes it while holding its lock.
 
     Attributes:
         topics: of the subscription.
-        queue: the events that wait.
-        limit: the most that may wait.
-        waiter: set when there is something new, if the subscriber waits.
+        queue: the queued events.
+        limit: maximum number of queued events.
+        waiter: a future to resolve at the next change, if the subscriber is waiting.
         reason: why the subscription has ended.
-        dropped: how many events were dropped.
-        lost: whether events were lost that the subscriber does not know of yet.
+        dropped: number of dropped events.
+        lost: whether events were lost since the subscriber was last told.
         last_id: the id of the last event before the subscription.
     """
 
@@ -104,7 +104,7 @@ class Inbox:
         self.last_id: str | None = None
 
     def wake(self, waiters: list[Future[None]]) -> None:
-        """Add what the subscriber waits for, if it does, to those to be set."""
+        """Add the subscriber's future, if it is waiting, to the futures to resolve."""
         if self.waiter is not None:
             waiters.append(self.waiter)
             self.waiter = None
@@ -114,8 +114,8 @@ def check_topics(topics: tuple[str, ...]) -> frozenset[str]:
     """Return topics as a set.
 
     Raises:
-        TypeError: one is not text.
-        ValueError: there are too many, or one is malformed.
+        TypeError: a topic is not text.
+        ValueError: there are too many topics, or one is malformed.
     """
     if len(topics) > MAX_TOPICS:
         raise ValueError(f"there may be at most {MAX_TOPICS} topics, not {len(topics)}")

@@ -1,20 +1,20 @@
-"""`RedisStreams`: events for all workers and services, in a stream of Redis or Valkey.
+"""`RedisStreams`: share events among all workers and services, in a Redis or Valkey stream.
 
-It needs Redis 6.2 or later, or Valkey. Each event is one entry with the fields ``type``, ``id`` and
-``data``, which is JSON. The stream keeps about the newest ``maxlen`` of them. A group of consumers
-shares the events (`read()`); a `tail()` gets all of them, as each worker needs for its own
-`Events`.
+It needs Redis 6.2 or later, or Valkey. Each event is an entry with the fields ``type``, ``id`` and
+``data``; the data are JSON. The stream keeps approximately the newest ``maxlen`` entries. The
+consumers of a group share the events (`read()`). `tail()` reads all events, so that each worker can
+feed its own `Events`.
 
-**Guarantees.** An event that has been published is read at least once by each group, unless the
-stream has dropped it because of ``maxlen``, or the server has lost it: run it with ``appendonly``.
-It may come more than once: a publisher or a consumer repeats its command if the connection breaks
-before the reply, and events that a dead consumer had not acknowledged are given to another one. The
-id tells a repetition.
+**Guarantees.** Each group reads a published event at least once, unless the stream has dropped it
+because of ``maxlen``, or the server has lost it: run the server with ``appendonly``. An event may
+be read more than once: publishers and consumers repeat a command if the connection breaks before
+the reply, and events that a dead consumer has not acknowledged go to another one. Recognize
+duplicates by the id.
 
 **Permissions.** An ACL user needs ``+@connection +xadd`` to publish, ``+xgroup|create +xreadgroup
 +xack +xautoclaim`` to `read()`, ``+xrevrange +xread`` to `tail()`, and the key of the stream; for a
 cluster also ``+cluster|slots``. With ``max_attempts`` a reader needs ``+xpending +xadd`` too, and
-the key of the stream with ``:dead`` at the end.
+access to the key of the stream with ``:dead`` appended.
 """
 
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -41,16 +41,16 @@ _MAX_NAME: Final = 200
 class RedisStreams(KnowsOptions):
     """Publish events to a stream of Redis or Valkey, and read them from it.
 
-    Threads and event loops (of asyncio) may share it. Nothing connects before it has to.
+    Threads and asyncio event loops can share it. It connects on first use.
 
     Args:
         url: the server's URL, such as ``"redis://:password@localhost:6379/0"``, also ``rediss:``,
             ``redis+cluster:``, ``redis+sentinel:`` and ``unix:``.
         stream: the key of the stream, 1 to 200 printable characters.
-        maxlen: about how many events the stream keeps; the oldest are dropped.
-        timeout: of a command, in seconds.
-        max_event: the largest data of an event, in bytes of JSON; larger ones are not published,
-            and skipped when they are read.
+        maxlen: approximate number of events that the stream keeps; the oldest are dropped.
+        timeout: the timeout of a command, in seconds.
+        max_event: maximum size of an event's data, in bytes of JSON. Larger events are not
+            published, and are skipped by readers.
 
     Raises:
         ImportError: hiredis is not installed; the message names the extra.
@@ -78,7 +78,7 @@ class RedisStreams(KnowsOptions):
         def connect() -> RedisBackend:
             return RedisBackend(url, timeout=timeout)
 
-        #: Readers have connections of their own, on which they wait.
+        #: Readers use separate connections, since their commands block.
         self._connect = connect
         self._backend = connect()
 
@@ -89,16 +89,16 @@ class RedisStreams(KnowsOptions):
     def publish(self, event: Event) -> Any:
         """Add an event to the stream.
 
-        On an event loop this returns an awaitable, which does the work; in a thread it blocks.
+        On an event loop this returns an awaitable that does the work; in a thread it blocks.
 
         Args:
             event: the event.
 
         Raises:
-            StoreOutage: the server can't be used; the event may have been added all the same.
-            StoreError: the server has refused it.
-            TypeError: it is not an `Event`, or its data are not JSON.
-            ValueError: its data are too large.
+            StoreOutage: the server can't be used. The event may have been added anyway.
+            StoreError: the server has refused the command.
+            TypeError: the argument is not an `Event`, or its data are not JSON.
+            ValueError: the data are too large.
         """
         if not isinstance(event, Event):
             raise TypeError(f"publish() takes an Event, not {event!r}")
@@ -125,27 +125,29 @@ class RedisStreams(KnowsOptions):
         count: int = 10,
         max_attempts: int | None = None,
     ) -> "EventReader":
-        """Read the events that no other consumer of the group has got, for ever.
+        """Read the events of a group, shared with its other consumers; this never ends.
 
-        An event is acknowledged when the next one is asked for. One that was not, since its
-        consumer has raised, was killed or stopped, is read again: at once by a consumer of the same
-        name, or by another one after ``claim_after``.
+        An event is acknowledged when the iterator is asked for the next one. If its consumer
+        raises, stops or is killed before that, the event is read again: at once by a consumer of
+        the same name, or by another one after ``claim_after``.
 
-        While the server is down, this tries again after up to five seconds, and logs a warning.
+        While the server is down, this retries at intervals of up to five seconds, and logs a
+        warning.
 
         Args:
-            group: the group, such as the name of the service; it is created.
-            consumer: this consumer, such as the name of the host; at a time only one may have it.
-            start: where a new group begins: with the oldest event that the stream has, or with
-                those that are published later.
-            claim_after: seconds after which an event is taken over from another consumer. It has to
-                be longer than ``count`` events take.
-            count: how many events are fetched at once.
-            max_attempts: how often an event is delivered that nobody acknowledges; at least 2,
-                since one may be fetched with others and not be handled. After that it is moved to
-                the stream of this name with ``:dead`` at the end, with the field ``group`` beside
-                the others, and an error is logged. That stream keeps about ``maxlen`` events.
-                None: an event is delivered for ever.
+            group: the group, such as the name of the service. It is created if missing.
+            consumer: this consumer, such as the name of the host. Two running consumers must not
+                share a name.
+            start: where a new group begins: with the oldest event in the stream, or with events
+                published from now on.
+            claim_after: seconds after which an event is taken over from another consumer. It must
+                be longer than the time to handle ``count`` events.
+            count: number of events fetched at once.
+            max_attempts: maximum number of deliveries of an event that is never acknowledged; at
+                least 2, since an event may be fetched with others and not be handled. It is then
+                moved to the stream of this name with ``:dead`` appended, with an additional field
+                ``group``, and an error is logged. That stream keeps approximately ``maxlen``
+                events. None: no maximum.
 
         Raises:
             TypeError: an argument has the wrong type.
@@ -168,17 +170,17 @@ class RedisStreams(KnowsOptions):
         return EventReader(events)
 
     def tail(self, *, last: int = 0) -> "EventReader":
-        """Read all events from now on, for ever; no event is acknowledged.
+        """Read all events from now on, without acknowledging them; this never ends.
 
-        While the server is down, this tries again, as `read()` does, and misses no event.
+        While the server is down, this retries as `read()` does. It misses no event.
 
         Args:
-            last: with how many of the newest events to begin; as many as `Events` remembers, so
-                that clients that reconnect to a new worker can resume.
+            last: number of past events to begin with. Use the ``history`` of `Events`, so that
+                clients that reconnect to a new worker can resume.
 
         Raises:
             TypeError: the argument has the wrong type.
-            ValueError: it is out of range.
+            ValueError: the argument is out of range.
         """
         check_int("last", last, least=0, most=10_000)
 
@@ -196,9 +198,9 @@ class RedisStreams(KnowsOptions):
 
 
 class EventReader:
-    """Events that are read: iterate with ``async for``, or with ``for`` in a thread.
+    """Read events: iterate with ``async for``, or with ``for`` in a thread.
 
-    The iteration has a connection of its own, which is closed at its end.
+    Each iteration has its own connection, and closes it when it ends.
     """
 
     __slots__ = ("_events",)
@@ -216,7 +218,7 @@ class EventReader:
 
 
 def _without_loop(events: AsyncIterator[Event]) -> Iterator[Event]:
-    steps: Any = events  # an asynchronous generator, whose methods return what `run_sync()` takes
+    steps: Any = events  # an async generator; `run_sync()` takes its methods' results
     try:
         while True:
             try:

@@ -1,4 +1,4 @@
-"""Read a stream of Redis or Valkey for ever: by a consumer of a group, or all of it."""
+"""Read a Redis or Valkey stream continuously: as a consumer of a group, or all events."""
 
 import json
 import logging
@@ -20,14 +20,14 @@ __all__ = ["GroupReading", "PatientClient", "read_tail"]
 
 #: Seconds for which the server waits for events before it replies without any.
 _BLOCK: Final = 5.0
-#: Seconds between two attempts to reach a server, at first and at most.
+#: Initial and maximum seconds between two attempts to reach a server.
 _MIN_DELAY: Final = 0.1
 _MAX_DELAY: Final = 5.0
 
 _log = logging.getLogger("mantlet.events")
 _throttle = LogThrottle(_log)
 
-#: The most entries that a `tail()` fetches at once.
+#: Maximum number of entries that `tail()` fetches at once.
 _BATCH: Final = 100
 #: An entry of a stream: its id, and its event unless it is malformed.
 _StreamEntry = tuple[bytes, Event | None]
@@ -38,11 +38,11 @@ class PatientClient:
 
     Args:
         client: the client.
-        name: of the stream, in logs.
+        name: the name of the stream in logs.
         is_async: whether it runs on an event loop.
 
     Attributes:
-        outages: how often a command had to be repeated.
+        outages: number of times that a command was repeated.
     """
 
     def __init__(self, client: "RedisClient", name: str, is_async: bool) -> None:
@@ -86,14 +86,14 @@ class PatientClient:
 
 
 class GroupReading:
-    """One consumer's way through the stream.
+    """One consumer's position in the stream.
 
     Args:
         streams: the stream.
-        client: reads it.
-        names: of the group and of the consumer.
+        client: the client that reads it.
+        names: the names of the group and of the consumer.
         start: the id after which a new group begins.
-        max_attempts: how often an event is delivered before it is set aside; None: for ever.
+        max_attempts: maximum deliveries of an event before it is set aside; None: no maximum.
     """
 
     def __init__(
@@ -113,8 +113,8 @@ class GroupReading:
         self._client = client
         self._group, self._consumer = names
         self._start = start
-        #: The id after which this consumer's own events are read that it has not acknowledged, as
-        #: those of a reply that was lost; None if there are none.
+        #: The id after which to read events that were delivered to this consumer but not
+        #: acknowledged, for example because a reply was lost; None if there are no such events.
         self._own: bytes | None = b"0"
         self._claim_at = 0.0
         self._claim_from: bytes = b"0"
@@ -150,7 +150,7 @@ class GroupReading:
 
     # Any: a part of a reply.
     async def _fetch(self, count: int, claim_after: float) -> list[Any]:
-        """Return the consumer's own events first, then those of dead ones, then new ones."""
+        """Return the consumer's unacknowledged events, then dead consumers' ones, then new ones."""
         if self._own is not None:
             return await self._fetch_own(self._own)
         now = monotonic()
@@ -164,9 +164,9 @@ class GroupReading:
         return entries
 
     async def _fetch_own(self, after: bytes) -> list[Any]:
-        """Return the next event that was delivered before, alone.
+        """Return the next event that was delivered before, without others.
 
-        So the deliveries of one that makes its consumers fail do not count for others.
+        An event that makes its consumers fail then does not add to the delivery counts of others.
         """
         entries = await self._read(1, after)
         if not entries:
@@ -232,7 +232,7 @@ class GroupReading:
 async def read_tail(
     streams: "RedisStreams", client: PatientClient, last: int
 ) -> AsyncIterator[Event]:
-    """Read all events from now on, after some of the newest; see `RedisStreams.tail()`."""
+    """Read some of the newest events, then all new ones; see `RedisStreams.tail()`."""
     key, timeout = streams._key, streams._timeout
     try:
         position = await _find_start(streams, client, last)
@@ -251,7 +251,7 @@ async def read_tail(
 
 
 async def _find_start(streams: "RedisStreams", client: PatientClient, last: int) -> bytes:
-    """Return the id before those of the newest entries, which are counted in batches."""
+    """Return the id that precedes the newest ``last`` entries, counting them in batches."""
     key = streams._key
     end = b"+"
     left = last + 1
@@ -281,7 +281,7 @@ def _only_stream(reply: Any) -> list[Any]:
 
 # Any: a part of a reply.
 def _parse(entries: Any, max_event: int, name: str) -> list[_StreamEntry]:
-    """Parse entries; those without an event are logged, and have None for it."""
+    """Parse entries. Those that are not events are logged, and get None as their event."""
     found: list[_StreamEntry] = []
     for entry in entries:
         if not entry:  # deleted, in Redis 6.2
@@ -314,5 +314,5 @@ _decode: Final = json.JSONDecoder(parse_constant=_refuse).decode
 
 
 def _code(error: StoreError) -> str | None:
-    """Return the code of a server's error, if it is one."""
+    """Return the error's code, if the server sent one."""
     return getattr(error, "code", None)

@@ -1,13 +1,12 @@
 """`Events`: publish to the subscribers of this process; `Subscription`: the events of one.
 
-Each subscriber has a queue of its own, so a slow one keeps nobody waiting, and neither does it keep
-memory: its queue is bounded, and so is the size of all events that wait. Nothing here waits for a
-client. There are no tasks and no threads: whoever publishes puts the event into the queues, and
-wakes those who wait.
+Each subscriber has its own queue, so a slow one does not delay the others. Memory is bounded: each
+queue is, and so is the total size of queued events. Nothing here waits for a client, or needs a
+task or a thread: `publish()` puts the event into the queues, and wakes the waiting subscribers.
 
-**Topics are the app's own.** A client gets every event of the topics that it is subscribed to, so
-build topics from what the app has checked, such as the id of an order that the client may read; a
-topic that a client names itself needs the same check as a page that shows the same data.
+**Topics are the app's own.** A client gets every event of the topics that it is subscribed to. So
+build topics from values that the app has checked, such as the id of an order that the client may
+read. A topic that a client names itself needs the same check as a page that shows the same data.
 """
 
 from collections import deque
@@ -29,35 +28,38 @@ __all__ = ["Events", "Subscription"]
 
 Slow = Literal["close", "drop"]
 
-#: Seconds; a wait without an end is one of many of these.
+#: Seconds; waiting without a limit is repeated waiting of this length.
 _LONG: Final = 3600.0
 
 
 class Events(KnowsOptions):
     """Publish events to the subscribers of this process.
 
-    It may be used by any thread and any event loop. Each worker has its own: `RedisStreams.tail()`
-    feeds those of all workers.
+    Any thread and any event loop can use it. Each worker has its own `Events`; to publish to the
+    subscribers of all workers, feed them from `RedisStreams.tail()`.
 
-    Memory: at most ``max_bytes`` for events, and for each of ``max_subscribers`` about 2 kB, and 8
-    bytes for each event in its queue.
+    Memory: at most ``max_bytes`` for events, and for each subscriber about 2 kB, plus 8 bytes for
+    each event in its queue.
 
     Args:
-        queue: the most events that wait for one subscriber. Those that it resumes with come on top.
+        queue: maximum number of events queued for one subscriber. Events from the history, with
+            which it resumes, do not count.
         slow: what happens to a subscriber whose queue is full: ``"close"`` ends its subscription,
             so that its client reconnects and resumes; ``"drop"`` drops its oldest events.
-        history: how many events are remembered for clients that reconnect; see `subscribe()`.
-        gap: the type of an event that a subscriber gets in place of those that it has lost: its
-            oldest events were dropped, or those since its last one are remembered no more. Its
-            client should load its state anew. None: it gets no such event.
-        max_subscribers: the most subscriptions at a time; any more are refused with 503.
-        max_event: the largest data of an event, in bytes of JSON.
-        max_bytes: the size of all events together that wait or are remembered. If it is exceeded,
-            the oldest ones are forgotten, then subscriptions with the fullest queues are ended.
+        history: number of past events kept for clients that reconnect; see `subscribe()`.
+        gap: the type of an event that replaces lost events: a subscriber gets it if its oldest
+            events were dropped, or the history no longer reaches back to its last one. The client
+            should then reload its state. None: no such event is sent.
+        max_subscribers: maximum number of concurrent subscriptions; further ones are refused with
+            503.
+        max_event: maximum size of an event's data, in bytes of JSON.
+        max_bytes: maximum total size of queued events and of the history. If it is exceeded, the
+            oldest events of the history are dropped, then the subscriptions with the fullest queues
+            are ended.
 
     Raises:
         TypeError: an option has the wrong type.
-        ValueError: an option is out of range, or ``max_bytes`` does not have room for an event.
+        ValueError: an option is out of range, or ``max_bytes`` is too small for an event.
     """
 
     def __init__(
@@ -93,7 +95,7 @@ class Events(KnowsOptions):
         self._lock = ForkSafeLock(self._reset_after_fork)
 
     def _reset_after_fork(self) -> None:
-        """Begin anew; what waits for the parent's subscribers counts no more."""
+        """Start empty; the events queued for the parent's subscribers no longer count."""
         for inbox in self._inboxes:
             inbox.reason = "closed"
             inbox.queue.clear()
@@ -103,21 +105,21 @@ class Events(KnowsOptions):
         self._topics: dict[str, dict[Inbox, None]] = {}
         self._inboxes: dict[Inbox, None] = {}
         self._history: deque[Entry] = deque()
-        #: The inboxes of subscriptions that were not closed, but deleted. Whoever deletes them may
-        #: hold the lock.
+        #: The inboxes of subscriptions that were deleted without being closed. They are ended
+        #: later, since the lock may be held during the deletion.
         self._deleted: deque[Inbox] = deque()
         self._bytes = 0
 
     @property
     def subscribers(self) -> int:
-        """How many subscriptions there are."""
+        """The number of subscriptions."""
         with self._lock.hold():
             self._sweep()
             return len(self._inboxes)
 
     @property
     def waiting_bytes(self) -> int:
-        """The size of all events that wait or are remembered."""
+        """The total size of queued events and of the history."""
         with self._lock.hold():
             self._sweep()
             return self._bytes
@@ -125,11 +127,11 @@ class Events(KnowsOptions):
     # -- publishing -------------------------------------------------------------------------------
 
     def publish(self, event: Event, *topics: str) -> None:
-        """Give an event to all subscribers of its topics; this never waits.
+        """Send an event to all subscribers of its topics, without waiting for them.
 
         Args:
             event: the event.
-            topics: its topics; without any, its type is its topic.
+            topics: its topics; by default its type.
 
         Raises:
             TypeError: the event is not an `Event`, a topic is not text, or the data are not JSON.
@@ -172,7 +174,7 @@ class Events(KnowsOptions):
         inbox.wake(waiters)
 
     def _make_room(self, waiters: list[Future[None]]) -> None:
-        """Forget the oldest events that are remembered, then end the slowest subscriptions."""
+        """Drop the oldest events of the history, then end the slowest subscriptions."""
         while self._history and self._bytes > self._max_bytes:
             self._release(self._history.popleft())
         if self._bytes > self._max_bytes:
@@ -197,19 +199,19 @@ class Events(KnowsOptions):
     def subscribe(
         self, *topics: str, after: str | None = None, until: float | None = None
     ) -> "Subscription":
-        """Return a subscription, which gets every event of its topics from now on.
+        """Return a subscription to all events of some topics from now on.
 
-        Close it in the end, with a ``with`` statement for example; one that is forgotten ends when
-        it is garbage-collected.
+        Close it after use, for example with a ``with`` statement. A subscription that is not closed
+        ends when it is garbage-collected.
 
         Args:
-            topics: 1 to 100 texts of 1 to 200 printable characters. The app chooses them; see
-                above.
-            after: the id of the last event that the client has got, as its ``Last-Event-ID`` has
-                it; it need not be checked. The subscription begins with the events after it that
-                are remembered. If it is not remembered itself, events may be lost.
-            until: when the subscription ends, in seconds of Unix time, as the credential of the
-                client does (`Identity.expires`). None: never.
+            topics: 1 to 100 texts of 1 to 200 printable characters. The app chooses them; see the
+                module's docstring.
+            after: the id of the last event that the client received, from its ``Last-Event-ID``; it
+                need not be checked. The subscription begins with the events after it in the
+                history. If the history does not contain that event, some may be lost.
+            until: when the subscription ends, as Unix time in seconds, such as the expiry of the
+                client's credential (`Identity.expires`). None: never.
 
         Raises:
             Problem: 503, there are too many subscribers.
@@ -235,7 +237,7 @@ class Events(KnowsOptions):
         return Subscription(self, inbox, until)
 
     def _resume(self, inbox: Inbox, after: str | None) -> None:
-        """Put the events since the client's last one into its queue."""
+        """Queue the events since the client's last one."""
         missed: list[Entry] = []
         for entry in reversed(self._history):
             if entry.id == after:
@@ -251,7 +253,7 @@ class Events(KnowsOptions):
         inbox.last_id = missed[0].id if missed else None
 
     def close(self) -> None:
-        """End all subscriptions there are, as at a shutdown."""
+        """End all subscriptions, for example at shutdown."""
         waiters: list[Future[None]] = []
         with self._lock.hold():
             self._sweep()
@@ -261,7 +263,7 @@ class Events(KnowsOptions):
             waiter.set_result(None)
 
     def _end(self, inbox: Inbox, reason: EndReason, waiters: list[Future[None]]) -> None:
-        """End a subscription, and forget its queue."""
+        """End a subscription, and drop its queue."""
         if inbox.reason is not None:
             return
         inbox.reason = reason
@@ -276,17 +278,17 @@ class Events(KnowsOptions):
         inbox.wake(waiters)
 
     def _sweep(self) -> None:
-        """End the subscriptions that were deleted."""
+        """End the subscriptions that were deleted without being closed."""
         while self._deleted:
             self._end(self._deleted.popleft(), "closed", [])
 
     # -- for Subscription -------------------------------------------------------------------------
 
     def _take(self, inbox: Inbox) -> "Entry | Future[None] | None":
-        """Return the next entry; None at the end; or, if there is none yet, what tells of one.
+        """Return the next entry, a future to wait on if the queue is empty, or None at the end.
 
         Raises:
-            RuntimeError: another task or thread waits for it.
+            RuntimeError: another task or thread is waiting for the next entry.
         """
         with self._lock.hold():
             if inbox.waiter is not None:
@@ -315,9 +317,9 @@ class Events(KnowsOptions):
 class Subscription:
     """The events of some topics, in order, for one subscriber.
 
-    Iterate over it with ``async for``, or with ``for`` in a thread; one task or thread at a time.
-    The iteration ends with the subscription; `reason` says why. As a context manager it closes
-    itself.
+    Iterate over it with ``async for``, or with ``for`` in a thread; only one task or thread at a
+    time. The iteration ends with the subscription; `reason` says why. It can be used as a context
+    manager, which closes it at the end of the block.
     """
 
     __slots__ = ("__weakref__", "_events", "_inbox", "_until")
@@ -334,30 +336,30 @@ class Subscription:
 
     @property
     def dropped(self) -> int:
-        """How many events were dropped, since the subscriber was too slow."""
+        """The number of events dropped because the subscriber was too slow."""
         return self._inbox.dropped
 
     @property
     def has_lost(self) -> bool:
-        """Whether events were lost since the last one: dropped, or not remembered any more."""
+        """Whether events were lost since the last one: dropped, or no longer in the history."""
         return self._inbox.lost
 
     @property
     def last_id(self) -> str | None:
-        """The id of the newest event that is remembered from before the subscription, if any.
+        """The id of the newest earlier event of its topics in the history, if any.
 
-        None for one that resumes, whose client knows a newer one.
+        None for a subscription that resumes: its client already has an id.
         """
         return self._inbox.last_id
 
     def close(self) -> None:
-        """End the subscription; a task or thread that waits for an event is woken."""
+        """End the subscription, and wake a task or thread that is waiting for an event."""
         self._events._close(self._inbox, "closed")
 
     async def _next_entry(self, seconds: float = _LONG) -> Entry | None:
-        """Return the next event as it waits; None if there is none in time, or at the end.
+        """Return the next queued event; None at the end, or if none arrives in time.
 
-        This blocks the thread where there is no event loop.
+        Without an event loop, this blocks the thread.
 
         Args:
             seconds: how long to wait.

@@ -10,8 +10,8 @@ from mantlet.events.subscriptions import Subscription
 
 __all__ = ["forward"]
 
-#: RFC 6455, 7.4.1, and the registry it makes: 1013 is "try again later". `Authenticator` closes
-#: with 4401 too.
+#: RFC 6455, 7.4.1, and the registry that it establishes: 1013 is "try again later". `Authenticator`
+#: also closes with 4401.
 _CLOSE_CODES: Final[Mapping[EndReason, int]] = MappingProxyType(
     {"slow": 1013, "expired": 4401, "shutdown": 1001}
 )
@@ -24,22 +24,22 @@ async def forward(
 ) -> None:
     """Send each event of a subscription to a WebSocket, as ``{"type": …, "id": …, "data": …}``.
 
-    It returns when the subscription ends, or when a message can't be sent since the client is gone,
-    and closes the subscription in any case. Something else has to receive meanwhile, and close the
-    subscription when the client disconnects; see the page on events.
+    It returns when the subscription ends, or when a message can't be sent because the client is
+    gone, and always closes the subscription. Meanwhile another task has to receive messages, and to
+    close the subscription when the client disconnects; see the page on events.
 
     Args:
         subscription: the subscription.
-        send: sends a text, as ``WebSocket.send_text`` of Starlette, FastAPI, Litestar and Falcon
-            and ``Websocket.send`` of Quart do.
-        close: closes the WebSocket with a code, as their ``close`` does. It is called unless the
+        send: sends a text message, such as ``WebSocket.send_text`` of Starlette, FastAPI, Litestar
+            and Falcon, and ``Websocket.send`` of Quart.
+        close: closes the WebSocket with a code, such as their ``close``. It is called unless the
             app has closed the subscription: with 1013 (try again later) if the client was too slow,
-            4401 at the time that the subscription was given, and 1001 (going away) at a shutdown.
+            4401 when the subscription expires, and 1001 (going away) at shutdown.
     """
     try:
         while (entry := await subscription._next_entry()) or subscription.reason is None:
             if entry is not None:
-                # Type and id have no characters but ASCII's, of which two are escaped.
+                # Type and id are ASCII; two of its characters are escaped.
                 await send(
                     f'{{"type":{_quoted(entry.type)},"id":{_quoted(entry.id)},"data":{entry.data}}}'
                 )

@@ -1,1 +1,1 @@
-"""Places that all workers share, and the connections to them."""
+"""Stores that all workers share, and connections to them."""

@@ -21,12 +21,12 @@ def create_record_store(uri: str, *, name: str) -> RecordStore:
         uri: ``"memory://"``, ``"lmdb://"`` and the absolute path of a directory (see
             `mantlet.stores.lmdb.records`), or the URI of a server (see
             `mantlet.stores.redis.records`).
-        name: what the records are for, such as ``"idempotency"``: it separates them from others in
-            the same place.
+        name: the purpose of the records, such as ``"idempotency"``. It separates them from other
+            records in the same store.
 
     Raises:
         ImportError: the store's library is not installed; the message names the extra.
-        StoreError: the file can't be used.
+        StoreError: the LMDB file can't be used.
         TypeError: an argument is not a string.
         ValueError: the URI or the name is malformed, or the scheme is unknown.
     """

@@ -12,7 +12,7 @@ from mantlet.stores.records import Record, RecordStore
 
 __all__ = ["MemoryRecords"]
 
-#: The most bytes that a record takes beside its key and its value.
+#: Maximum overhead of a record, without its key and its value, in bytes.
 _OVERHEAD: Final = 512
 _MAX_BYTES: Final = 64 * 1024 * 1024
 
@@ -21,14 +21,14 @@ _Entry = tuple[bytes, float, float]
 
 
 class MemoryRecords(RecordStore):
-    """Keep records in a dict, for tests and for apps of one process: they end with it.
+    """Keep records in a dict, for tests and apps with one process: they are lost when it ends.
 
-    Expired records are removed whenever one is added. If there is no room for a record, the store
-    is out of use until others have expired: no record is dropped before its time.
+    Expired records are removed when others are added. While the store is full, adding a record
+    raises `StoreOutage`: no record is dropped before it expires.
 
     Args:
-        max_bytes: the most bytes that all records may take, counted as their keys and values and
-            512 bytes for each.
+        max_bytes: maximum size of all records in bytes, counted as their keys and values plus 512
+            bytes for each record.
         clock: a monotonic clock in seconds.
 
     Raises:
@@ -47,9 +47,9 @@ class MemoryRecords(RecordStore):
         self._forget()
 
     def _forget(self) -> None:
-        """Begin anew, also in a child process whose parent was changing the records."""
+        """Start empty, also in a child process whose parent was changing the records."""
         self._entries: dict[bytes, _Entry] = {}
-        #: When records expire, the earliest first; also of some that have been replaced or deleted.
+        #: Expiry times, the earliest first, including those of some replaced or deleted records.
         self._expiries: list[tuple[float, bytes]] = []
         self._size = 0
 
@@ -83,7 +83,7 @@ class MemoryRecords(RecordStore):
         return True
 
     def _live(self, key: bytes, now: float) -> _Entry | None:
-        """Return a record that has not expired, and remove those that have."""
+        """Remove expired records, and return the record of this key if it is still there."""
         expiries, entries = self._expiries, self._entries
         while expiries and expiries[0][0] <= now:
             expires, expired = heappop(expiries)

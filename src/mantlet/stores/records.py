@@ -1,8 +1,8 @@
-"""The protocol of stores of records, which remember what all workers have to know.
+"""The protocol of record stores, which share small records among all workers.
 
-A record has a key, a value and a time after which the store forgets it. Whoever changes one names
-the value that it has read, so that of several workers exactly one succeeds. A store on the network
-returns an awaitable wherever a local store returns the result itself.
+A record has a key, a value and an expiry time. A caller that changes a record passes the value that
+it has read, so only one of several workers succeeds. A store on the network returns an awaitable
+where a local store returns the result itself.
 """
 
 import re
@@ -18,12 +18,12 @@ _NAME = re.compile(r"[a-z][a-z0-9-]{0,15}")
 
 
 class Record(NamedTuple):
-    """A record that a store has.
+    """A record in a store.
 
     Attributes:
         value: its value.
-        age: in seconds since the value was stored, by the clock of the store, so that workers whose
-            clocks differ agree.
+        age: seconds since the value was stored, by the clock of the store. Workers agree on it even
+            if their clocks differ.
     """
 
     value: bytes
@@ -31,7 +31,7 @@ class Record(NamedTuple):
 
 
 class RecordStore:
-    """A place where records are kept.
+    """A store of records.
 
     Attributes:
         is_transactional: whether a record can be replaced in a transaction of the app; see
@@ -44,7 +44,7 @@ class RecordStore:
     def create(
         self, key: bytes, value: bytes, seconds: float
     ) -> Record | Awaitable[Record | None] | None:
-        """Store a record, unless there is one.
+        """Store a record, unless the key already has one.
 
         Args:
             key: 1 to 64 bytes.
@@ -52,7 +52,7 @@ class RecordStore:
             seconds: how long to keep it.
 
         Returns:
-            The record that is there, or None if the new one has been stored.
+            The existing record, or None if the new one was stored.
 
         Raises:
             StoreOutage: the store is unavailable, or full.
@@ -83,13 +83,13 @@ class RecordStore:
     def replace_in(
         self, session: Any, key: bytes, old: bytes, value: bytes, seconds: float
     ) -> bool | Awaitable[bool]:
-        """Do the same as `replace()` in a transaction of the app, if the store `is_transactional`.
+        """Replace a record's value in a transaction of the app, if the store `is_transactional`.
 
-        So the record is kept if, and only if, what the app has done in the transaction is.
+        The change is then committed or rolled back together with the app's own changes.
 
         Args:
             session: the transaction.
-            key: as in `replace()`, and so are the others.
+            key: as in `replace()`; the other arguments too.
             old: the value that it must have.
             value: the new value.
             seconds: how long to keep it, from now on.
@@ -117,10 +117,10 @@ class RecordStore:
         return self
 
     def open(self) -> Awaitable[None] | None:
-        """Prepare the store before the first request.
+        """Prepare the store for the first request.
 
         Raises:
-            StoreError: it can't be used, and retrying would not help.
+            StoreError: the store can't be used, and retrying would not help.
         """
 
     def close(self) -> Awaitable[None] | None:
@@ -128,9 +128,9 @@ class RecordStore:
 
 
 class BoundStores(dict[bool, RecordStore]):
-    """A store as each protocol adapter uses it, bound when the first one does.
+    """A store for each protocol adapter, bound when that adapter first uses it.
 
-    So a store of which only one can make use, as one that needs an event loop, may be an option.
+    So an option can be a store that only one adapter can use, such as one that needs an event loop.
 
     Args:
         store: the store.
@@ -144,11 +144,11 @@ class BoundStores(dict[bool, RecordStore]):
 
 
 def check_record_name(name: str) -> str:
-    """Return the name of what records are for.
+    """Return a valid name for the purpose of records.
 
     Raises:
-        TypeError: it is not a string.
-        ValueError: it is not 1 to 16 lower-case letters, digits and hyphens.
+        TypeError: the name is not a string.
+        ValueError: the name is not 1 to 16 lower-case letters, digits and hyphens.
     """
     if not isinstance(name, str):
         raise TypeError(f'name must be a string such as "idempotency", not {name!r}')

@@ -1,8 +1,9 @@
 """`StoreLog`: log each change of a store's state once.
 
-A store, or one node of a cluster, is lost with the first call that fails. It has recovered with the
-first call that succeeds a second or more after the last one that failed: a store that fails now and
-then has one outage, not many. Of the records of one kind, ten a minute are logged, then the 100th.
+A store, or one node of a cluster, counts as lost at the first failed call. It counts as recovered
+at the first successful call a second or more after the last failed one, so a store with occasional
+failures has one outage, not many. Of each kind of log record, ten a minute are logged, and after
+these the 100th.
 """
 
 import re
@@ -40,7 +41,7 @@ class _Outage:
         self.reason = reason
         self.since = self.failed_at = now
         self.is_called = True
-        #: The number of decisions that had been made without the store before this outage.
+        #: The number of decisions made without the store before this outage.
         self.decided = decided
 
 
@@ -48,9 +49,9 @@ class StoreLog:
     """Logs each change of a store's state once.
 
     Args:
-        logger: where to.
-        policy: the name of the policy that uses the store, for the records.
-        consequence: what happens to requests during an outage, as the end of a sentence.
+        logger: the logger.
+        policy: the name of the policy that uses the store, for log records.
+        consequence: the effect of an outage on requests, as the end of a sentence.
         clock: monotonic clock in seconds.
 
     Attributes:
@@ -152,7 +153,7 @@ class StoreLog:
         return 0
 
     def _toll(self, decided: int) -> str:
-        """Return what an outage meant, for the record of its end."""
+        """Return the effect of an outage, for the log record of its end."""
         return ""
 
     def _record(

@@ -1,4 +1,4 @@
-"""Files of LMDB that all processes of a host share."""
+"""LMDB files shared by all processes of a host."""
 
 try:
     from mantlet.stores.lmdb.environment import parse_path

@@ -40,7 +40,7 @@ _environments: WeakValueDictionary[tuple[Path, str], "LmdbEnvironment"] = WeakVa
 MIN_SIZE = 16 << 20
 #: How many processes may have a file open at once.
 _MAX_PROCESSES = 4096
-#: Bytes of LMDB's lock file: 64 for each process, and its head.
+#: Size of LMDB's lock file in bytes: 64 for each process, and a header.
 _LOCKS_SIZE = 64 * _MAX_PROCESSES + 4096
 #: How often a transaction is tried. A fault is repaired before the next try; there is rarely more
 #: than one.
@@ -65,7 +65,8 @@ def parse_path(uri: str, example: str = "lmdb:///var/lib/app/limits") -> str:
 
     Raises:
         TypeError: the URI is not a string.
-        ValueError: it is not an absolute path, or has other parts. The message hides a password.
+        ValueError: the URI is not an absolute path, or has other parts. The message hides
+            passwords.
     """
     if not isinstance(uri, str):
         raise TypeError(f'a store\'s URI must be a string such as "{example}", not {uri!r}')
@@ -120,8 +121,8 @@ class StoreDirectory:
         path: created with mode 0700 if it is missing; its parent must exist.
         stem: the name of the store's file, without ``.mdb``.
         on_reset: called with the directory and the reason when the contents of the file are lost.
-        is_durable: whether what was committed survives the end of the system, so that one file
-            serves all boots; else each boot has a file of its own, which it may lose.
+        is_durable: whether commits survive a restart or crash of the system. If so, one file serves
+            all boots. If not, each boot of the system has its own file, and may lose it.
 
     Attributes:
         path: the path with all symbolic links resolved, once.
@@ -172,8 +173,8 @@ class StoreDirectory:
     def current_file(self) -> tuple[Path, str]:
         """Return the file to use, and why an outdated one was removed. Only inside `exclusive()`.
 
-        If it is not durable, its times are those of a clock that starts at boot, so each boot of
-        the system has a file of its own. Where boots can't be told apart, a file is valid for as
+        If the file is not durable, its timestamps are those of a clock that starts at boot, so each
+        boot of the system has its own file. Where boots can't be told apart, a file is valid for as
         long as a process uses it.
         """
         if self.is_durable:
@@ -210,7 +211,7 @@ class LmdbEnvironment:
         lock: held by every user of the environment in this process, so that no transaction is open
             while the file is remapped or closed, or while the process forks.
         opened: the open environment, or None. Only to be used while `lock` is held.
-        is_full: whether the file could not grow the last time. Some keys can be added all the same.
+        is_full: whether the file could not grow the last time. Some keys may still fit.
     """
 
     def __init__(self, directory: StoreDirectory) -> None:
@@ -341,7 +342,7 @@ class LmdbEnvironment:
             if 0 < size < used:
                 raise lmdb.CorruptedError(f"{path} is truncated")
             opened.reader_check()
-            # All of it, since a file that was copied, or whose process was killed, may have holes.
+            # All of it: a file may have holes if it was copied, or if its process was killed.
             _allocate(self._fd, size if is_shared else 0, max(size, MIN_SIZE))
         except Exception:
             if opened is not None:

@@ -1,41 +1,40 @@
 """`LmdbRecords`: records in a file shared by all processes of a host, ``lmdb:///var/lib/app/records``.
 
-The URI names a directory, created with access for the current user only if it does not exist; its
-parent must exist. The records of all stores of a directory are in one file.
+The URI names a directory. If it does not exist, it is created with access for the current user
+only; its parent must exist. All stores with the same directory share one file.
 
 Behaviour on failures:
 
-- Each change is on the disk before the call returns (``fdatasync``), so it survives the end of the
-  process, of the system, and of the power, if the disk keeps its promises. That takes most of the
-  time of a call: about as long as the disk takes for two small writes. On an event loop, calls wait
-  in a thread of the loop's own pool. Looking at a record that exists writes nothing.
-- So the directory must be on a disk: one in memory, such as below ``/run`` or ``/dev/shm``, is
-  empty after a boot.
-- A worker that dies at any moment does not affect the others: what it had committed stands, and
-  nothing else does. LMDB relies on robust mutexes for this, which Linux has. On macOS and BSD, a
-  worker that is killed during a change stops all others.
-- A file found to be damaged is moved to ``records.broken``, replacing an earlier one, and a new one
-  is begun: all records are forgotten, so what they were to prevent can happen once more. This is
-  logged as an error, as is a file that was removed or emptied. LMDB detects most damage when it
-  reads it, but not all.
-- The file begins with 16 MiB, and doubles when three quarters are in use, as long as it has at most
-  ``max_bytes``. Records that have expired are removed as others are added. If there is no room, or
-  the disk is full, adding one is a `StoreOutage`: no record is dropped before its time.
+- Each change is on the disk before the call returns (``fdatasync``), so it survives crashes of the
+  process and of the system, and power failures, provided that the disk honors flushes. The flush
+  takes most of the time of a call: about as long as two small writes to the disk. On an event loop,
+  calls run in a thread of the loop's default executor. Finding an existing record writes nothing.
+- Therefore the directory must be on a disk. A directory in memory, such as below ``/run`` or
+  ``/dev/shm``, is empty after a boot.
+- A worker that dies at any moment does not affect the others: its commits are kept, and nothing
+  else is. For this LMDB relies on robust mutexes, which Linux has. On macOS and BSD, a worker that
+  is killed during a change blocks all others.
+- A damaged file is moved to ``records.broken``, replacing an earlier one, and a new file is
+  created. All records are lost, so the effects that they prevented, such as a second run of a
+  request, can happen. This is logged as an error, and so is the loss of a file that was removed or
+  emptied. LMDB detects most damage when it reads the file, but not all.
+- The file has 16 MiB at first, and doubles when three quarters are in use, up to ``max_bytes``.
+  Expired records are removed when others are added. If the file or the disk is full, adding a
+  record raises `StoreOutage`: no record is dropped before it expires.
 - A process that is stopped during a change (``SIGSTOP``, a debugger) blocks the others.
 - Network file systems are not supported, nor are directories shared by several hosts, virtual
   machines or sandboxes with a kernel of their own.
 
-**Time.** The file has a clock of its own, whose time is stored with each change. While the system
-is up, it goes as the clock that counts from boot (``CLOCK_BOOTTIME``), which nobody can set, so
-changes of the system time have no effect. After a boot it goes on by as much as the system time
-has since the last change, or, if that has been set back, by the time that the system has been up.
-`LmdbRecords.open()`, which the start of an app calls, is such a change. So a system time that is
-wrong across a boot makes records expire early, or late by the time that the system was down; no
-record of a request that is still in progress can be concerned, since the request has ended with the
-system.
+**Time.** The file has its own clock, whose time is stored with each change. While the system is up,
+this clock follows ``CLOCK_BOOTTIME``, which counts from boot and cannot be set, so changes of the
+system time have no effect. After a boot it advances by as much as the system time has advanced
+since the last change. If the system time was set back, it advances by the uptime of the system
+instead. `LmdbRecords.open()`, which runs at the start of an app, counts as a change. So a system
+time that is wrong across a boot makes records expire early, or late by the downtime of the system.
+This cannot affect the record of a request in progress, since the request ended with the system.
 
-Outside of Linux, where boots can't be told apart, the clock goes as the system time, and stops when
-that is set back.
+On systems other than Linux, boots can't be told apart. There the clock follows the system time, and
+stops while that is set back.
 
 Keys are stored as hashes, and other users of the host cannot read or write the file.
 """
@@ -80,18 +79,18 @@ log = logging.getLogger("mantlet.stores")
 T = TypeVar("T")
 
 _SECOND: Final = 1_000_000_000
-#: Nanoseconds: no record is kept for longer than a century.
+#: Nanoseconds: the longest time to keep a record, a century.
 _LONGEST: Final = 36_525 * 86_400 * _SECOND
-#: The keys of the file: one for its state, then when each record ends, with its digest, and then
-#: the records, by their digests.
+#: The keys of the file: one for its state, then the expiry times of records with their digests,
+#: then the records by their digests.
 _STATE_KEY: Final = b"a"
 _ENDS, _RECORDS = b"e", b"r"
-#: A record: when its value was stored, when it ends, and its value.
+#: A record: when its value was stored, when it expires, and its value.
 _HEAD = Struct(">QQ")
 _END = Struct(">Q")
-#: The most expired records that are removed whenever one is stored, if there is room for it.
+#: Maximum number of expired records removed when one is stored, if there is room for it.
 _SWEEP: Final = 4
-#: Bytes of the file that a record takes beside its value: keys, and pages that are half full.
+#: Overhead of a record in the file, in bytes: keys, and pages that are half full.
 _OVERHEAD: Final = 512
 
 
@@ -100,7 +99,7 @@ class HostTime(NamedTuple):
 
     Attributes:
         boot: the id of the current boot; empty if boots can't be told apart.
-        since_boot: nanoseconds since then.
+        since_boot: nanoseconds since the boot.
         system: the system time in nanoseconds, which can be set.
     """
 
@@ -118,7 +117,7 @@ def host_time() -> HostTime:
 
 @cache
 def _boot() -> bytes:
-    """Return the id of this boot, which a process does not outlive; empty if there is none."""
+    """Return the id of the current boot of the system; empty if it has no id."""
     return bytes.fromhex((boot_id() or "").replace("-", ""))
 
 
@@ -127,10 +126,10 @@ class _State(NamedTuple):
 
     Attributes:
         now: the time of its clock in nanoseconds.
-        used: the bytes that its records take.
-        since_boot: the host's clock, at the same time.
-        system: likewise.
-        boot: likewise.
+        used: the size of its records in bytes.
+        since_boot: `HostTime.since_boot` at the same moment.
+        system: `HostTime.system` at the same moment.
+        boot: `HostTime.boot` at the same moment.
     """
 
     now: int
@@ -159,8 +158,8 @@ class LmdbRecords(RecordStore):
 
     Args:
         path: absolute path of a directory that no other program uses; created if missing.
-        name: what the records are for: it separates them from others in the file.
-        max_bytes: the most bytes that the file may take.
+        name: the purpose of the records. It separates them from other records in the file.
+        max_bytes: maximum size of the file in bytes.
         clock: returns the current moment, the same in every process.
 
     Raises:
@@ -199,13 +198,13 @@ class LmdbRecords(RecordStore):
         return f"LmdbRecords({str(self._environment.path)!r}, name={self._name!r})"
 
     def bind(self, is_async: bool) -> "LmdbRecords":
-        """Return the store as it is called by threads, or on an event loop."""
+        """Return the store for calls by threads, or for calls on an event loop."""
         bound = copy(self)
         bound._is_async = is_async
         return bound
 
     def open(self) -> Awaitable[None] | None:
-        """Set the clock of the file. A file that can't be written to is not an error yet."""
+        """Set the clock of the file. This ignores a file that can't be written to."""
         return self._do(self._open)
 
     def close(self) -> Awaitable[None] | None:
@@ -229,7 +228,7 @@ class LmdbRecords(RecordStore):
         return self._do(self._change, key_digest(self._name, key), old, None, 0.0)
 
     def _do(self, work: Callable[..., T], *args: object) -> T | Awaitable[T]:
-        """Do what may wait for the disk, or for another process: in a thread if on a loop."""
+        """Do work that may wait for the disk or another process; on an event loop, in a thread."""
         return run_in_thread(work, *args) if self._is_async else work(*args)
 
     def _open(self) -> None:
@@ -276,7 +275,7 @@ class LmdbRecords(RecordStore):
     def _put(
         self, transaction: Transaction, state: _State, digest: bytes, value: bytes, seconds: float
     ) -> None:
-        """Store a record, in place of the one that there is."""
+        """Store a record, replacing an existing one."""
         state = _remove(transaction, state, digest)
         state = self._make_room(transaction, state, _cost(len(value)))
         end = state.now + min(max(1, int(seconds * _SECOND)), _LONGEST)
@@ -285,14 +284,14 @@ class LmdbRecords(RecordStore):
         self._save(transaction, state._replace(used=state.used + _cost(len(value))))
 
     def _make_room(self, transaction: Transaction, state: _State, needed: int) -> _State:
-        """Remove records that have expired: a few, or as many as it takes.
+        """Remove expired records: a few, or as many as necessary.
 
         Raises:
-            lmdb.MapFullError: there is no room.
+            lmdb.MapFullError: the file is full.
         """
         opened = self._environment.opened
         assert opened is not None  # noqa: S101  # for the type checker: there is a transaction
-        # The rest is for what LMDB itself needs, and for pages that are free but scattered.
+        # The rest is for LMDB's own data, and for free pages that are scattered.
         room = opened.info()["map_size"] * 3 // 4 - needed
         cursor = transaction.cursor()
         removed = 0
@@ -338,7 +337,7 @@ class LmdbRecords(RecordStore):
 
 
 def _live(stored: bytes | None, now: int) -> Record | None:
-    """Return a record that has not expired."""
+    """Return the record, unless it has expired."""
     if stored is None:
         return None
     if len(stored) < _HEAD.size:
@@ -348,7 +347,7 @@ def _live(stored: bytes | None, now: int) -> Record | None:
 
 
 def _remove(transaction: Transaction, state: _State, digest: bytes) -> _State:
-    """Remove a record, if there is one; return the state without it."""
+    """Remove a record if it exists; return the state without it."""
     stored = transaction.pop(_RECORDS + digest)
     if stored is None:
         return state
@@ -360,7 +359,7 @@ def _remove(transaction: Transaction, state: _State, digest: bytes) -> _State:
 
 
 def _cost(size: int) -> int:
-    """Return how many bytes of the file a record with a value of this size takes at most.
+    """Return the maximum size in the file of a record with a value of this size, in bytes.
 
     LMDB splits pages in half, and gives whole pages to a value that is larger than half of one.
     """

@@ -1,4 +1,4 @@
-"""A client for Redis and Valkey: from a URI to replies, with an event loop and without one."""
+"""A client for Redis and Valkey, for event loops and for threads."""
 
 from mantlet.stores.redis.clients import RedisBackend, RedisClient
 

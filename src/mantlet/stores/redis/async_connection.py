@@ -20,8 +20,7 @@ from mantlet.stores.redis.uri import ServerAddress
 
 __all__ = ["AsyncConnection"]
 
-#: How many seconds a server may be late with replies that no call waits for any more. This bounds
-#: the queue.
+#: Maximum delay in seconds of replies that no call waits for any more. This bounds the queue.
 _MAX_LAG = 1.0
 
 
@@ -32,8 +31,8 @@ class AsyncConnection(asyncio.Protocol, CommandChannel):
     up leaves its entry in the queue, so that replies are matched correctly. Calls have no timers of
     their own: one timer serves the queue for as long as a caller waits.
 
-    The server has its time from when the command is written, and until the event loop has had the
-    chance to read the reply: time for which something blocks the loop is not the server's.
+    The server's time starts when the command is written, and ends when the event loop has had the
+    chance to read the reply. Time in which something blocks the loop does not count.
 
     Args:
         address: the server.
@@ -84,7 +83,7 @@ class AsyncConnection(asyncio.Protocol, CommandChannel):
     def _send(self, packed: bytes, deadline: float) -> asyncio.Future[Any]:
         """Send a command; return the future of its reply.
 
-        An outage is set as a result, not as an exception: there may be no caller left to retrieve
+        An outage is set as a result, not as an exception, since no caller may be left to retrieve
         it.
         """
         loop = self._loop
@@ -138,9 +137,9 @@ class AsyncConnection(asyncio.Protocol, CommandChannel):
     def _on_timer(self) -> None:
         """Time out the calls whose deadlines have passed, once their replies could be read.
 
-        They may have arrived while something blocked the event loop. If this timer is late, so that
-        something did, the server gets as much time again, within bounds: uvloop writes only at the
-        end of a turn, however long that takes.
+        They may have arrived while something blocked the event loop. A late timer means that
+        something did. The server then gets the same amount of additional time, within bounds:
+        uvloop writes only at the end of a turn, however long that takes.
         """
         now = monotonic()
         late = now - self._timer_at

@@ -151,7 +151,7 @@ class AsyncChannel(CommandChannel):
     def _renewed(self, deadline: float) -> float:
         """Return the deadline of the next step of a call.
 
-        If it is over although the last step has succeeded, something has blocked the loop.
+        If the deadline has passed although the last step succeeded, something has blocked the loop.
         """
         now = monotonic()
         return deadline if now < deadline else now + self._patience
@@ -185,7 +185,7 @@ class AsyncChannel(CommandChannel):
         """Return the socket addresses of the server.
 
         The system looks a host name up in a thread of the loop's executor, and a look-up can't be
-        stopped at the deadline. So there is one at a time: otherwise the look-ups of an outage
+        stopped at the deadline. So only one runs at a time. Otherwise the look-ups of an outage
         would take up all threads.
         """
         look_up = partial(socket.getaddrinfo, *self.address, type=socket.SOCK_STREAM)

@@ -30,7 +30,7 @@ T = TypeVar("T")
 
 #: How many bytes are read at once.
 _CHUNK = 16384
-#: Seconds that a server has at least, even if this thread was kept from running for too long.
+#: Minimum seconds for a server to reply, even if this thread was kept from running for too long.
 _GRACE = 0.005
 
 

@@ -26,7 +26,7 @@ class CircuitBreaker:
     keeps the processes of a fleet from probing at the same moment.
 
     Args:
-        timeout: of a call, in seconds; delays are longer, so that there is one probe at a time.
+        timeout: of a call, in seconds. Delays are longer, so only one probe runs at a time.
         clock: monotonic clock in seconds.
     """
 

@@ -1,35 +1,35 @@
-"""`RedisRecords`: records on a Redis or Valkey server, or a cluster, exact across hosts.
+"""`RedisRecords`: records on a Redis or Valkey server or cluster, consistent across hosts.
 
-Each call is one call of one Lua script. A key on the server is ``mantlet:<name>:{<digest>}``: the
-digest, so that whoever chooses a key chooses neither its length nor its characters, in braces, so
-that it decides alone which node of a cluster has it.
+Each operation is one call of one Lua script. A key on the server is ``mantlet:<name>:{<digest>}``.
+The digest keeps clients that choose a key from choosing its length or its characters. The braces
+make it a hash tag: only the digest decides which node of a cluster has the key.
 
 **Calls that are sent twice.** If a connection is lost before the reply, the client sends the call
-again, although the server may have run it. So each call has a random token, which is stored with
-the value: a call that finds its own token has succeeded already. A record that is deleted leaves
-its token for ten seconds, for the same reason.
+again, although the server may already have run it. So each call has a random token, which is stored
+with the value: a call that finds its own token has already succeeded. For the same reason, the
+token of a deleted record is kept for ten seconds.
 
 **Permissions.** An ACL user needs ``+@connection +evalsha +eval +get +set +pttl +pexpire +info
 ~mantlet:*``; for a cluster also ``+cluster|slots``.
 
-**Guarantees.** No call takes longer than the timeout. A server that does not respond is a
-`StoreOutage`; after three in a row, calls fail at once, and one call from time to time tries again.
-A call that fails may have been run all the same. If the server has no memory left (``OOM``), that
-is a `StoreOutage` of calls that need more of it; records are still found, deleted, and replaced by
-others that are no larger.
+**Guarantees.** No call takes longer than the timeout. If the server does not respond, the call
+raises `StoreOutage`. After three such failures in a row, calls fail at once, except that one call
+from time to time probes the server. The server may have run a call that failed. If the server is
+out of memory (``OOM``), calls that need more memory raise `StoreOutage`; records can still be read,
+deleted, and replaced by others of the same size or smaller.
 
-**Time** is the server's: ages and ends are those of its keys (``PTTL``), so the clocks of workers
-do not matter. Redis uses the time of day. If that is set back, a record that seems to be younger
-than nothing starts anew, so it is kept at most twice as long from then on; if it is set forward,
-records age by as much. So let the server's clock be slewed, as ntpd and chrony do.
+**Time** is the server's: ages and expiry times are those of its keys (``PTTL``), so the clocks of
+workers do not matter. Redis uses the system time. If that is set back, a record with a negative age
+is treated as new, so it is kept at most twice as long from then on. If it is set forward, records
+age by the same amount. So have the server's clock slewed, as ntpd and chrony do.
 
-**What may be lost.** Records are as durable as the server makes them. Without ``appendonly yes`` a
-restart loses all of them, and with ``appendfsync everysec``, the default, a power failure loses the
-last second. A replica that takes over may lack the last writes of the master that failed, since
-replication is asynchronous, also with sentinels and in a cluster; ``min-replicas-to-write``
-bounds how many. A server that evicts keys (``maxmemory-policy`` other than ``noeviction``) drops
-records before their time; `RedisRecords.open()` logs a warning then. Whatever is lost may be
-created again: what a record was to prevent can happen once more.
+**Durability.** Records are as durable as the server's data. Without ``appendonly yes`` a restart
+loses all of them, and with ``appendfsync everysec``, the default, a power failure loses the last
+second. A replica that takes over may lack the last writes of the failed master, since replication
+is asynchronous, also with sentinels and in a cluster; ``min-replicas-to-write`` bounds their
+number. A server that evicts keys (``maxmemory-policy`` other than ``noeviction``) drops records
+before they expire; `RedisRecords.open()` logs a warning about it. A lost record can be created
+again, so the effect that it prevented, such as a second run of a request, can happen.
 """
 
 import logging
@@ -54,20 +54,21 @@ __all__ = ["RedisRecords"]
 
 log = logging.getLogger("mantlet.stores")
 
-#: A record: a mark, the token of the call that stored it, how many milliseconds it is kept, and its
-#: value. The token of a deleted one: another mark, and the token.
+#: A record: a marker, the token of the call that stored it, its lifetime in milliseconds, and its
+#: value. A deleted record: another marker, and the token.
 _HEAD = Struct(">c16sd")
 _RECORD, _DELETED = b"\x01", b"\x00"
 _TOKEN_SIZE: Final = 16
-#: Milliseconds for which the token of a deleted record is kept. A call is repeated at once.
+#: Milliseconds for which the token of a deleted record is kept. Calls are repeated at once.
 _DELETED_FOR: Final = 10_000
-#: Milliseconds: some three centuries, which all of the server's calculations have room for.
+#: Milliseconds: about three centuries, small enough for all of the server's calculations.
 _LONGEST: Final = 10_000_000_000_000
-#: ``ARGV``: what to store, for how many milliseconds, and, except to create a record, the value
-#: that the current one must have. Returns 1 if it was stored, 0 if the current value is another
-#: one, -1 if the key has something else, and to create a record that exists: the record, and the
-#: milliseconds that it has left. A server whose memory is full refuses only the first command of a
-#: script that may need more, so what takes no more room than before is stored all the same.
+#: ``ARGV``: the new data, their lifetime in milliseconds, and, unless a record is created, the
+#: value that the current record must have. Returns 1 if the data were stored, 0 if the current
+#: value is a different one, and -1 if the key does not hold a record. If the record to create
+#: exists, it returns that record and its remaining milliseconds. A server whose memory is full
+#: refuses only the first command of a script that may need more memory, so data that need no more
+#: room than before are still stored.
 _SCRIPT = """
 local call, sub, byte = redis.call, string.sub, string.byte
 local key, new, milliseconds, old = KEYS[1], ARGV[1], ARGV[2], ARGV[3]
@@ -99,12 +100,12 @@ _RESTARTED: Final = (
 
 
 class RedisRecords(RecordStore):
-    """Keep records on a server that all workers and hosts use.
+    """Keep records on a server shared by all workers and hosts.
 
     Args:
         uri: the server's URI, see `mantlet.stores.redis.uri.parse_redis_uri()`.
-        name: what the records are for: it separates them from others on the server.
-        timeout: in seconds, for each call, including connecting.
+        name: the purpose of the records. It separates them from other records on the server.
+        timeout: the timeout of each call in seconds, including connecting.
 
     Attributes:
         safe_uri: the URI without its secrets.
@@ -147,10 +148,11 @@ class RedisRecords(RecordStore):
         )
 
     def open(self) -> Awaitable[None] | None:
-        """Test the script. A server that is unreachable is not an error yet: it may come up later.
+        """Test the script. This ignores an unreachable server: it may come up later.
 
         Raises:
-            StoreError: the server responds with an error: a wrong password, a missing permission.
+            StoreError: the server responds with an error, such as a wrong password or a missing
+                permission.
         """
         return start_eagerly(self._open())
 
@@ -204,7 +206,7 @@ class RedisRecords(RecordStore):
         return b"mantlet:%b:{%b}" % (self._name.encode(), digest)
 
     async def _open(self) -> None:
-        # The second call finds a record that is kept for longer than it says.
+        # The second call finds a record whose key outlives its stated lifetime.
         calls: list[list[str | bytes]] = [
             [_HEAD.pack(_RECORD, urandom(_TOKEN_SIZE), 1), "1000"] for _ in range(2)
         ]

@@ -1,4 +1,4 @@
-"""The protocol (RESP2 and RESP3), as hiredis reads and writes it, and the errors of a server."""
+"""The protocol (RESP2 and RESP3), read and written by hiredis, and the errors of a server."""
 
 import re
 from collections.abc import Callable
@@ -74,7 +74,7 @@ class ConnectionLost(ServerUnavailable):
 
 
 class OutOfMemory(ServerUnavailable):
-    """The server has no memory left for the command. It still runs those that need none."""
+    """The server has no memory left for the command. It still runs others that need no memory."""
 
 
 class CommandError(StoreError):

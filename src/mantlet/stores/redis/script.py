@@ -15,12 +15,12 @@ from mantlet.stores.store_log import StoreLog
 
 __all__ = ["RedisScript"]
 
-#: Seconds that a call has at least while the store is opened.
+#: Minimum timeout of a call in seconds while the store is opened.
 _OPEN_TIMEOUT: Final = 2.0
 #: Maximum number of nodes that are remembered; a cluster has at most a thousand.
 _MAX_NODES: Final = 1000
 _AUTHENTICATION: Final = "; correct the user and the password in the URI"
-#: What to do about an error of the server, by its code.
+#: Advice on errors of the server, by error code.
 _ADVICE: Final = {
     "NOAUTH": _AUTHENTICATION,
     "WRONGPASS": _AUTHENTICATION,
@@ -35,11 +35,11 @@ class RedisScript:
         text: the script.
         client: the connections to the server.
         safe_uri: the server's URI without secrets.
-        timeout: in seconds, for each call.
+        timeout: the timeout of each call in seconds.
         breakers: shared by all clients of the server.
-        outages: gets the calls that fail, and those that succeed again.
-        restarted: what it means that the server no longer has the script, for the log.
-        level: of that record.
+        outages: the log of failed calls and of recoveries.
+        restarted: the log message for a server that no longer has the script.
+        level: the level of that message.
         page: the module whose docstring lists the permissions that the script needs.
 
     Attributes:
@@ -121,8 +121,8 @@ class RedisScript:
             reply = await self._evaluate(node, keys, args, deadline or self.deadline())
         except (StoreOutage, CommandError) as error:
             self._outages.failed(self._part(node), error)
-            # The server works: another program has written to that one key, or there is no memory
-            # left, which other calls may not need.
+            # The server works: another program has written to that one key, or the server is out of
+            # memory, which other calls may not need.
             works = isinstance(error, OutOfMemory) or (
                 isinstance(error, CommandError) and error.code == "WRONGTYPE"
             )
@@ -149,7 +149,7 @@ class RedisScript:
         args: list[str | bytes],
         deadline: float,
     ) -> Any:
-        """Run the script; load it on a server that does not have it, or no longer."""
+        """Run the script; load it first if the server does not have it."""
         had_script = node in self._loaded
         try:
             reply = await self._call("EVALSHA", self._sha, keys, args, deadline)
@@ -166,12 +166,12 @@ class RedisScript:
         return reply
 
     def outage(self, reason: str) -> StoreOutage:
-        """Log why a call has failed although the server responds; return the error to raise."""
+        """Log why a call failed although the server responded; return the error to raise."""
         self._outages.failed(self._safe_uri, reason)
         return StoreOutage(f"the store {self._safe_uri}: {reason}")
 
     def _part(self, node: ServerAddress | None) -> str:
-        """Return how the log names a node of a cluster, or the server."""
+        """Return the name of a cluster node or of the server in the log."""
         return self._safe_uri if node is None else f"{self._safe_uri} (node {node})"
 
     def _call(
