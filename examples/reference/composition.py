@@ -1,4 +1,4 @@
-"""Where all parts come together, once, when the process starts."""
+"""Connect all parts, once, when the process starts."""
 
 from typing import Final
 
@@ -30,5 +30,5 @@ class Backend:
         self.policies: Final = make_policies(settings, self.uow, records)
 
     def create_tables(self) -> None:
-        """Create the tables that are missing; a team would have migrations."""
+        """Create missing tables. In production, use migrations."""
         metadata.create_all(self.engine)

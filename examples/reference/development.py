@@ -1,4 +1,4 @@
-"""What a developer's machine has in place of an identity provider and a database server."""
+"""Replacements for an identity provider and a database server on a developer's machine."""
 
 import json
 import os
@@ -20,7 +20,7 @@ from joserfc.jwk import ECKey
 
 
 class Provider:
-    """An identity provider, whose key is gone with it, and whose public key is in a directory."""
+    """An identity provider. Its key is never stored; the public key is in a directory."""
 
     def __init__(self, directory: Path) -> None:
         self.jwks_file: Final = directory / "jwks.json"
@@ -29,7 +29,7 @@ class Provider:
 
     # Any: claims are JSON values.
     def token(self, subject: str, *, roles: Collection[str] = (), **claims: Any) -> str:
-        """Return an access token (RFC 9068) for an hour, or with other claims."""
+        """Return an access token (RFC 9068), valid for an hour unless the claims differ."""
         now = int(time.time())
         own = {
             "iss": "https://id.example",
@@ -57,7 +57,7 @@ def environment(provider: Provider, database_url: str, port: int) -> dict[str, s
 
 
 def start_postgresql(stack: ExitStack) -> str:
-    """Start a PostgreSQL server that lives as long as a stack; return its URL.
+    """Start a PostgreSQL server that stops when the stack is closed; return its URL.
 
     Raises:
         FileNotFoundError: PostgreSQL is not installed.
@@ -68,7 +68,7 @@ def start_postgresql(stack: ExitStack) -> str:
         raise FileNotFoundError("pg_ctl is not installed; set DATABASE_URL to use another server")
     made = tempfile.TemporaryDirectory(prefix="reference-", ignore_cleanup_errors=True)
     directory = stack.enter_context(made)
-    user = "postgres" if os.geteuid() == 0 else None  # it refuses to run as root
+    user = "postgres" if os.geteuid() == 0 else None  # PostgreSQL refuses to run as root
     if user:
         shutil.chown(directory, user)
     with socket.socket() as probe:

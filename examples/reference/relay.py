@@ -1,4 +1,4 @@
-"""Hand events on to other systems: ``python -m examples.reference.relay``, beside the servers."""
+"""Publish events to other systems. Run it as ``python -m examples.reference.relay``."""
 
 import logging
 import time
@@ -12,7 +12,7 @@ from mantlet.events import Event
 
 
 def publish(event: Event) -> None:
-    """Log an event, in place of a broker. One may come twice, with the same id."""
+    """Log an event, in place of a broker. Duplicates are possible; they have the same id."""
     logging.getLogger("reference.relay").info("%s %s (%s)", event.type, event.data, event.id)
 
 

@@ -1,1 +1,1 @@
-"""What the ports are plugged into: a database, and the web."""
+"""The adapters of the ports: a database, and the web."""

@@ -1,4 +1,4 @@
-"""The ports of the application, on a database. All SQL of the back end is here."""
+"""The application's ports, implemented with a database. All SQL of the back end is here."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -43,8 +43,8 @@ charges: Final = sa.Table(
     sa.Column("amount", sa.Integer, nullable=False),
 )
 outbox: Final = Outbox(metadata=metadata)
-# The domain's class stays plain: it is mapped from here. Of two requests that change an order at
-# once, the second finds another revision, and gets a 409.
+# The mapping is here, so the domain's class stays plain. If two requests change an order at once,
+# the second one finds another revision, and gets a 409.
 registry().map_imperatively(Order, orders, version_id_col=orders.c.revision)
 
 
@@ -61,7 +61,7 @@ class SqlOrders(SqlRepository[Order]):
 
 
 class SqlCharges:
-    """`Charges`, in a table: a ledger of our own. For providers of payments, see the page."""
+    """`Charges`, in a table, as our own ledger. For payment providers, see the docs page."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
@@ -71,6 +71,6 @@ class SqlCharges:
 
 
 def connect(url: str) -> sa.Engine:
-    """Return an engine; on SQLite, writers wait for each other."""
+    """Return an engine. On SQLite, writers wait for each other."""
     options = {"connect_args": {"timeout": 30}} if url.startswith("sqlite") else {}
     return sa.create_engine(url, pool_pre_ping=True, **options)

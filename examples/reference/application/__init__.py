@@ -1,1 +1,1 @@
-"""What the back end does: its use cases, and the ports that they need."""
+"""The use cases of the back end, and the ports that they need."""

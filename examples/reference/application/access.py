@@ -1,4 +1,4 @@
-"""Who may do what to an order: one rule, asked by each way into the back end."""
+"""Access to orders: one rule, used by all interfaces of the back end."""
 
 from collections.abc import Collection
 
@@ -8,7 +8,7 @@ CLERK = "clerk"
 
 
 def may(user: UserId, roles: Collection[str], action: str, order: Order | None) -> bool:
-    """Decide whether a user may do something to an order; None stands for the user's own list."""
+    """Decide whether a user may do this to an order; None means their own list of orders."""
     if order is None:
         return action == "list"
     if CLERK in roles and action in {"read", "ship"}:

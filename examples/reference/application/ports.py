@@ -1,4 +1,4 @@
-"""What the use cases need from outside, as they want it. Adapters fit these, not the reverse."""
+"""The interfaces that the use cases need, in their own terms. Adapters implement them."""
 
 from collections.abc import Callable, Sequence
 from typing import Protocol
@@ -15,14 +15,14 @@ class Orders(Repository[Order], Protocol):
     def of_customer(
         self, customer: UserId, *, after: OrderId | None, limit: int
     ) -> Sequence[Order]:
-        """Return a page of a customer's orders, by their ids."""
+        """Return a page of a customer's orders, sorted by id."""
 
 
 class Charges(Protocol):
     """All charges."""
 
     def add(self, charge: Charge) -> None:
-        """Take the money."""
+        """Charge the money."""
 
 
 class Work(Protocol):
@@ -32,7 +32,7 @@ class Work(Protocol):
     charges: Charges
 
     def publish(self, event: Event) -> None:
-        """Tell other systems, if this transaction is committed."""
+        """Publish an event to other systems, if this transaction is committed."""
 
     def after_commit(self, fn: Callable[..., object], *args: object) -> None:
         """Call a function, if this transaction is committed."""

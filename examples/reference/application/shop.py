@@ -1,4 +1,4 @@
-"""The use cases, each in one transaction. They know no framework, no SQL and no HTTP."""
+"""The use cases, each in one transaction. They don't depend on a framework, SQL or HTTP."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,12 +20,12 @@ def topic_of(customer: UserId) -> str:
 
 @dataclass(frozen=True)
 class Shop:
-    """The use cases. ``push`` sends an event to the connected clients; it takes topics as well."""
+    """The use cases. ``push`` sends an event and its topics to the connected clients."""
 
     push: Callable[..., object]
 
     def find(self, work: Work, order_id: OrderId) -> Order:
-        """Return an order of any customer: the caller has to ask `access.may()`."""
+        """Return an order of any customer: the caller has to check `access.may()`."""
         order = work.orders.get(order_id)
         if order is None:
             raise OrderNotFound("There is no such order")

@@ -1,1 +1,1 @@
-"""What an order is. Plain classes: nothing but the standard library is imported."""
+"""The domain: orders as plain classes, which import only the standard library."""

@@ -1,4 +1,4 @@
-"""Orders, and what may happen to them."""
+"""Orders and their rules."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,15 +16,15 @@ class UnknownItem(Exception):
 
 
 class OrderNotFound(Exception):
-    """There is no such order, or it is not for the one who asks."""
+    """The order does not exist, or the client may not see it."""
 
 
 class WrongStatus(Exception):
-    """The order is not in a status in which this may happen."""
+    """The order's status does not allow this."""
 
 
 class Status(StrEnum):
-    """How far an order has come."""
+    """The progress of an order."""
 
     PLACED = "placed"
     PAID = "paid"
@@ -33,7 +33,7 @@ class Status(StrEnum):
 
 @dataclass(frozen=True)
 class Line:
-    """So many of an item, at the price of the day."""
+    """A quantity of an item, at the price when it was ordered."""
 
     item: str
     quantity: int
@@ -42,7 +42,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Charge:
-    """Money that was taken for an order."""
+    """Money charged for an order."""
 
     order_id: OrderId
     amount: Cents
@@ -62,7 +62,7 @@ class Order:
     def place(
         cls, customer: UserId, wanted: Mapping[str, int], prices: Mapping[str, Cents]
     ) -> Self:
-        """Order items at the shop's prices, never at the customer's.
+        """Order items at the shop's prices, never at prices from the customer.
 
         Raises:
             UnknownItem: the shop does not sell one of them.
@@ -74,16 +74,16 @@ class Order:
 
     @property
     def total(self) -> Cents:
-        """The price of all lines."""
+        """The total price of all lines."""
         return sum(line.quantity * line.price for line in self.lines)
 
     def pay(self) -> Charge:
-        """Pay for all of it, once."""
+        """Pay the total, once."""
         self._move(Status.PLACED, to=Status.PAID)
         return Charge(self.id, self.total)
 
     def ship(self) -> None:
-        """Send it to the customer, who has paid."""
+        """Ship the order, which must be paid."""
         self._move(Status.PAID, to=Status.SHIPPED)
 
     def _move(self, status: Status, *, to: Status) -> None:

@@ -1,4 +1,4 @@
-"""The back end under FastAPI and under Flask, on a database of its own, with one client."""
+"""The back end under FastAPI and under Flask, each with its own database, and a client."""
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
@@ -59,7 +59,7 @@ class Api:
         return self.send("POST", "/graphql", user, json={"query": text})
 
     def call(self, method: str, order_id: str, *roles: str) -> httpx.Response:
-        """Call a method of JSON-RPC."""
+        """Call a JSON-RPC method."""
         body = {"jsonrpc": "2.0", "id": 1, "method": method, "params": {"id": order_id}}
         return self.send("POST", "/rpc", "claire", roles=roles, json=body)
 
@@ -76,7 +76,7 @@ def api(request: pytest.FixtureRequest, provider: Provider, tmp_path: Path) -> I
     backend = Backend(Settings(environ | (marker.kwargs if marker else {})))
     backend.create_tables()
     parts, base = (backend.controllers, backend.policies), "http://127.0.0.1:8000"
-    client: Any  # of httpx, or of its successor: one interface
+    client: Any  # from httpx or its successor, which have the same interface
     if request.param == "fastapi":
         client = TestClient(fastapi_app.create_app(*parts), base, raise_server_exceptions=False)
     else:

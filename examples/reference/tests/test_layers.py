@@ -1,4 +1,4 @@
-"""The architecture, held by tests. As nothing imports an HTTP client, API7 and API10 hold too."""
+"""Tests of the architecture. Since nothing imports an HTTP client, they cover API7 and API10."""
 
 import subprocess
 import sys

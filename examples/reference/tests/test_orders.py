@@ -1,4 +1,4 @@
-"""The port `Orders`, on the database and in memory: both pass the same tests."""
+"""The port `Orders`, in the database and in memory: both pass the same tests."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager

@@ -1,7 +1,7 @@
-"""The OWASP API Security Top 10 (2023), row by row: each tried, and held, under both frameworks.
+"""The OWASP API Security Top 10 (2023): attempts at each risk, under both frameworks.
 
-API7, server side request forgery, and API10, unsafe consumption of other APIs, have nothing to
-start from: the back end sends no requests, which ``test_layers.py`` holds.
+API7 (server side request forgery) and API10 (unsafe consumption of APIs) do not apply: the back end
+sends no requests, as ``test_layers.py`` checks.
 """
 
 import base64

@@ -17,7 +17,7 @@ def memory_work() -> InMemoryWork:
 
 
 class Pushed(list[tuple[str, tuple[str, ...]]]):
-    """What was pushed to clients."""
+    """The events pushed to clients."""
 
     def __call__(self, event: Event, *topics: str) -> None:
         self.append((event.type, topics))
@@ -32,7 +32,7 @@ def test_an_order_is_placed_paid_and_shipped() -> None:
         assert shop.pay(work, order).amount == 11_050
         shop.ship(work, order)
         assert shop.find(work, order.id).status is Status.SHIPPED
-    assert pushed == []  # nothing is told before it is true
+    assert pushed == []  # nothing is pushed before the commit
     work.commit()
     topics = ("orders/ann", ALL_ORDERS)
     assert pushed == [(f"order.{status}", topics) for status in ("placed", "paid", "shipped")]

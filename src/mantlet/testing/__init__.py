@@ -1,7 +1,7 @@
 """Test a policy under both protocols, without a server or a framework.
 
-`PolicyClient` puts policies around a small app and sends requests to it, as a server would. The
-same test runs under WSGI and under ASGI::
+`PolicyClient` wraps a small app in policies and sends requests to it, as a server would. The same
+test runs under WSGI and under ASGI::
 
     @pytest.mark.parametrize("protocol", PROTOCOLS)
     def test_a_long_target_is_refused(protocol: Protocol) -> None:
@@ -10,10 +10,11 @@ same test runs under WSGI and under ASGI::
         assert client.get("/much-too-long").status == 414
 
 The app is a function from an `AppRequest` to a response: a `mantlet.Reply`, text, bytes, or an
-iterable of bytes for a streamed body. It may raise. Without one, the app responds ``200 OK``.
+iterable of bytes for a streamed body. It may raise an exception. The default app responds with
+``200 OK``.
 
-An exception that reaches the server is raised to the test. Requests are sent one at a time; for
-load, time-outs and the behaviour of a real server, use one.
+An exception that reaches the server is raised in the test. Requests are sent one at a time. To test
+load, timeouts and the behaviour of a real server, use a real server.
 """
 
 from mantlet.testing.client import PROTOCOLS, PolicyClient, Protocol

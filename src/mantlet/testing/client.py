@@ -31,7 +31,7 @@ PROTOCOLS: Final[tuple[Protocol, ...]] = get_args(Protocol)
 HeaderOption = Mapping[str, str] | Iterable[tuple[str, str]]
 T = TypeVar("T")
 
-#: A response of the app: whole, or the chunks of a body with the status 200.
+#: A response of the app: a complete one, or the chunks of a body with the status code 200.
 AppResponse = Reply | str | bytes | Iterable[bytes]
 App = Callable[[AppRequest], AppResponse]
 
@@ -39,13 +39,13 @@ App = Callable[[AppRequest], AppResponse]
 class PolicyClient:
     """Send requests through policies to an app.
 
-    As a context manager it runs the policies' `startup` at its beginning and `shutdown` at its
-    end. Otherwise the first request runs `startup`, as with ``startup="lazy"``, and nothing runs
+    As a context manager it runs the policies' `startup` hooks on entry and `shutdown` on exit.
+    Otherwise the first request runs `startup`, as with ``startup="lazy"``, and nothing runs
     `shutdown`.
 
     Args:
         policies: the policies, the outermost first.
-        app: the app; without one, every request gets ``200 OK`` with the body ``ok``.
+        app: the app. By default every request gets ``200 OK`` with the body ``ok``.
         protocol: ``"wsgi"`` or ``"asgi"``.
         baseline: whether to add the baseline, as `mantlet.wrap()` does.
         client: the peer's address.
@@ -54,7 +54,7 @@ class PolicyClient:
         requests: the requests that the app received, in order.
 
     Raises:
-        TypeError: one of the policies is not a `Policy`.
+        TypeError: an argument is not a `Policy`.
         ValueError: the protocol is unknown.
     """
 
@@ -88,7 +88,7 @@ class PolicyClient:
 
         Args:
             method: the request method.
-            target: the path, and a query after a ``?``.
+            target: the path, and optionally ``?`` and a query.
             headers: the headers. ``Host`` and ``Content-Length`` are added.
             body: the body; text is sent as UTF-8.
 
@@ -124,7 +124,7 @@ class PolicyClient:
         """Open a WebSocket, send messages, and close it; the app sends each message back.
 
         Args:
-            target: the path, and a query after a ``?``.
+            target: the path, and optionally ``?`` and a query.
             messages: the client's messages.
             headers: the headers of the handshake.
 

@@ -1,4 +1,4 @@
-"""`no_inline_sql()`: a lint for tests, which keeps SQL in the modules that are meant for it."""
+"""`no_inline_sql()`: check in a test that SQL occurs only in the modules meant for it."""
 
 import ast
 from collections.abc import Iterable, Iterator
@@ -17,13 +17,13 @@ __all__ = ["no_inline_sql"]
 _ALLOWED: Final = ("adapters", "migrations")
 _MAX_SNIPPET: Final = 60
 
-#: Methods and functions whose texts are meant for a database, whatever object they are of.
+#: Methods and functions, of any object, that pass their string arguments to a database.
 _EXECUTES: Final = words(
     "copy_expert exec_driver_sql exec_sql execute execute_batch execute_many execute_sql "
     "execute_values executemany executescript fetchrow fetchval mogrify raw raw_sql read_sql "
     "read_sql_query"
 )
-#: Functions and classes of libraries that make SQL of any text.
+#: Functions and classes of libraries that turn any string into SQL.
 _MAKES_SQL: Final = words("DDL RawQuery RawSQL SQL TextClause literal_column raw_sql text")
 _LIBRARIES: Final = words(
     "django flask_sqlalchemy peewee pony psycopg psycopg2 sqlalchemy sqlmodel tortoise"
@@ -32,30 +32,30 @@ _LIBRARIES: Final = words(
 _USUAL_NAMES: Final = frozenset({"db", "sa"})
 #: Arguments of Django's ``QuerySet.extra()``.
 _EXTRA: Final = frozenset({"where", "select", "tables"})
-#: Methods of texts whose result is about the same text.
+#: String methods that return nearly the same string.
 _TEXT_METHODS: Final = words(
     "casefold encode expandtabs format format_map lower lstrip replace rstrip strip upper"
 )
 
 
 def no_inline_sql(package: str | ModuleType | Path, *, allowed: Iterable[str] = _ALLOWED) -> None:
-    """Check that no module of a package has SQL in a text, except for those that may.
+    """Check that no module of a package has SQL in a string, except for the allowed ones.
 
-    The modules are parsed, not imported. Found is SQL in constants, f-strings, concatenations and
-    formatted texts, and whatever is passed to functions that are known to run SQL; docstrings and
-    prose are not.
+    The modules are parsed, not imported. The check finds SQL in constants, f-strings,
+    concatenations and formatted strings, and all strings that are passed to functions known to run
+    SQL. It ignores docstrings and prose.
 
     Args:
-        package: the package or module, as its name, as imported, or as a directory or file.
-        allowed: names of subpackages and modules that may have SQL, with all that is in them:
-            ``"adapters"`` at any depth, ``"orders.adapters"`` for one.
+        package: the package or module: its name, the imported module, or a directory or file.
+        allowed: names of subpackages and modules that may contain SQL, with all their submodules:
+            ``"adapters"`` matches at any depth, ``"orders.adapters"`` only within ``orders``.
 
     Raises:
-        AssertionError: there is SQL; each place is listed as ``file:line``.
-        ModuleNotFoundError: there is no such package.
+        AssertionError: SQL was found; each place is listed as ``file:line``.
+        ModuleNotFoundError: the package was not found.
         SyntaxError: a module can't be parsed.
         TypeError: an argument has the wrong type.
-        ValueError: the package has no modules in Python.
+        ValueError: the package has no Python modules.
     """
     if isinstance(allowed, str):
         raise TypeError(f"allowed must be a list of names such as [{allowed!r}], not a text")
@@ -120,7 +120,7 @@ def _spec(name: str) -> ModuleSpec | None:
 
 
 def _contains(parts: tuple[str, ...], name: tuple[str, ...]) -> bool:
-    """Return whether a module's name has the parts of an allowed one, one after the other."""
+    """Return whether a module's name contains the parts of an allowed name in sequence."""
     return any(
         parts[index : index + len(name)] == name for index in range(len(parts) - len(name) + 1)
     )
@@ -130,7 +130,7 @@ def _contains(parts: tuple[str, ...], name: tuple[str, ...]) -> bool:
 
 
 def _find(path: Path) -> list[tuple[int, str]]:
-    """Return the lines and the texts of the SQL in a file."""
+    """Return the line numbers and strings of the SQL in a file."""
     finder = _Finder()
     finder.visit(ast.parse(path.read_bytes(), str(path)))
     return sorted(finder.found)
@@ -142,7 +142,7 @@ class _Finder(ast.NodeVisitor):
     def __init__(self) -> None:
         self.found: set[tuple[int, str]] = set()
         self._imports: dict[str, str] = {}
-        #: Texts that names have in the current function so far, with the lines where they begin.
+        #: The strings assigned to names in the current function so far, with their line numbers.
         self._assigned: dict[str, tuple[int, str]] = {}
 
     # -- statements ---
@@ -154,7 +154,7 @@ class _Finder(ast.NodeVisitor):
             self._imports[name] = alias.name if alias.asname else name
 
     def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
-        """Remember where names are from; a star may bring each that makes SQL."""
+        """Remember where names come from; ``import *`` may import each function that makes SQL."""
         for alias in node.names:
             names = _MAKES_SQL if alias.name == "*" else [alias.asname or alias.name]
             for name in names:
@@ -162,7 +162,7 @@ class _Finder(ast.NodeVisitor):
                 self._imports[name] = f"{node.module or ''}.{origin}"
 
     def visit_FunctionDef(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
-        """Visit a function, whose names are its own."""
+        """Visit a function, which has its own scope."""
         outer, self._assigned = self._assigned, {}
         self.generic_visit(node)
         self._assigned = outer
@@ -170,12 +170,12 @@ class _Finder(ast.NodeVisitor):
     visit_AsyncFunctionDef = visit_FunctionDef  # noqa: N815
 
     def visit_Expr(self, node: ast.Expr) -> None:
-        """Leave out texts that stand alone, such as docstrings."""
+        """Skip strings that stand alone, such as docstrings."""
         if not isinstance(node.value, ast.Constant):
             self.visit(node.value)
 
     def visit_Assign(self, node: ast.Assign) -> None:
-        """Remember a text, since more may be added to it."""
+        """Remember a string, since others may be appended to it."""
         text = _text(node.value)
         for target in node.targets:
             if isinstance(target, ast.Name) and text is not None:
@@ -183,7 +183,7 @@ class _Finder(ast.NodeVisitor):
         self.generic_visit(node)
 
     def visit_AugAssign(self, node: ast.AugAssign) -> None:
-        """Look at a text together with those that it is added to."""
+        """Check a string together with the strings that it is appended to."""
         text = _text(node.value)
         if isinstance(node.target, ast.Name) and text is not None:
             line, before = self._assigned.get(node.target.id, (node.lineno, ""))
@@ -195,7 +195,7 @@ class _Finder(ast.NodeVisitor):
     # -- expressions ---
 
     def visit_Call(self, node: ast.Call) -> None:
-        """Look at the texts that are passed to functions that are known to run or make SQL."""
+        """Check the strings passed to functions that are known to run or make SQL."""
         path = _dotted(node.func)
         name = path.rpartition(".")[2]
         texts = [*node.args, *(one.value for one in node.keywords)]
@@ -208,7 +208,7 @@ class _Finder(ast.NodeVisitor):
         self._visit_text(node)
 
     def visit_List(self, node: ast.List | ast.Tuple) -> None:
-        """Look at the parts of a text that will be joined."""
+        """Check strings that will be joined."""
         parts = [_text(one) for one in node.elts]
         whole = " ".join(map(_marked, node.elts))
         given = [part for part in parts if part is not None]
@@ -219,7 +219,7 @@ class _Finder(ast.NodeVisitor):
     visit_Tuple = visit_List  # noqa: N815
 
     def _visit_text(self, node: ast.expr) -> None:
-        """Look at a text, and at the expressions in it."""
+        """Check a string, and visit the expressions in it."""
         text = _text(node)
         if text is None or not is_sql(text):
             if isinstance(node, ast.BinOp):
@@ -233,7 +233,7 @@ class _Finder(ast.NodeVisitor):
                 self.visit(child)
 
     def _visit_operands(self, node: ast.BinOp) -> None:
-        """Look at the operands, without recursion: a module of formulas has long ones."""
+        """Visit the operands without recursion: a module of formulas can have very long chains."""
         waiting = _operands(node)
         while waiting:
             operand = waiting.pop()
@@ -265,14 +265,14 @@ class _Finder(ast.NodeVisitor):
 
 
 def _dotted(node: ast.expr) -> str:
-    """Return a name with its attributes; other expressions are "?"."""
+    """Return a dotted name; other expressions become "?"."""
     if isinstance(node, ast.Attribute):
         return f"{_dotted(node.value)}.{node.attr}"
     return node.id if isinstance(node, ast.Name) else "?"
 
 
 def _text(node: ast.AST) -> str | None:
-    """Return the text that an expression has, with marks for other values, or None."""
+    """Return the string that an expression builds, with marks for inserted values, or None."""
     if isinstance(node, ast.Constant):
         value = node.value.decode("latin-1") if isinstance(node.value, bytes) else node.value
         return value if isinstance(value, str) else None
@@ -280,7 +280,7 @@ def _text(node: ast.AST) -> str | None:
         return _text_of_operation(node)
     if isinstance(node, ast.Call):
         return _text_of_call(node)
-    if type(node).__name__ in ("JoinedStr", "TemplateStr"):  # the second is of Python 3.14
+    if type(node).__name__ in ("JoinedStr", "TemplateStr"):  # the second is new in Python 3.14
         return "".join(map(_marked, getattr(node, "values", ())))
     return None
 
@@ -300,7 +300,7 @@ def _text_of_operation(node: ast.BinOp) -> str | None:
 
 
 def _operands(node: ast.BinOp) -> list[ast.expr]:
-    """Return the operands of a sum, however many; of any other operation, its two."""
+    """Return all operands of a chain of additions, or the two of any other operation."""
     operands = []
     left: ast.expr = node
     while isinstance(left, ast.BinOp) and (left is node or isinstance(left.op, ast.Add)):

@@ -38,7 +38,7 @@ class AppRequest:
     Attributes:
         method: the request method.
         path: the path, decoded, within the app.
-        query: the query string, as it was sent.
+        query: the query string as sent.
         headers: the headers, by name without regard to case.
         body: the whole body.
         state: the exchange's `mantlet.State`.
@@ -73,7 +73,7 @@ class ReceivedResponse:
 
     @property
     def text(self) -> str:
-        """The body as UTF-8; bytes that are not become U+FFFD."""
+        """The body decoded as UTF-8; invalid bytes become U+FFFD."""
         return self.body.decode("utf-8", "replace")
 
     def json(self) -> Any:
@@ -92,8 +92,9 @@ class WebSocketSession:
     Attributes:
         accepted: whether the handshake was accepted.
         messages: the messages that the client received.
-        close_code: the code that the server closed the connection with; None if it did not.
-        response: the response in place of an accepted handshake, where the server sent one.
+        close_code: the code with which the server closed the connection; None if it did not close
+            it.
+        response: the HTTP response to a refused handshake, if the server sent one.
     """
 
     accepted: bool = False

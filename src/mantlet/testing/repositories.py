@@ -1,8 +1,8 @@
 """`RepositoryContract`: tests that every implementation of a repository passes.
 
-A team subclasses it in its own tests, once for each implementation: the repository in the database,
-and the one in memory that stands in for it. If both pass, tests of use cases that run in memory
-say something about the app::
+Subclass it in your tests, once for each implementation: for the repository in the database, and for
+the in-memory repository that replaces it in tests. If both pass, tests of use cases in memory tell
+something about the app::
 
     class TestSqlOrders(RepositoryContract[Order]):
         @pytest.fixture(autouse=True)
@@ -40,7 +40,7 @@ from mantlet.errors.database import database_problem
 
 __all__ = ["RepositoryContract"]
 
-#: The types of attributes that are compared.
+#: The attribute types that are compared.
 _PLAIN: Final = (
     *(str, bytes, int, float, Decimal, NoneType, Enum, UUID),
     *(date, datetime, time, timedelta),
@@ -48,19 +48,20 @@ _PLAIN: Final = (
 
 
 class _Left(Exception):
-    """Leaves a unit of work, as an exception of a view does."""
+    """Leaves a unit of work, like an exception of a view."""
 
 
 class RepositoryContract(Generic[Entity]):
-    """Tests of a repository, to be subclassed; see the module.
+    """Tests of a repository, to be subclassed; see the module's docstring.
 
-    The tests are functions for pytest, and run sync and async repositories alike; async ones in an
-    event loop for each test, so that an engine must not keep connections (``poolclass=NullPool``).
+    pytest collects the tests. They work with sync and async repositories. Each test of an async
+    repository has its own event loop, so its engine must not keep connections
+    (``poolclass=NullPool``).
 
     Attributes:
-        key: the attribute that is the entity's key, or several.
+        key: the name of the entity's key attribute, or of several.
         versioned: whether two units of work that change the same entity conflict, as with
-            ``version_id_col``; then that is tested too.
+            ``version_id_col``. If so, conflicts are tested too.
     """
 
     key: str | tuple[str, ...] = "id"
@@ -76,9 +77,10 @@ class RepositoryContract(Generic[Entity]):
     ):
         """Return a unit of work, as a ``with`` or ``async with`` block with a repository.
 
-        It commits at the end of the block, and rolls back if an exception leaves it. All units of a
-        test share their stored entities, of which there are none at its beginning, and several may
-        be open at once: a database in memory that has one connection cannot do that.
+        It commits at the end of the block, and rolls back if an exception leaves the block. All
+        units of a test share their stored entities; at the start of a test there are no entities.
+        Several units can be open at once, so an in-memory database with a single connection does
+        not work.
         """
         raise NotImplementedError
 
@@ -87,18 +89,18 @@ class RepositoryContract(Generic[Entity]):
 
         Args:
             number: of the entity, from 1. Entities with the same number have the same key, unless
-                the database makes it; those with other numbers have nothing in common that must be
-                unique.
+                the database generates it. Entities with different numbers differ in all attributes
+                that must be unique.
         """
         raise NotImplementedError
 
     def change(self, entity: Entity) -> None:
-        """Change an entity in a way that `contents()` shows."""
+        """Change an entity in a way that changes its `contents()`."""
         raise NotImplementedError
 
     # Any: values of attributes.
     def contents(self, entity: Entity) -> dict[str, Any]:
-        """Return the values that have to be found again: by default attributes of plain types."""
+        """Return the values that must be stored: by default all attributes of plain types."""
         attributes = vars(entity).items()
         return {
             name: value
@@ -109,7 +111,7 @@ class RepositoryContract(Generic[Entity]):
     # -- the tests --------------------------------------------------------------------------------
 
     def test_an_added_entity_is_found(self) -> None:
-        """In its own unit of work, and in later ones, with all that it had."""
+        """It is found in its own unit of work and in later ones, with its contents."""
 
         async def run() -> None:
             async with self._unit() as unit:
@@ -124,7 +126,7 @@ class RepositoryContract(Generic[Entity]):
         asyncio.run(run())
 
     def test_an_unknown_key_is_none(self) -> None:
-        """An entity that nobody has added is not found, and there is no exception."""
+        """Looking for an entity that was never added returns None, without an exception."""
 
         async def run() -> None:
             (key,) = await self._add(1)
@@ -136,7 +138,7 @@ class RepositoryContract(Generic[Entity]):
         asyncio.run(run())
 
     def test_an_entity_is_one_object(self) -> None:
-        """However often and by whichever way it is found in one unit of work."""
+        """All look-ups in one unit of work return the same object."""
 
         async def run() -> None:
             (key,) = await self._add(1)
@@ -148,7 +150,7 @@ class RepositoryContract(Generic[Entity]):
         asyncio.run(run())
 
     def test_adding_twice_is_adding_once(self) -> None:
-        """Use cases need not know whether a caller has added an entity."""
+        """A use case can add an entity that its caller has already added."""
 
         async def run() -> None:
             async with self._unit() as unit:
@@ -164,7 +166,7 @@ class RepositoryContract(Generic[Entity]):
         asyncio.run(run())
 
     def test_other_units_see_nothing_before_the_commit(self) -> None:
-        """Entities that may still be rolled back are nobody else's."""
+        """Entities that may still be rolled back are invisible to others."""
 
         async def run() -> None:
             async with self._unit() as unit:
@@ -177,7 +179,7 @@ class RepositoryContract(Generic[Entity]):
         asyncio.run(run())
 
     def test_an_exception_leaves_nothing(self) -> None:
-        """An added entity is forgotten."""
+        """An entity added before the exception is not stored."""
 
         async def run() -> None:
             async with self._rolled_back() as unit:
@@ -189,7 +191,7 @@ class RepositoryContract(Generic[Entity]):
         asyncio.run(run())
 
     def test_changes_are_stored(self) -> None:
-        """With the commit of their unit of work, without a call of a method."""
+        """The commit of their unit of work stores them, without a method call."""
 
         async def run() -> None:
             (key,) = await self._add(1)
@@ -221,7 +223,7 @@ class RepositoryContract(Generic[Entity]):
         asyncio.run(run())
 
     def test_a_removed_entity_is_gone(self) -> None:
-        """At once in its own unit of work, and with the commit in others."""
+        """It is gone at once in its own unit of work, and after the commit in others."""
 
         async def run() -> None:
             first, second = await self._add(1, 2)
@@ -249,7 +251,7 @@ class RepositoryContract(Generic[Entity]):
         asyncio.run(run())
 
     def test_an_entity_added_and_removed_was_never_there(self) -> None:
-        """In one unit of work."""
+        """Adding and removing an entity in one unit of work stores nothing."""
 
         async def run() -> None:
             async with self._unit() as unit:
@@ -263,7 +265,7 @@ class RepositoryContract(Generic[Entity]):
         asyncio.run(run())
 
     def test_only_its_own_entities_are_removed(self) -> None:
-        """An entity that was not added, or is removed already, is a mistake of the caller."""
+        """Removing an entity that was not added, or was already removed, raises an exception."""
 
         async def run() -> None:
             (key,) = await self._add(1)
@@ -276,7 +278,7 @@ class RepositoryContract(Generic[Entity]):
         asyncio.run(run())
 
     def test_a_taken_key_is_a_conflict(self) -> None:
-        """`ErrorEnvelope` answers it with 409, and nothing else of the unit of work is stored."""
+        """`ErrorEnvelope` responds with 409, and nothing of the unit of work is stored."""
 
         async def run() -> None:
             (key,) = await self._add(1)
@@ -297,7 +299,7 @@ class RepositoryContract(Generic[Entity]):
         asyncio.run(run())
 
     def test_pages_have_each_entity_once(self) -> None:
-        """In the order of the keys, each page after the last key of the one before."""
+        """Pages are in key order, and each begins after the last key of the previous one."""
 
         async def run() -> None:
             keys = await self._add(*range(1, 8))
@@ -307,7 +309,7 @@ class RepositoryContract(Generic[Entity]):
                 parts = (
                     part for key in keys for part in (key if isinstance(key, tuple) else [key])
                 )
-                if not any(isinstance(part, str) for part in parts):  # which a database may collate
+                if not any(isinstance(part, str) for part in parts):  # databases collate text
                     _check(whole == sorted(keys), "page() is not in the order of the keys")
                 found: list[Any] = []
                 while page := await unit.page(after=found[-1] if found else None, limit=3):
@@ -319,7 +321,7 @@ class RepositoryContract(Generic[Entity]):
         asyncio.run(run())
 
     def test_pages_are_bounded(self) -> None:
-        """A number that a client has chosen does not read the whole table."""
+        """A limit chosen by a client cannot read the whole table."""
 
         async def run() -> None:
             async with self._unit() as unit:
@@ -330,7 +332,7 @@ class RepositoryContract(Generic[Entity]):
         asyncio.run(run())
 
     def test_a_lost_update_is_a_conflict(self) -> None:
-        """Of two units of work that change an entity, the second one fails, if `versioned`."""
+        """If two units of work change an entity, the second one fails, if `versioned`."""
 
         async def run() -> None:
             (key,) = await self._add(1)
@@ -360,7 +362,7 @@ class RepositoryContract(Generic[Entity]):
 
     @asynccontextmanager
     async def _rolled_back(self) -> AsyncIterator["_Awaited[Entity]"]:
-        """Yield the repository of a unit of work that an exception leaves."""
+        """Yield the repository of a unit of work that ends with an exception."""
         try:
             async with self._unit() as unit:
                 yield unit
@@ -402,7 +404,7 @@ class RepositoryContract(Generic[Entity]):
 
 
 class _Awaited(Generic[Entity]):
-    """A repository whose methods can be awaited, whichever it is."""
+    """A sync or async repository, with methods that can be awaited."""
 
     def __init__(
         self, repository: Repository[Entity] | AsyncRepository[Entity], key: str | tuple[str, ...]
@@ -411,7 +413,7 @@ class _Awaited(Generic[Entity]):
         self.add = repository.add
         self._key = key
 
-    # Any: an entity, which is there unless the test says otherwise.
+    # Any: an entity. Tests that expect None say so.
     async def get(self, key: object) -> Any:
         return await _awaited(self._repository.get(key))
 
@@ -424,7 +426,7 @@ class _Awaited(Generic[Entity]):
 
     # Any: a key.
     async def key_of(self, entity: Entity) -> Any:
-        """Return the key of an entity, which the database may have to make first."""
+        """Return the key of an entity; the database may have to generate it first."""
         if isinstance(self._key, tuple):
             return tuple(getattr(entity, name) for name in self._key)
         if getattr(entity, self._key) is None:

@@ -1,4 +1,4 @@
-"""The side of a server, for `PolicyClient`: one request, or one WebSocket, through a stack."""
+"""The server's side of `PolicyClient`: send one request or open one WebSocket."""
 
 import asyncio
 from collections.abc import Iterable
@@ -12,7 +12,7 @@ __all__ = ["connect", "request_asgi", "request_wsgi"]
 
 
 def request_wsgi(stack: wsgi.Stack, environ: dict[str, Any]) -> ReceivedResponse:
-    """Send a request, and return the response; `close()` is called as by a server."""
+    """Send a request, and return the response; like a server, this calls `close()`."""
     head: list[Any] = []
 
     def start_response(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
@@ -33,7 +33,7 @@ def request_wsgi(stack: wsgi.Stack, environ: dict[str, Any]) -> ReceivedResponse
 
 
 async def request_asgi(stack: asgi.Stack, scope: Scope, body: bytes) -> ReceivedResponse:
-    """Send a request, and return the response; the client stays until it is complete."""
+    """Send a request, and return the response; the client stays connected until its end."""
     events: list[AsgiMessage] = [{"type": "http.request", "body": body, "more_body": False}]
     sent: list[AsgiMessage] = []
     complete = asyncio.Event()

@@ -1,9 +1,9 @@
-"""Tell SQL from prose that uses the same words.
+"""Distinguish SQL from prose that uses the same words.
 
-"Select an item from the list" is a sentence, ``select id, name from items`` a statement. A text is
-SQL if its first words have the shape of a statement or of a clause, its names are not words of a
-sentence, and something says that it is meant so: keywords in capitals, an operator, a placeholder.
-Only a statement's first words are read, in linear time.
+"Select an item from the list" is a sentence, but ``select id, name from items`` is a statement. A
+text is SQL if its first words have the form of a statement or clause, its names are not words of a
+sentence, and there is further evidence: keywords in capitals, an operator, or a placeholder. Only
+the first words of a statement are read, in linear time.
 """
 
 from collections.abc import Callable
@@ -23,7 +23,7 @@ __all__ = ["is_command", "is_sql"]
 
 _OPERATORS: Final = words("= < > ! ~ like ilike in is between")
 _JOINS: Final = frozenset(["left", "right", "inner", "full", "cross", "outer", "natural"])
-#: What follows the table of a DELETE or a SELECT.
+#: The keywords that follow the table of a DELETE or a SELECT.
 _CLAUSES: Final = words(
     "where join left right inner full cross natural order group limit using returning having "
     "union for offset fetch window on as except intersect"
@@ -43,7 +43,7 @@ _CHANGES: Final = words(
 _PRIVILEGES: Final = words(
     "select insert update delete all usage execute connect create references trigger"
 )
-#: The words that begin a statement, for texts that are certainly meant for a database.
+#: The first words of statements, for texts that are certainly meant for a database.
 _COMMANDS: Final = words(
     "alter analyze attach begin call checkpoint comment commit copy create deallocate declare "
     "delete detach do drop end exec execute explain fetch grant insert listen lock merge notify "
@@ -51,7 +51,7 @@ _COMMANDS: Final = words(
     "show start truncate unlisten update use vacuum values with"
 )
 
-#: Texts to which the name of a table will be added.
+#: Texts to which a table's name will be appended.
 _BEGINNINGS: Final = frozenset(
     {
         *("SELECT * FROM", "INSERT INTO", "DELETE FROM", "ALTER TABLE", "TRUNCATE TABLE"),
@@ -69,7 +69,7 @@ def is_sql(text: str) -> bool:
 
 
 def is_command(text: str) -> bool:
-    """Return whether a text that is passed to a database is SQL, also in forms that prose has."""
+    """Return whether a text passed to a database is SQL, even if it could also be prose."""
     for tokens in statements(text):
         is_prose = tokens.at(1) in _AFTER_VERBS or tokens.is_sentence()
         if tokens.at(0) in _COMMANDS and not is_prose:
@@ -122,7 +122,7 @@ def _is_source(text: Statement, index: int) -> bool:
 
 
 def _is_column_list(text: Statement, start: int, end: int) -> bool:
-    """Return whether the tokens are a list of columns: no item is words of a sentence."""
+    """Return whether the tokens are a list of columns: no item reads like a sentence."""
     item: list[str] = []
     depth = 0
     for index in range(start, end + 1):

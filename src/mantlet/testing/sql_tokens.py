@@ -1,4 +1,4 @@
-"""The tokens of texts that may be SQL, and what they look like."""
+"""Split texts that may be SQL into tokens, and classify the tokens."""
 
 import re
 from itertools import islice
@@ -12,9 +12,9 @@ def words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-#: Stands for a value that is put into a text, as by an f-string. It is a character of names.
+#: Stands for a value inserted into a text, as by an f-string. It may be part of a name.
 MARK: Final = "\uffff"
-#: How much of a text is read.
+#: How much of a text is read at most.
 _MAX_TEXT: Final = 20_000
 _MAX_TOKENS: Final = 400
 
@@ -58,22 +58,22 @@ class Statement:
         return all(index < len(self.raw) and self.raw[index].isupper() for index in indexes)
 
     def is_sentence(self) -> bool:
-        """Return whether the text begins as a sentence does: with one capital letter."""
+        """Return whether the text begins like a sentence, with one capital letter."""
         return self.raw[0].istitle()
 
     def is_name(self, index: int) -> bool:
-        """Return whether there is a name, of a table or a column, or a field of a text for one."""
+        """Return whether the token is the name of a table or a column, or a placeholder for one."""
         word = self.at(index)
         if word.startswith("%") and len(word) > 1:
             return self.is_caps(0)
         return word not in PROSE and _NAME.fullmatch(word) is not None
 
     def is_odd_name(self, index: int) -> bool:
-        """Return whether there is a name that is no word of a sentence."""
+        """Return whether the token is a name that does not occur in sentences."""
         return self.is_name(index) and not self.at(index).isalpha()
 
     def is_value(self, index: int) -> bool:
-        """Return whether there is a placeholder, a number or a text in quotes."""
+        """Return whether the token is a placeholder, a number or a quoted string."""
         word = self.at(index)
         return PLACEHOLDER.fullmatch(word) is not None or _LITERAL.fullmatch(word) is not None
 
@@ -87,17 +87,17 @@ class Statement:
         return -1
 
     def after(self, index: int) -> "Statement":
-        """Return the text from a token on."""
+        """Return the rest of the statement, starting with a token."""
         return Statement(self.raw[index:])
 
 
 def depth_of(token: str) -> int:
-    """Return the change of the depth of parentheses."""
+    """Return the change in the nesting depth of parentheses."""
     return {"(": 1, ")": -1}.get(token, 0)
 
 
 def statements(text: str) -> list[Statement]:
-    """Return the statements of a text, without comments and without what comes before them."""
+    """Return the statements of a text, without comments or text before them."""
     without = _COMMENT.sub(" ", text[:_MAX_TEXT])
     found = []
     for part in without.split(";"):

@@ -1,7 +1,7 @@
-"""What the routes of both frameworks do: from a request to a use case, and back to JSON.
+"""The handlers for the routes of both frameworks: from requests to use cases to JSON.
 
-They take the request of either framework, since Mantlet reads both. The input was validated by the
-guard, and the identity comes from the Authenticator.
+They accept the request of either framework, since Mantlet can read both. The guard has validated
+the input, and the Authenticator provides the identity.
 """
 
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ Request = Any
 
 @dataclass(frozen=True)
 class Controllers:
-    """The web's way to the use cases, and to the clients that wait for events."""
+    """Call the use cases for web requests, and subscribe clients to events."""
 
     shop: Shop
     events: Events
@@ -52,20 +52,20 @@ class Controllers:
             return charge_json(charge, mantlet.state(request).version)
 
     def query(self, request: Request) -> Json:
-        """Answer a query of GraphQL."""
+        """Execute a GraphQL query."""
         with mantlet.uow(request) as work:
 
             def orders(_info: object, first: int, after: str | None = None) -> list[Order]:
                 return self._page(request, work, after, max(0, min(first, 100)))
 
-            def order(_info: object, id: str) -> Order:  # as the schema names it
+            def order(_info: object, id: str) -> Order:  # the schema's name
                 return self._order(request, work, id, "read")
 
             body = mantlet.state(request).validated.body
             return graphql.execute(body, {"orders": orders, "order": order})
 
     def call(self, request: Request) -> Json | list[Json] | None:
-        """Answer a call, or a batch of calls, of JSON-RPC."""
+        """Execute a JSON-RPC call or batch."""
         with mantlet.uow(request) as work:
 
             def ship(order_id: str) -> None:
@@ -75,7 +75,7 @@ class Controllers:
             return jsonrpc.answer(body, {"orders.ship": ship})
 
     def subscribe(self, request: Request) -> Subscription:
-        """Subscribe to the client's own orders, or for a clerk to all, until the token expires."""
+        """Subscribe a customer to their orders, or a clerk to all, until the token expires."""
         identity = _identity(request)
         topic = ALL_ORDERS if CLERK in identity.roles else topic_of(_user(request))
         return self.events.subscribe(topic, until=identity.expires)
@@ -86,7 +86,7 @@ class Controllers:
         return list(self.shop.page(work, _user(request), after=last, limit=limit))
 
     def _order(self, request: Request, work: Work, order_id: str, action: str) -> Order:
-        """Return an order that the client may do this to; to all others there is no such order."""
+        """Return an order if the client may do this to it; otherwise act as if it did not exist."""
         order = self.shop.find(work, OrderId(order_id))
         try:
             mantlet.authorize(request, action, order)

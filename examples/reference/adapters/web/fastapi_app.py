@@ -11,8 +11,8 @@ from mantlet.events import forward
 
 
 def create_app(controllers: Controllers, policies: tuple[mantlet.Policy, ...]) -> FastAPI:
-    """Return the app. Its views are no coroutines, since they wait for the database."""
-    app = FastAPI(openapi_url=None)  # the contract is written first
+    """Return the app. Its views are plain functions, since they block on the database."""
+    app = FastAPI(openapi_url=None)  # the contract is written by hand
 
     @app.get("/orders")
     def list_orders(request: Request) -> Response:

@@ -1,4 +1,4 @@
-"""GraphQL, for reading."""
+"""GraphQL, for queries only."""
 
 from collections.abc import Callable, Mapping
 from typing import Final
@@ -23,14 +23,14 @@ _SCHEMA: Final = build_schema(
     type Line { item: String!, quantity: Int!, price: Int! }
     """
 )
-#: Its bounds, which hold before anything of a query runs.
+#: Limits, which are checked before a query runs.
 SERVICE: Final = mantlet.GraphQL(
     schema=_SCHEMA, max_depth=4, max_complexity=500, max_tokens=500, mutations=False
 )
 
 
 def execute(request: GraphQLRequest, resolvers: Mapping[str, Callable[..., object]]) -> Json:
-    """Execute a query. Below the resolvers are the attributes of orders that the schema names."""
+    """Execute a query. The resolvers return orders; the schema exposes their attributes."""
     result = execute_document(
         _SCHEMA,
         request.document,
@@ -41,5 +41,5 @@ def execute(request: GraphQLRequest, resolvers: Mapping[str, Callable[..., objec
     assert isinstance(result, ExecutionResult)  # noqa: S101  # no resolver is a coroutine
     for error in result.errors or ():
         if not isinstance(error.original_error, OrderNotFound | None):
-            raise error.original_error  # its text is not for clients
+            raise error.original_error  # its text must not reach clients
     return dict(result.formatted)

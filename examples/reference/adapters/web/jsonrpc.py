@@ -1,4 +1,4 @@
-"""JSON-RPC 2.0, for the staff: its methods, and its answers."""
+"""JSON-RPC 2.0, for the staff: methods and responses."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The policies around the app, the outermost first. This file is the security of the back end."""
+"""The policies around the app, outermost first. All security settings are in this file."""
 
 from typing import Any, Literal
 
@@ -16,7 +16,7 @@ _READ, _WRITE = "orders:read", "orders:write"
 
 
 def is_allowed(identity: mantlet.Identity | None, action: str, order: Order | None) -> bool:
-    """Decide for `mantlet.authorize()`, by the application's rule."""
+    """Decide for `mantlet.authorize()`, using the application's rule."""
     if identity is None:
         return False
     return may(UserId(identity.subject), identity.roles, action, order)
@@ -52,10 +52,9 @@ def make_policies(
             read=[path("/v{version}"), header("API-Version")],
             default="2",
             forward=header("API-Version"),
-            # They grow by new fields and methods.
-            neutral=["POST /graphql", "POST /rpc", "GET /events"],
+            neutral=["POST /graphql", "POST /rpc", "GET /events"],  # they add fields and methods
         ),
-        # Guesses of tokens, by address; then requests, by who sends them.
+        # Failed tokens are limited by address, then requests by client.
         mantlet.RateLimiter(
             settings.guesses,
             count_if=mantlet.on_status(401),
@@ -102,7 +101,7 @@ def make_policies(
 
 
 def _make_guard() -> mantlet.VersionedGuard:
-    """Return the guard: REST by the document of its version, the rest by contracts."""
+    """Return the guard: an OpenAPI document per REST version, contracts for the rest."""
     limits = mantlet.BodyLimits(body="64 KB", depth=8)
     rest = {
         version: mantlet.SchemaGuard(

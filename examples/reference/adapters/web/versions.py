@@ -1,4 +1,4 @@
-"""What differs between the versions of the API: the contract, and how money is written."""
+"""The differences between API versions: the contract, and the format of money."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +13,7 @@ _MONEY: Final[dict[str, Callable[[Cents], object]]] = {
     "1": lambda cents: f"{cents // 100}.{cents % 100:02}",
     "2": lambda cents: {"cents": cents, "currency": "EUR"},
 }
-#: The contracts, which are written by hand, and held by the guard.
+#: The contracts, which are written by hand and enforced by the guard.
 DOCUMENTS: Final[dict[str, Json]] = {
     version: yaml.safe_load(Path(__file__).with_name(f"orders-v{version}.yaml").read_text("utf-8"))
     for version in _MONEY
@@ -21,7 +21,7 @@ DOCUMENTS: Final[dict[str, Json]] = {
 
 
 def order_json(order: Order, version: str) -> Json:
-    """Return what a client sees of an order: what is not written here is not sent."""
+    """Return an order as clients see it: a field that is not named here is not sent."""
     money = _MONEY[version]
     lines = [
         {"item": line.item, "quantity": line.quantity, "price": money(line.price)}
@@ -31,5 +31,5 @@ def order_json(order: Order, version: str) -> Json:
 
 
 def charge_json(charge: Charge, version: str) -> Json:
-    """Return what a client sees of a charge."""
+    """Return a charge as clients see it."""
     return {"id": charge.id, "amount": _MONEY[version](charge.amount)}
