@@ -114,7 +114,7 @@ class GroupReading:
         self._group, self._consumer = names
         self._start = start
         #: The id after which to read events that were delivered to this consumer but not
-        #: acknowledged, for example because a reply was lost; None if there are no such events.
+        #: acknowledged, for example because a reply was lost; None after the last of them.
         self._own: bytes | None = b"0"
         self._claim_at = 0.0
         self._claim_from: bytes = b"0"

@@ -44,8 +44,8 @@ class Events(KnowsOptions):
     Args:
         queue: maximum number of events queued for one subscriber. Events from the history, with
             which it resumes, do not count.
-        slow: what happens to a subscriber whose queue is full: ``"close"`` ends its subscription,
-            so that its client reconnects and resumes; ``"drop"`` drops its oldest events.
+        slow: how to treat a subscriber whose queue is full: ``"close"`` ends its subscription, so
+            that its client reconnects and resumes; ``"drop"`` drops its oldest events.
         history: number of past events kept for clients that reconnect; see `subscribe()`.
         gap: the type of an event that replaces lost events: a subscriber gets it if its oldest
             events were dropped, or the history no longer reaches back to its last one. The client

@@ -78,9 +78,8 @@ class RepositoryContract(Generic[Entity]):
         """Return a unit of work, as a ``with`` or ``async with`` block with a repository.
 
         It commits at the end of the block, and rolls back if an exception leaves the block. All
-        units of a test share their stored entities; at the start of a test there are no entities.
-        Several units can be open at once, so an in-memory database with a single connection does
-        not work.
+        units of a test share their stored entities, and each test starts without any. Several units
+        can be open at once, so an in-memory database with a single connection does not work.
         """
         raise NotImplementedError
 
