@@ -46,11 +46,11 @@ def test_events_end_with_the_token(tmp_path: Path) -> None:
     backend = Backend(Settings(environment(provider, url, 8000)))
     backend.create_tables()
     app = create_app(backend.controllers, backend.policies)
-    token = provider.token("ann", exp=int(time()) + 2)
+    token = provider.token("ann", exp=int(time()) + 5)
     headers = {"Host": "127.0.0.1:8000", "Authorization": f"Bearer {token}"}
-    response = app.test_client().get("/events", headers=headers)
-    assert response.status_code == 200
-    assert response.data  # all of it: the stream ends
+    with app.test_client().get("/events", headers=headers) as response:
+        assert response.status_code == 200
+        assert response.data  # all of it: the stream ends
     backend.engine.dispose()
 
 
