@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from mantlet import Concurrency, Quota, RateLimiter, Rule, StoreError
+from mantlet import stores as shared
 from mantlet.ratelimit import stores
 from tests.ids import shown
 
@@ -145,10 +146,11 @@ def test_a_directory_that_cannot_be_made_is_an_error_of_the_store(tmp_path: Path
 
 def without(monkeypatch: pytest.MonkeyPatch, *libraries: str) -> None:
     """Make libraries, and the modules that import them, unavailable."""
-    for name in ("lmdb", "redis"):
-        monkeypatch.delattr(stores, name, raising=False)
+    packages = [(package, name) for package in (stores, shared) for name in ("lmdb", "redis")]
+    for package, name in packages:
+        monkeypatch.delattr(package, name, raising=False)
     for name in list(sys.modules):
-        if name.startswith(("mantlet.ratelimit.stores.lmdb", "mantlet.ratelimit.stores.redis")):
+        if name.startswith(tuple(f"{package.__name__}.{part}" for package, part in packages)):
             monkeypatch.delitem(sys.modules, name)
     for library in libraries:
         for name in list(sys.modules):
