@@ -18,21 +18,29 @@ _KEY: Final = re.compile(
 )
 _ESCAPE: Final = re.compile(r"\\(.)")
 
+_INNOCENT: Final = (*INNOCENT_NAMES, "idempotency_key", "sec_websocket_key", "user_agent")
 #: Headers whose values may tell users apart: credentials, and the names of users and tenants that
-#: authenticating proxies send.
-_WHO: Final = NameMatcher(
-    [
-        *SECRET_NAMES,
-        "account*", "apikey", "auth_*", "client_cert*", "client_id", "customer*", "merchant*",
-        "on_behalf_of", "organization*", "principal*", "ssl_client*", "tenant*", "user*",
-        "workspace*",
-        "*_account*", "*_apikey", "*_assertion", "*_auth", "*_auth_*", "*_authenticated_*",
-        "*_cert", "*_client_cert*", "*_client_id", "*_customer*", "*_email", "*_iap_*",
-        "*_identity*", "*_key", "*_login", "*_merchant*", "*_oidc_*", "*_on_behalf_of", "*_org",
-        "*_org_*", "*_organization*", "*_principal*", "*_session*", "*_ssl_client*", "*_subject",
-        "*_tenant*", "*_user", "*_user_*", "*_userid", "*_username", "*_workspace*",
-    ],
-    [*INNOCENT_NAMES, "idempotency_key", "sec_websocket_key", "user_agent"],
+#: authenticating proxies send. Several matchers, since the time of one grows with all its names.
+_WHO: Final = tuple(
+    NameMatcher(names, _INNOCENT)
+    for names in (
+        SECRET_NAMES,
+        (
+            "account*", "apikey", "auth_*", "client_cert*", "client_id", "customer*", "merchant*",
+            "on_behalf_of", "organization*", "principal*", "ssl_client*", "tenant*", "user*",
+            "workspace*",
+        ),
+        (
+            "*_account*", "*_apikey", "*_assertion", "*_auth", "*_auth_*", "*_authenticated_*",
+            "*_cert", "*_client_cert*", "*_client_id", "*_customer*", "*_email", "*_iap_*",
+            "*_identity*", "*_key", "*_login",
+        ),
+        (
+            "*_merchant*", "*_oidc_*", "*_on_behalf_of", "*_org", "*_org_*", "*_organization*",
+            "*_principal*", "*_session*", "*_ssl_client*", "*_subject", "*_tenant*", "*_user",
+            "*_user_*", "*_userid", "*_username", "*_workspace*",
+        ),
+    )
 )  # fmt: skip
 #: Headers that make two requests different: those of the content and the conditions, and those by
 #: which proxies replace the host or the path.
@@ -63,12 +71,11 @@ class _Telling(dict[Any, bool]):
             return True
         if len(self) >= _MAX_NAMES:
             self.clear()
-        if isinstance(name, bytes):
-            found = _WHO.matches(name.decode("latin-1"))
-        elif name.startswith("HTTP_"):
-            found = _WHO.matches(name[5:].lower())
-        else:
+        if isinstance(name, str) and not name.startswith("HTTP_"):
             found = name in _WSGI_WHO
+        else:
+            text = name.decode("latin-1") if isinstance(name, bytes) else name[5:].lower()
+            found = any(matcher.matches(text) for matcher in _WHO)
         self[name] = found
         return found
 
