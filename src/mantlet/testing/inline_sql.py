@@ -167,7 +167,7 @@ class _Finder(ast.NodeVisitor):
         self.generic_visit(node)
         self._assigned = outer
 
-    visit_AsyncFunctionDef = visit_FunctionDef  # noqa: N815
+    visit_AsyncFunctionDef = visit_FunctionDef  # noqa: N815  # as `ast.NodeVisitor` looks it up
 
     def visit_Expr(self, node: ast.Expr) -> None:
         """Skip strings that stand alone, such as docstrings."""
@@ -216,7 +216,7 @@ class _Finder(ast.NodeVisitor):
             self.found.add((node.lineno, whole))
         self.generic_visit(node)
 
-    visit_Tuple = visit_List  # noqa: N815
+    visit_Tuple = visit_List  # noqa: N815  # as `ast.NodeVisitor` looks it up
 
     def _visit_text(self, node: ast.expr) -> None:
         """Check a string, and visit the expressions in it."""
@@ -242,10 +242,10 @@ class _Finder(ast.NodeVisitor):
             else:
                 self.visit(operand)
 
-    visit_Constant = _visit_text  # noqa: N815
-    visit_JoinedStr = _visit_text  # noqa: N815
-    visit_TemplateStr = _visit_text  # noqa: N815
-    visit_BinOp = _visit_text  # noqa: N815
+    visit_Constant = _visit_text  # noqa: N815  # as `ast.NodeVisitor` looks it up
+    visit_JoinedStr = _visit_text  # noqa: N815  # as `ast.NodeVisitor` looks it up
+    visit_TemplateStr = _visit_text  # noqa: N815  # as `ast.NodeVisitor` looks it up
+    visit_BinOp = _visit_text  # noqa: N815  # as `ast.NodeVisitor` looks it up
 
     def _makes_sql(self, path: str) -> bool:
         first, _, rest = path.partition(".")
