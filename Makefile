@@ -3,8 +3,9 @@
 #   make demo      wrapped and bare apps side by side, over real HTTP
 #   make reference the reference back end, on SQLite; ARGS="--flask --postgres" for others
 #   make check     the inner loop: format, lint, types, import rules and the fast tests
-#   make test      every check: the above, all tests with coverage, the examples, the wheel
-#   make test-all  the tests on every CPython from 3.11 up that is on this machine
+#   make test      the above, a sample of all tests with coverage, the wheel: minutes on two cores
+#   make test-all  the same with all tests, all their cases and all examples of property tests
+#   make test-pythons  all tests on every CPython from 3.11 up that is on this machine
 #   make test-apps the suites of frameworks and of real apps, bare and wrapped; see docs/compatibility.md
 #   make soak      servers under load while workers and a store fail, for ten minutes; see docs/operations.md
 #   make bench     the hot path beside its peers; writes docs/benchmarks/
@@ -21,7 +22,10 @@ SLOW := $(addprefix --ignore=tests/,cli conformance integrations servers typing 
 	sanitize/browser guard/generated guard/smuggling secrets/sources) -m "not hypothesis and not slow"
 SOURCES := $(shell find src -name '*.py')
 
-.PHONY: demo reference check check-static check-tests test test-all test-apps soak bench bench-compare format clean
+# Tests start hundreds of Python processes, which are to find the package compiled.
+unexport PYTHONDONTWRITEBYTECODE
+
+.PHONY: demo reference check check-static check-tests test test-all test-covered test-pythons test-apps soak bench bench-compare format clean
 
 demo: $(READY)
 	$(BIN)/python examples/demo.py
@@ -41,13 +45,16 @@ check-static: $(READY)
 check-tests: $(READY)
 	$(BIN)/pytest -q -n 2 $(SLOW)
 
-test: $(READY) check-static
-	$(BIN)/pytest -n 2 --cov --cov-report=term
-	$(MAKE) --no-print-directory $(WHEEL_CHECKED)
+test test-all: $(READY)
+	@$(MAKE) --no-print-directory --jobs 2 test-covered check-static $(WHEEL_CHECKED) \
+		PYTEST_OPTIONS="$(if $(filter test-all,$@),--all)"
 	$(BIN)/python scripts/count_phrases.py
 
-test-all: $(READY)
-	$(BIN)/python scripts/test_all.py
+test-covered: $(READY)
+	$(BIN)/pytest -n 2 --dist worksteal --cov --cov-report=term $(PYTEST_OPTIONS)
+
+test-pythons: $(READY)
+	$(BIN)/python scripts/test_pythons.py
 
 test-apps: $(READY)
 	$(BIN)/python scripts/test_apps.py

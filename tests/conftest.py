@@ -9,7 +9,6 @@ from uuid import uuid4
 import psycopg
 import pytest
 from flask.logging import default_handler
-from hypothesis import settings
 
 from mantlet._internal.log_throttle import LogThrottle
 from mantlet.core import error_log
@@ -19,10 +18,6 @@ from tests.servers.server import HOST
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
-
-# Shared machines make the time of an example meaningless.
-settings.register_profile("mantlet", deadline=None)
-settings.load_profile("mantlet")
 
 
 @pytest.hookimpl(wrapper=True)

@@ -88,7 +88,7 @@ def run(version: Version, python: Path) -> bool:
         install = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
         subprocess.run([inside, *install, *packages], check=True)
         ready.touch()
-    tests = [str(inside), "-m", "pytest", "-n", "2", "-q", "-p", "no:cacheprovider"]
+    tests = [str(inside), "-m", "pytest", "--all", "-n", "2", "-q", "-p", "no:cacheprovider"]
     if version.is_free_threaded:
         tests += THREAD_TESTS
     return subprocess.run(tests, check=False, cwd=ROOT).returncode == 0

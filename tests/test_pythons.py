@@ -1,4 +1,4 @@
-"""`scripts/test_all.py`: the interpreters that it finds."""
+"""`scripts/test_pythons.py`: the interpreters that it finds."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import pytest
 
-SCRIPT = Path(__file__).parents[1] / "scripts" / "test_all.py"
+SCRIPT = Path(__file__).parents[1] / "scripts" / "test_pythons.py"
 
 
 def script() -> Any:

@@ -1,0 +1,38 @@
+"""A sample of the tests runs, or with ``--all`` every one of them."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import settings
+from tests.sampling import fewer_examples, sample
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add ``--all``."""
+    parser.addoption(
+        "--all",
+        action="store_true",
+        help="run all tests, with all their cases and examples, instead of a sample",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let Hypothesis take its time, and outside of ``--all`` the same examples in each run."""
+    # Shared machines make the time of an example meaningless.
+    settings.register_profile("mantlet", deadline=None, derandomize=not _runs_all(config))
+    settings.load_profile("mantlet")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what is not in the sample, unless all tests or these by name are asked for."""
+    if _runs_all(config):
+        return
+    kept = sample(items)
+    config.hook.pytest_deselected(items=list({*items} - {*kept}))
+    items[:] = kept
+    fewer_examples(kept)
+
+
+def _runs_all(config: pytest.Config) -> bool:
+    return config.getoption("--all") or any("::" in argument for argument in config.args)

@@ -1,0 +1,85 @@
+"""The sample of the tests that runs without ``--all``: few cases of each, and few examples."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+#: The most cases of one test.
+MOST_CASES = 12
+#: Hypothesis runs one example for so many of those that a test asks for, and at least some.
+EXAMPLES = 10
+FEWEST_EXAMPLES = 10
+
+
+def sample(items: Iterable[pytest.Item]) -> list[pytest.Item]:
+    """Return the tests that run without ``--all``, in the order in which they came."""
+    tests: defaultdict[str, list[pytest.Item]] = defaultdict(list)
+    for item in items:
+        if item.get_closest_marker("exhaustive") is None:
+            tests[item.nodeid.partition("[")[0]].append(item)
+    kept: list[pytest.Item] = []
+    for cases in tests.values():
+        if cases[0].get_closest_marker("every_case") is None:
+            kept += (cases[index] for index in cover([_values(case) for case in cases]))
+        else:
+            kept += cases
+    return kept
+
+
+def cover(cases: Sequence[Sequence[str]], most: int = MOST_CASES) -> list[int]:
+    """Return the indices of few cases that have each value of each parameter, if so few can.
+
+    Args:
+        cases: the values of each case's parameters.
+        most: how many cases may be chosen.
+    """
+    if len(cases) == 1:
+        return [0]
+    # From all over the list, also if only some are chosen: the golden ratio spreads its multiples.
+    left = sorted(range(len(cases)), key=lambda index: index * 0.6180339887498949 % 1)
+    missing = {value for case in cases for value in enumerate(case)}
+    uses: Counter[tuple[int, str]] = Counter()
+    chosen: list[int] = []
+    while missing and len(chosen) < most:
+        best = max(
+            left,
+            key=lambda index: (
+                len(missing.intersection(enumerate(cases[index]))),
+                -sum(uses[value] for value in enumerate(cases[index])),
+            ),
+        )
+        left.remove(best)
+        chosen.append(best)
+        missing.difference_update(enumerate(cases[best]))
+        uses.update(enumerate(cases[best]))
+    return sorted(chosen)
+
+
+def fewer_examples(items: Iterable[pytest.Item]) -> None:
+    """Let Hypothesis run a part of the examples that its tests ask for."""
+    functions = {
+        getattr(item.obj, "__func__", item.obj)
+        for item in items
+        if isinstance(item, pytest.Function)
+    }
+    for function in functions:
+        # The name of the attribute has been the same since Hypothesis 3.
+        asked = getattr(function, "_hypothesis_internal_use_settings", None)
+        if isinstance(asked, settings):
+            fewer = max(FEWEST_EXAMPLES, asked.max_examples // EXAMPLES)
+            function._hypothesis_internal_use_settings = settings(
+                asked, max_examples=min(asked.max_examples, fewer)
+            )
+
+
+def _values(item: pytest.Item) -> Sequence[str]:
+    """Return the ids of a test's parameters, one for each `parametrize` or fixture."""
+    callspec = getattr(item, "callspec", None)
+    return () if callspec is None else callspec._idlist
