@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+
 import pytest
 from hypothesis import settings
 from tests.sampling import fewer_examples, sample
@@ -32,6 +34,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     config.hook.pytest_deselected(items=list({*items} - {*kept}))
     items[:] = kept
     fewer_examples(kept)
+
+
+def pytest_collection_finish() -> None:
+    """Keep the garbage collector from visiting all modules and tests whenever it runs."""
+    gc.collect()
+    gc.freeze()
 
 
 def _runs_all(config: pytest.Config) -> bool:
