@@ -57,7 +57,7 @@ def _running(
         yield
     finally:
         process.terminate()
-        process.wait(30)
+        process.wait(120)
 
 
 @contextmanager

@@ -408,7 +408,7 @@ def test_flask_run_serves_the_protected_app(tmp_path: Path) -> None:
                 port = int(line.split("127.0.0.1:")[1].split()[0].strip("/"))
                 break
         assert port, "flask run has not started"
-        connection = HTTPConnection("127.0.0.1", port, timeout=20)
+        connection = HTTPConnection("127.0.0.1", port, timeout=120)
         connection.request("GET", "/fails")
         response = connection.getresponse()
         body = response.read()

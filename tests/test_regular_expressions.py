@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 import sys
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from pkgutil import walk_packages
@@ -154,15 +155,16 @@ def growth_fault(pattern: re.Pattern[Any], method: str) -> tuple[Any, int, float
     for begin, unit, end in texts(pattern):
         before = 0.0
         for count in COUNTS:
-            taken = seconds(pattern, method, begin + unit * count + end)
+            measure = partial(seconds, pattern, method, begin + unit * count + end)
+            taken = measure()
             most = LEAST if count <= 64 else 40 * max(before, LEAST / 40)
             for _ in range(AGAIN):
                 if taken <= most:
                     break
-                taken = min(taken, seconds(pattern, method, begin + unit * count + end))
+                taken = min(taken, measure())
             if taken > most:
                 return begin + unit + end, count, taken
-            before = taken
+            before = taken if count <= 64 else min(taken, *(measure() for _ in range(2)))
     return None
 
 

@@ -147,7 +147,7 @@ def test_no_more_requests_at_once_than_slots(adapter: Adapter) -> None:
 
     def handler(carrier: MutableMapping[str, Any]) -> Said:
         entered.append(None)
-        assert all_refused.wait(20)
+        assert all_refused.wait(120)
         return hello(carrier)
 
     limiter = RateLimiter(concurrency=Concurrency(3), clock=lambda: 0)

@@ -164,7 +164,7 @@ class Provider:
             self.concurrent += 1
             self.most_concurrent = max(self.most_concurrent, self.concurrent)
         try:
-            self.gate.wait(30)
+            self.gate.wait(120)
             (behavior or self._usual(path, body))(handler)
         finally:
             with self._lock:
@@ -258,7 +258,7 @@ def hangs(provider: Provider) -> Behavior:
     """Answer never."""
 
     def answer(handler: BaseHTTPRequestHandler) -> None:
-        provider.stopping.wait(60)
+        provider.stopping.wait(120)
 
     return answer
 

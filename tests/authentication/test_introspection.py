@@ -330,7 +330,7 @@ def test_an_unusable_response_is_no_answer(
     assert error.retry_after >= 1
     for thread in threading.enumerate():
         if thread.name == "mantlet-provider":
-            thread.join(30)
+            thread.join(120)
     assert reason in caplog.text
     for hidden in (TOKEN, CLIENT[1], "Basic", "evil.example", "127.0.0.1"):
         assert hidden not in caplog.text + error.reason
@@ -438,7 +438,7 @@ def in_threads(count: int, call: Callable[[int], object]) -> list[object]:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(60)
+        thread.join(120)
     return results
 
 
@@ -532,7 +532,7 @@ def test_a_wait_for_a_busy_provider_ends(provider: Provider) -> None:
 def test_a_look_up_of_addresses_does_not_hold_a_request(monkeypatch: pytest.MonkeyPatch) -> None:
     """It has no deadline of ours; its thread stays in the count until it ends."""
     gate = threading.Event()
-    monkeypatch.setattr("socket.getaddrinfo", lambda *_args, **_options: gate.wait(60) and [])
+    monkeypatch.setattr("socket.getaddrinfo", lambda *_args, **_options: gate.wait(120) and [])
     scheme = Introspection("https://id.example/", client=CLIENT, timeout=0.2, concurrency=1)
     assert unavailable(scheme).reason == "the provider is busy"
     assert unavailable(scheme, OTHER).reason == "the provider is busy"
@@ -646,7 +646,7 @@ def test_a_forked_process_asks_by_itself(provider: Provider) -> None:
     wait_until(lambda: provider.concurrent == 2)
     provider.gate.set()
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 42
-    parent.join(30)
+    parent.join(120)
     assert len(provider.received) == 2
 
 

@@ -36,7 +36,7 @@ def test_threads_and_waiting_functions_are_bounded() -> None:
 
     def work(number: int) -> int:
         running.release()
-        gate.wait(30)
+        gate.wait(120)
         return number
 
     futures = [threads.submit(partial(work, number)) for number in range(5)]
@@ -54,7 +54,7 @@ def test_the_first_function_is_the_first() -> None:
     threads = ShortThreads(1, 10)
     gate = threading.Event()
     order: list[int] = []
-    threads.submit(lambda: gate.wait(30))
+    threads.submit(lambda: gate.wait(120))
     futures = [threads.submit(partial(order.append, number)) for number in range(10)]
     gate.set()
     for future in futures:
@@ -67,7 +67,7 @@ def test_no_thread_is_left_when_there_is_nothing_to_do() -> None:
     assert threads.submit(lambda: threading.current_thread().daemon).result(30)
     for thread in threading.enumerate():
         if thread.name == "mantlet-provider":
-            thread.join(30)
+            thread.join(120)
     assert not names()
 
 
@@ -87,7 +87,7 @@ def test_a_process_without_another_thread_is_busy(monkeypatch: pytest.MonkeyPatc
 def test_a_forked_process_has_threads_of_its_own() -> None:
     threads = ShortThreads(1)
     gate = threading.Event()
-    held = threads.submit(lambda: gate.wait(30))
+    held = threads.submit(lambda: gate.wait(120))
     child = os.fork()
     if not child:
         code = 1

@@ -94,7 +94,7 @@ class Slow:
                 loop.call_soon_threadsafe(begun.set)
                 if way.is_async:
                     return self._commit_later()
-                assert let_go.wait(10)
+                assert let_go.wait(120)
                 return super().commit()
 
             async def _commit_later(self) -> None:
@@ -183,7 +183,7 @@ def test_a_thread_that_goes_on_after_its_request_was_canceled(tmp_path: Path) ->
                     work.session.add(Item(name="a"))
                     work.session.flush()
                     loop.call_soon_threadsafe(ready.set)
-                    assert let_go.wait(10)
+                    assert let_go.wait(120)
                     work.session  # it has ended
             except RuntimeError as error:
                 errors.append(error)
@@ -260,7 +260,7 @@ def test_under_trio(tmp_path: Path) -> None:
     class Waiting(Session):
         def commit(self) -> None:
             trio.from_thread.run_sync(ready[0].set, trio_token=tokens[0])
-            assert let_go.wait(10)
+            assert let_go.wait(120)
             super().commit()
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:

@@ -25,7 +25,7 @@ SERVERS = {
 
 def ask(server: Server, method: str, path: str, name: str = "") -> tuple[int, bytes]:
     """Send a request."""
-    connection = HTTPConnection(HOST, server.port, timeout=20)
+    connection = HTTPConnection(HOST, server.port, timeout=120)
     try:
         connection.request(method, path, headers={"X-Name": name})
         response = connection.getresponse()

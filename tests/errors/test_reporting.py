@@ -999,7 +999,7 @@ def test_many_requests_at_once_are_all_told_of(adapter: Adapter, heard: Collecto
     barrier = Barrier(4)
 
     def serve() -> None:
-        barrier.wait(60)
+        barrier.wait(120)
         for _ in range(50):
             adapter.drive(stack)
 

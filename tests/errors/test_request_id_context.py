@@ -355,7 +355,7 @@ def test_requests_in_threads_are_not_mixed() -> None:
     def handler(carrier: Any) -> Said:
         own = mantlet.state(carrier).request_id
         before = current_request_id()
-        barrier.wait(60)
+        barrier.wait(120)
         if not before == current_request_id() == own:
             mixed.append((before, own))
         return hello(carrier)

@@ -116,7 +116,7 @@ def test_a_browser_gets_events_and_resumes(tmp_path: Path) -> None:
     with serve_asgi(site.app) as port:
         acting.start()
         visit(f"http://localhost:{port}/", tmp_path, lambda: bool(site.found))
-        acting.join(60)
+        acting.join(120)
         poll(lambda: site.events.subscribers == 0, "the end of the subscription")
     assert site.last_ids == [None, "0", "3"]
     masked = site.found.pop(2)
@@ -151,7 +151,7 @@ def test_a_browser_learns_that_it_has_missed_events(tmp_path: Path) -> None:
     with serve_asgi(site.app) as port:
         acting.start()
         visit(f"http://localhost:{port}/", tmp_path, lambda: bool(site.found))
-        acting.join(60)
+        acting.join(120)
     assert site.last_ids == [None, "1", "4"]
     assert site.found == [
         ["said", '"first"', "1"],

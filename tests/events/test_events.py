@@ -423,7 +423,7 @@ def test_a_thread_waits_for_events_of_other_threads() -> None:
         one.join()
     poll(lambda: len(got) == 200, "all events")
     subscription.close()
-    consumer.join(10)
+    consumer.join(120)
     assert sorted(got) == sorted([*range(50)] * 4)
     assert subscription.reason == "closed"
 
@@ -473,7 +473,7 @@ def test_subscribers_on_several_loops() -> None:
     poll(lambda: all(len(got) == 20 for got in received), "all events")
     events.close()
     for thread in threads:
-        thread.join(10)
+        thread.join(120)
     assert received == [[*range(20)]] * 3
 
 
@@ -612,6 +612,6 @@ def test_random_threads_and_loops_lose_nothing() -> None:
     events.publish(Event("t", -1))
     events.close()
     for thread in threads:
-        thread.join(10)
+        thread.join(120)
     gc.collect()
     assert events.subscribers == events.waiting_bytes == 0

@@ -96,12 +96,12 @@ class Listener:
 
 
 def subscribers(server: Server) -> int:
-    return int(httpx.get(f"{server.url}/subscribers", timeout=10).text)
+    return int(httpx.get(f"{server.url}/subscribers", timeout=120).text)
 
 
 def publish(server: Server, text: str) -> str:
     """Publish a text; return its id."""
-    response = httpx.post(f"{server.url}/events", content=text, timeout=10)
+    response = httpx.post(f"{server.url}/events", content=text, timeout=120)
     assert response.status_code in (200, 201)
     return response.text
 
@@ -149,11 +149,11 @@ def test_a_websocket(asgi_server: Server) -> None:
         poll(lambda: subscribers(server) == 2, "two subscribers")
         one.send(f"hello {SECRET}")
         for socket_ in (one, other):
-            message = json.loads(socket_.recv(timeout=10))
+            message = json.loads(socket_.recv(timeout=120))
             assert message["type"] == "said"
             assert message["data"].startswith("hello **")
         publish(server, "news")
-        assert json.loads(other.recv(timeout=10))["data"] == "news"
+        assert json.loads(other.recv(timeout=120))["data"] == "news"
     poll(lambda: subscribers(server) == 0, "the end of both")
     with connect(url) as killed:
         poll(lambda: subscribers(server) == 1, "a subscriber")
@@ -200,7 +200,7 @@ def test_a_websocket_that_does_not_read_is_closed(pair: tuple[str, str]) -> None
                 break
         with pytest.raises(ConnectionClosed) as closed:
             while True:
-                slow.recv(timeout=10)
+                slow.recv(timeout=120)
         assert closed.value.rcvd is not None
         assert closed.value.rcvd.code == 1013
 

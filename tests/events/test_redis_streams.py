@@ -152,7 +152,7 @@ def test_a_new_group_may_begin_with_the_newest(valkey: Valkey, read: Any) -> Non
     reading.start()
     poll(lambda: groups(valkey) == 1, "the group")
     publish_in_thread(streams, *numbered(3))
-    reading.join(10)
+    reading.join(120)
     assert [event.data for event in got] == [3]
 
 
@@ -323,7 +323,7 @@ def test_a_tail_in_a_thread(valkey: Valkey) -> None:
     poll(lambda: bool(valkey.clients()), "the tail")
     poll(lambda: b"cmd=xread" in valkey.ask("CLIENT", "LIST"), "a tail that waits")
     publish_in_thread(streams, *numbered(1, 2, 3))
-    thread.join(10)
+    thread.join(120)
     assert [next(subscription).data for _ in range(3)] == [1, 2, 3]
     valkey.wait_for_clients(0)
 
@@ -449,7 +449,7 @@ def collecting(read: Callable[[list[int]], None]) -> Iterator[list[int]]:
     thread = threading.Thread(target=read, args=(got,))
     thread.start()
     yield got
-    thread.join(30)
+    thread.join(120)
     assert not thread.is_alive()
 
 

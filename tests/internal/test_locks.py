@@ -22,7 +22,7 @@ def in_child(work: Callable[[], bool]) -> bool:
             done: list[bool] = []
             worker = Thread(target=lambda: done.append(work()), daemon=True)
             worker.start()
-            worker.join(10)
+            worker.join(120)
             code = 0 if done == [True] else 1
         finally:
             os._exit(code)

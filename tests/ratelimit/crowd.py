@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from tests.drive import Handler
 
 #: In seconds; nothing waits so long unless it is broken.
-PATIENCE = 30
+PATIENCE = 120
 
 
 def crowd(

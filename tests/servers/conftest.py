@@ -50,6 +50,6 @@ def source() -> str:
 def client(server: Server, source: str) -> Iterator[httpx.Client]:
     """A client of the server."""
     with httpx.Client(
-        base_url=server.url, transport=httpx.HTTPTransport(local_address=source), timeout=10
+        base_url=server.url, transport=httpx.HTTPTransport(local_address=source), timeout=120
     ) as made:
         yield made

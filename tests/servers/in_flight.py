@@ -59,7 +59,7 @@ def _upload(port: int, begun: Callable[[], object], goes_on: Event) -> str:
         try:
             connection.sendall(bytes(_HALF))
             begun()
-            goes_on.wait(60)
+            goes_on.wait(120)
             time.sleep(0.3)  # for the server to have begun to stop
             connection.sendall(bytes(_HALF))
         except ConnectionError:
@@ -75,7 +75,7 @@ def _talk(port: int, begun: Callable[[], object], goes_on: Event) -> str:
             echo.send("before")
             assert echo.recv(timeout=60) == "before"
             begun()
-            goes_on.wait(60)
+            goes_on.wait(120)
             for number in range(10):
                 time.sleep(0.2)
                 echo.send(f"{number}")

@@ -21,14 +21,16 @@ if TYPE_CHECKING:
 HOST = "127.0.0.1"
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
+#: Without it uvicorn takes a worker that is still importing for one that hangs, and kills it.
+PATIENT = ("--timeout-worker-healthcheck", "120")
 #: How each server is started, but for the app and the port.
 COMMANDS: Mapping[str, Sequence[str]] = {
     "gunicorn-sync": ("gunicorn", "--worker-class", "sync"),
     "gunicorn-gthread": ("gunicorn", "--worker-class", "gthread", "--threads", "4"),
     "granian-wsgi": ("granian", "--interface", "wsgi"),
     "granian-asgi": ("granian", "--interface", "asgi"),
-    "uvicorn-h11": ("uvicorn", "--http", "h11"),
-    "uvicorn-httptools": ("uvicorn", "--http", "httptools"),
+    "uvicorn-h11": ("uvicorn", "--http", "h11", *PATIENT),
+    "uvicorn-httptools": ("uvicorn", "--http", "httptools", *PATIENT),
     "hypercorn": ("hypercorn",),
 }
 
@@ -66,7 +68,7 @@ class Server:
 
     def connect(self, source: str) -> socket.socket:
         """Connect from an address, which is what the rate limiter counts by."""
-        return socket.create_connection((HOST, self.port), timeout=10, source_address=(source, 0))
+        return socket.create_connection((HOST, self.port), timeout=120, source_address=(source, 0))
 
     def exchange(self, source: str, request: bytes, *, half_close: bool = False) -> bytes:
         """Send bytes as they are; return every byte of the answer, to the connection's end.

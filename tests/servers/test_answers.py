@@ -35,7 +35,7 @@ def test_ordinary_answer_carries_each_policy_field_once(client: httpx.Client) ->
 
 def test_keep_alive(server: Server, source: str) -> None:
     """Several requests go over one connection where the server keeps it."""
-    connection = HTTPConnection(HOST, server.port, timeout=10, source_address=(source, 0))
+    connection = HTTPConnection(HOST, server.port, timeout=120, source_address=(source, 0))
     sockets = set()
     try:
         for path in ("/", "/crash", "/stream", "/stream/fails-early", "/"):

@@ -92,12 +92,12 @@ def test_handshakes_need_a_credential(server: Server) -> None:
         return
     url = f"ws://{HOST}:{server.port}/ws"
     with pytest.raises(InvalidStatus) as refused:
-        connect(url, open_timeout=10).close()
+        connect(url, open_timeout=120).close()
     assert refused.value.response.status_code in (401, 403)
     if refused.value.response.status_code == 401:
         assert "ApiKey" in refused.value.response.headers["WWW-Authenticate"]
-    with connect(url, additional_headers={"X-API-Key": KEY}, open_timeout=10) as connection:
-        assert connection.recv(timeout=10) == "robot"
+    with connect(url, additional_headers={"X-API-Key": KEY}, open_timeout=120) as connection:
+        assert connection.recv(timeout=120) == "robot"
 
 
 def test_nothing_of_a_credential_is_in_the_log(server: Server) -> None:

@@ -60,7 +60,7 @@ def sign(provider: Provider, subject: str = "alice") -> str:
 
 def ask(server: Server, token: str | None = None, path: str = "/") -> httpx.Response:
     headers = {} if token is None else {"Authorization": f"Bearer {token}"}
-    return httpx.get(f"{server.url}{path}", headers=headers, timeout=30)
+    return httpx.get(f"{server.url}{path}", headers=headers, timeout=120)
 
 
 def status(server: Server, token: str) -> int:
@@ -147,7 +147,7 @@ def test_requests_go_on_while_the_provider_is_asked(name: str) -> None:
             assert ask(server, path="/open").text == "open"
             provider.gate.set()
             for thread in threads:
-                thread.join(30)
+                thread.join(120)
             assert waiting == [200, 200]
             assert provider.paths.count("/introspect") == 1  # one for both
 

@@ -38,7 +38,7 @@ def end_of(
     server: Server, path: str, talk: Callable[[ClientConnection], object]
 ) -> ConnectionClosed:
     """Talk on a connection until it ends; return how it ended."""
-    with connect(f"ws://{HOST}:{server.port}{path}", open_timeout=10) as connection:
+    with connect(f"ws://{HOST}:{server.port}{path}", open_timeout=120) as connection:
         with pytest.raises(ConnectionClosed) as raised:
             while True:
                 talk(connection)
@@ -55,7 +55,7 @@ def check_end(server: Server, end: ConnectionClosed, path: str, *said: str) -> N
 
 
 def test_an_idle_connection_is_closed(server: Server) -> None:
-    end = end_of(server, "/idle", lambda connection: connection.recv(timeout=10))
+    end = end_of(server, "/idle", lambda connection: connection.recv(timeout=120))
     check_end(server, end, "/idle", "heard 4401")
 
 
@@ -65,7 +65,7 @@ def test_a_busy_connection_is_closed_and_loses_nothing_before(server: Server) ->
 
     def talk(connection: ClientConnection) -> None:
         connection.send(str(next(numbers)))
-        repeated.append(int(connection.recv(timeout=10)))
+        repeated.append(int(connection.recv(timeout=120)))
 
     end = end_of(server, "/busy", talk)
     assert repeated == list(range(len(repeated)))
@@ -74,5 +74,5 @@ def test_a_busy_connection_is_closed_and_loses_nothing_before(server: Server) ->
 
 
 def test_an_app_that_only_sends_is_closed(server: Server) -> None:
-    end = end_of(server, "/sends", lambda connection: connection.recv(timeout=10))
+    end = end_of(server, "/sends", lambda connection: connection.recv(timeout=120))
     check_end(server, end, "/sends", "can't send")

@@ -29,7 +29,7 @@ def delayed(request: pytest.FixtureRequest) -> Iterator[Server]:
 def test_a_client_that_leaves_gives_its_place_back(delayed: Server, source: str) -> None:
     """There is one place; it is free again, and the app never sees the request."""
     transport = httpx.HTTPTransport(local_address=source)
-    with httpx.Client(base_url=delayed.url, transport=transport, timeout=30) as client:
+    with httpx.Client(base_url=delayed.url, transport=transport, timeout=120) as client:
 
         def state() -> Any:
             return client.get("/state").json()
@@ -47,7 +47,7 @@ def test_a_client_that_leaves_gives_its_place_back(delayed: Server, source: str)
 def test_a_body_is_whole_after_the_wait(delayed: Server, source: str) -> None:
     """However large it is, and with its connection kept alive."""
     transport = httpx.HTTPTransport(local_address=source)
-    with httpx.Client(base_url=delayed.url, transport=transport, timeout=30) as client:
+    with httpx.Client(base_url=delayed.url, transport=transport, timeout=120) as client:
         assert client.post("/small", content=b"x").status_code == 200
         large = client.post("/large", content=b"x" * 300_000)
         assert large.status_code == 200

@@ -47,7 +47,7 @@ def test_findings_of_all_workers_add_up(name: str, app: str, tmp_path: Path) -> 
         def ask() -> bool:
             """Ask until three workers have answered, each of which dies of it."""
             try:
-                answer = httpx.post(f"{server.url}/items", json={"name": 5}, timeout=10)
+                answer = httpx.post(f"{server.url}/items", json={"name": 5}, timeout=120)
             except httpx.TransportError:
                 return False  # of a worker that has been killed
             assert answer.status_code == 200

@@ -30,7 +30,7 @@ def test_the_head_of_a_stream_comes_before_its_first_chunk(streaming: Server) ->
     """The app makes that chunk only when the client says that it has the head."""
     for kind in SENT_AT_ONCE.get(streaming.name, ("events", "lines", "text", "untyped")):
         with (
-            httpx.Client(base_url=streaming.url, timeout=10) as client,
+            httpx.Client(base_url=streaming.url, timeout=120) as client,
             client.stream("GET", f"/streams/{kind}") as answer,
         ):
             assert answer.status_code == 200

@@ -43,7 +43,7 @@ class Answer:
 
 def post(server: Server, path: str, key: str = "key", body: bytes = b"10 EUR") -> Answer:
     """Send a request on a connection of its own."""
-    connection = HTTPConnection(HOST, server.port, timeout=30)
+    connection = HTTPConnection(HOST, server.port, timeout=120)
     try:
         # The host is a part of what a key is used for.
         headers = {"Host": "shop.example", "Idempotency-Key": f'"{key}"'}

@@ -58,7 +58,7 @@ def client(
             directory=EXAMPLES.parent,
             env={"JWKS_FILE": str(keys), "REPORTS_KEY_SHA256": digest},
         ) as server,
-        httpx.Client(base_url=server.url, timeout=10) as made,
+        httpx.Client(base_url=server.url, timeout=120) as made,
     ):
         yield made
 

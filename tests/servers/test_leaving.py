@@ -56,7 +56,7 @@ def errors(log: str) -> list[str]:
 
 def leave(server: Server, *, resets: bool) -> bytes:
     """Send the beginning of a body, and reset or half-close; return what the server answers."""
-    with socket.create_connection(("127.0.0.1", server.port), timeout=3) as connection:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=120) as connection:
         connection.sendall(HEAD)
         time.sleep(0.2)  # for the server to have called the app
         if resets:

@@ -183,8 +183,8 @@ def test_a_websocket_gets_the_events_of_its_client(tmp_path: Path) -> None:
         ):
             ids = [place(server, ann, "1"), place(server, ben, "2")]
             for one in ids:
-                assert json.loads(staff.recv(timeout=10))["data"]["id"] == one
-            event = json.loads(customer.recv(timeout=10))
+                assert json.loads(staff.recv(timeout=120))["data"]["id"] == one
+            event = json.loads(customer.recv(timeout=120))
             assert (event["type"], event["data"]["id"]) == ("order.placed", ids[1])
 
 
@@ -194,7 +194,7 @@ def test_server_sent_events_are_those_of_their_client(tmp_path: Path) -> None:
     with serve_alone("gunicorn-gthread", app, tmp_path) as (server, provider):
         ann, ben = provider.token("ann"), provider.token("ben")
         headers = options | {"Authorization": f"Bearer {ben}"}
-        with httpx.stream("GET", f"{server.url}/events", headers=headers, timeout=10) as stream:
+        with httpx.stream("GET", f"{server.url}/events", headers=headers, timeout=120) as stream:
             lines = stream.iter_lines()
             next(lines)  # it is connected
             ids = [place(server, ann, "1"), place(server, ben, "2")]
@@ -238,7 +238,7 @@ def test_the_commands_that_it_prints_work(options: tuple[str, ...], tmp_path: Pa
             )
         finally:
             process.terminate()
-            process.wait(30)
+            process.wait(120)
     first, second, third = json_values(found)
     assert first["total"] == {"cents": 9_800, "currency": "EUR"}
     assert second["orders"][0] == first | {

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 import pytest
 
 from tests.servers.in_flight import EXCHANGES, WHOLE
-from tests.servers.server import HOST, free_port, poll, stop
+from tests.servers.server import HOST, PATIENT, free_port, poll, stop
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -39,7 +39,7 @@ QUOTA = 40
 #: Seconds after which a server is taken to hang; each has far less to do.
 HANGS = 120
 GUNICORN = ("gunicorn", "--bind", f"{HOST}:PORT", "--no-control-socket")
-UVICORN = ("uvicorn", "--host", HOST, "--port", "PORT", "--timeout-worker-healthcheck", "15")
+UVICORN = ("uvicorn", "--host", HOST, "--port", "PORT", *PATIENT)
 GRANIAN = ("granian", "--host", HOST, "--port", "PORT", "--respawn-interval", "3", "--interface")
 AFTER_REQUESTS = ("--max-requests", "50")
 AFTER_GROWTH = ("--workers-max-rss", "300", "--rss-sample-interval", "1")

@@ -66,7 +66,7 @@ def ask(server: Server, workers: int = 2, *, but: Collection[int] = ()) -> dict[
 
     def ask_once(_: int) -> list[str]:
         try:
-            return httpx.get(server.url, timeout=10).text.split()
+            return httpx.get(server.url, timeout=120).text.split()
         except httpx.TransportError:  # of a worker that ends
             return []
 

@@ -36,7 +36,7 @@ def limited(name: str, app: str, store: str) -> Iterator[Server]:
 
 def ask(server: Server, source: str) -> tuple[int, str]:
     """Send a request on a connection of its own; return the status and the body, 0 for none."""
-    connection = HTTPConnection(HOST, server.port, timeout=10, source_address=(source, 0))
+    connection = HTTPConnection(HOST, server.port, timeout=120, source_address=(source, 0))
     try:
         connection.request("GET", "/")
         answer = connection.getresponse()

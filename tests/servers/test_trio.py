@@ -21,7 +21,7 @@ def test_policies_wait_and_work_on_trio(monkeypatch: pytest.MonkeyPatch) -> None
     here = Path(__file__).parent
     with (
         server.serve("hypercorn-trio", "on_trio:app", directory=here) as started,
-        httpx.Client(base_url=started.url, timeout=30) as client,
+        httpx.Client(base_url=started.url, timeout=120) as client,
         ThreadPoolExecutor(8) as pool,
     ):
         masked = RECORDS.replace(b"hunter2", b"***")

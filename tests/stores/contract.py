@@ -225,7 +225,7 @@ def _together(works: list[Callable[[], None]]) -> None:
 
     def guarded(work: Callable[[], None]) -> None:
         try:
-            barrier.wait(30)
+            barrier.wait(120)
             work()
         except BaseException as error:
             raised.append(error)

@@ -57,7 +57,7 @@ class Worker:
 
     def result(self) -> str:
         """Return what it says at its end."""
-        said, _ = self.process.communicate(timeout=90)
+        said, _ = self.process.communicate(timeout=120)
         assert self.process.returncode == 0
         return said.strip()
 

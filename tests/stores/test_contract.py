@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from mantlet.stores.records import RecordStore
 
 #: Seconds that a call may take on a busy machine.
-AMPLE = 10.0
+AMPLE = 60.0
 #: Lets milliseconds pass for all keys.
 _ADVANCE = """
 for _, key in ipairs(redis.call('KEYS', '*')) do

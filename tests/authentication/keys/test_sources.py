@@ -431,7 +431,7 @@ def test_unknown_keys_do_not_hurry_a_provider_that_fails(provider: Provider) -> 
 def test_the_start_does_not_wait_for_addresses_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
     """Their look-up has no deadline of ours."""
     gate = threading.Event()
-    monkeypatch.setattr("socket.getaddrinfo", lambda *_args, **_options: gate.wait(60) and [])
+    monkeypatch.setattr("socket.getaddrinfo", lambda *_args, **_options: gate.wait(120) and [])
     source = Discovery("https://id.example", timeout=0.1)
     start(source)
     assert state(source) == ([], 0, "down")
@@ -448,7 +448,7 @@ def test_one_loading_at_a_time(provider: Provider) -> None:
     barrier = threading.Barrier(16)
 
     def renew() -> None:
-        barrier.wait(30)
+        barrier.wait(120)
         for _ in range(20):
             source.next_renewal = -1e12
             source.renew()

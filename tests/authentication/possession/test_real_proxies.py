@@ -142,7 +142,7 @@ def ask(
     context = ssl.create_default_context(cafile=str(directory / "authority.pem"))
     if issued is not None:
         context.load_cert_chain(*issued.save(directory, "client"))
-    connection = HTTPSConnection("localhost", port, context=context, timeout=10)
+    connection = HTTPSConnection("localhost", port, context=context, timeout=120)
     try:
         connection.putrequest("GET", "/whoami")
         for name, value in headers:

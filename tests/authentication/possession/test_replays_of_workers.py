@@ -46,7 +46,7 @@ def prove() -> str:
 
 def send(server: Server, proof: str) -> tuple[str, int, str]:
     """Send a proof on a connection of its own; return it, the status and the body."""
-    connection = HTTPConnection(HOST, server.port, timeout=10)
+    connection = HTTPConnection(HOST, server.port, timeout=120)
     try:
         headers = {"Authorization": "DPoP token", "DPoP": proof}
         connection.request("GET", "/orders", headers=headers)

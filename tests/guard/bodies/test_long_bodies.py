@@ -46,7 +46,7 @@ class Gate:
         self.threads.append(threading.get_ident())
         self.places.append(PLACE.get())
         self.entered.set()
-        assert self.opened.wait(10), "the event loop has not gone on"
+        assert self.opened.wait(120), "the event loop has not gone on"
 
     async def wait(self) -> None:
         """Wait until a validator has come."""

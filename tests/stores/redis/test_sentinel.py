@@ -156,7 +156,7 @@ def test_without_a_sentinel_it_is_an_outage(way: Way) -> None:
         with pytest.raises(ServerUnavailable):
             way.call(RedisBackend(f"redis+sentinel://{HOST}:{quiet_port()}/{SERVICE}"), "PING")
 
-    assert timed(fail) < 1
+    assert timed(fail) < AMPLE  # the deadline of the call
 
 
 def test_the_servers_password_is_not_the_sentinels(way: Way, watched: Watched) -> None:
@@ -195,16 +195,12 @@ def test_a_master_that_hangs_is_waited_for_until_the_deadline(way: Way, watched:
     backend = backend_of(watched)
     assert way.call(backend, "PING") == b"PONG"
 
-    def fail() -> None:
-        with pytest.raises(ServerUnavailable):
-            way.call(backend, "PING", within=0.05)
-
     with watched.master.paused():
         heard = watched.heard()
-        assert timed(fail) < 0.5
-        assert watched.heard() == heard + 1
-        assert timed(fail) < 0.5
-        assert watched.heard() == heard + 3
+        for asked in (1, 3):
+            with pytest.raises(ServerUnavailable):
+                way.call(backend, "PING", within=0.05)
+            assert watched.heard() == heard + asked
     assert way.call(backend, "PING") == b"PONG"
 
 

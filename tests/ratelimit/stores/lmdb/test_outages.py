@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -109,9 +108,16 @@ def test_a_wait_for_another_process_is_counted(path: Path, is_simple: bool) -> N
     limiter.check("a")
     before = limiter.stats().slow  # opening the file may take as long
     with workers(path, ("stay_inside",)) as (worker,):
-        asking = threading.Thread(target=limiter.check, args=("a",))
+        started = threading.Event()
+
+        def check() -> None:
+            started.set()
+            limiter.check("a")
+
+        asking = threading.Thread(target=check)
         asking.start()
-        time.sleep(0.1)
+        started.wait()
+        asking.join(0.1)
         worker.go()
         asking.join()
     assert limiter.stats().slow > before

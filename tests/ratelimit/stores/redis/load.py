@@ -54,7 +54,7 @@ class Load:
 
     def __exit__(self, *_: object) -> None:
         for thread in self._threads:
-            thread.join(60)
+            thread.join(600)
         assert not any(thread.is_alive() for thread in self._threads), "a request waits for ever"
         assert len(self.seen) == self._total
 

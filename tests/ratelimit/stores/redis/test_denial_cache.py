@@ -172,7 +172,7 @@ def test_threads_never_keep_more_than_there_is_room_for() -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(30)
+        thread.join(120)
     assert len(denials._denials) <= 10
 
 

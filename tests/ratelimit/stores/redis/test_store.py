@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import time
+from contextlib import suppress
 from threading import Barrier, Thread
 from typing import TYPE_CHECKING
 
@@ -18,6 +18,7 @@ from mantlet.ratelimit.stores.redis.store import RedisStore
 from mantlet.stores.redis.clients import hash_slot
 from tests.ratelimit.stores.model import MINUTE
 from tests.ratelimit.stores.redis.store_driver import StoreDriver, drive_store
+from tests.servers.server import poll
 from tests.stores.redis.conftest import AMPLE, Way, timed
 from tests.stores.redis.servers import SLOTS
 
@@ -137,30 +138,31 @@ def test_no_call_waits_far_beyond_the_deadline(way: Way, own_valkey: Valkey) -> 
                     call(ALICE)
 
             def hammer() -> None:
-                for _ in range(100):
+                for _ in range(1000):
                     with pytest.raises(StoreOutage):
                         store.take(ALICE)
 
-            assert timed(hammer) < 100 * 0.1 / 2
+            assert timed(hammer) < 1000 * 0.1 / 2
 
 
 def test_a_server_that_answers_again_is_asked_again(way: Way, own_valkey: Valkey) -> None:
     """Tokens spent before stay spent."""
-    with drive_store(way, f"redis://{own_valkey.place}", timeout=0.2) as store:
+    with drive_store(way, f"redis://{own_valkey.place}", timeout=0.5) as store:
         store.open()
         assert store.admits(ALICE._replace(cost=2))
         with own_valkey.paused():
             for _ in range(5):
                 with pytest.raises(StoreOutage):
                     store.take(BOB)
-        give_up = time.monotonic() + 20
-        while time.monotonic() < give_up:
-            try:
-                (room,) = store.take(ALICE)
-                break
-            except StoreOutage:
-                time.sleep(0.01)
-        assert tokens(room) == 0
+        rooms: list[int] = []
+
+        def take() -> bool:
+            with suppress(StoreOutage):
+                rooms.extend(tokens(room) for room in store.take(ALICE))
+            return bool(rooms)
+
+        poll(take, "the server to be asked again")
+        assert rooms == [0]
 
 
 # -- loops ----------------------------------------------------------------------------------------
@@ -185,11 +187,11 @@ def test_one_store_serves_several_loops_and_threads_at_once(valkey: Valkey) -> N
         return sum(room >= 0 for (room,) in rooms if room is not None)
 
     def on_a_loop() -> None:
-        start.wait(10)
+        start.wait(AMPLE)
         counts.append(asyncio.run(take_some()))
 
     def on_none() -> None:
-        start.wait(10)
+        start.wait(AMPLE)
         rooms = [steps.run_sync(settled(store, claim)) for _ in range(60)]
         counts.append(sum(room >= 0 for (room,) in rooms if room is not None))
 
@@ -197,7 +199,7 @@ def test_one_store_serves_several_loops_and_threads_at_once(valkey: Valkey) -> N
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(30)
+        thread.join(AMPLE)
     store.close()
     assert len(counts) == 4
     assert sum(counts) == 100
@@ -251,7 +253,7 @@ def test_a_clients_bucket_and_slots_are_requested_from_one_node_at_once(
 def test_a_node_that_hangs_keeps_no_one_from_asking_the_others(way: Way, cluster: Cluster) -> None:
     """Two thirds of the clients are unaffected."""
     hung, *healthy = (on_node(cluster, node, YEARLY, 1000) for node in (2, 0, 1))
-    with drive_store(way, f"redis+cluster://{cluster.nodes[0].place}", timeout=0.2) as store:
+    with drive_store(way, f"redis+cluster://{cluster.nodes[0].place}", timeout=0.5) as store:
         store.open()
         store.reset(*(claim.key for claim in healthy))
         with cluster.nodes[2].paused():
@@ -266,14 +268,14 @@ def test_a_node_that_hangs_is_not_waited_for_while_others_answer(
 ) -> None:
     """Otherwise each request of its clients would take as long as the timeout, all the time."""
     hung, healthy = (on_node(cluster, node, YEARLY, 2000) for node in (2, 0))
-    with drive_store(way, f"redis+cluster://{cluster.nodes[0].place}", timeout=0.2) as store:
+    with drive_store(way, f"redis+cluster://{cluster.nodes[0].place}", timeout=0.5) as store:
         store.open()
         with cluster.nodes[2].paused():
 
             def ask_both() -> None:
-                for _ in range(20):
+                for _ in range(200):
                     store.peek(healthy)
                     with pytest.raises(StoreOutage):
                         store.take(hung)
 
-            assert timed(ask_both) < 20 * 0.2 / 2
+            assert timed(ask_both) < 200 * 0.5 / 2

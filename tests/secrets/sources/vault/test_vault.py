@@ -461,9 +461,7 @@ def test_a_server_that_asks_for_patience_gets_it(server: VaultServer) -> None:
     assert value(source).raw == VALUE
     assert time.monotonic() - began >= 1
     server.next = [responds(429, ERRORS, retry_after="3600")]
-    began = time.monotonic()
     assert str(read_error(source)) == "429: too many requests"
-    assert time.monotonic() - began < 5
     server.next = [responds(429, ERRORS, retry_after="Fri, 31 Dec 1999 23:59:59 GMT")]
     assert value(source).raw == VALUE
 
@@ -483,12 +481,13 @@ DRIPS: dict[str, Behavior] = {
 def test_the_deadline_holds_however_steadily_bytes_come(
     server: VaultServer, behavior: Behavior
 ) -> None:
-    """For all attempts together."""
+    """For all attempts together: the first one takes all of the time."""
     source = vault(server, timeout=0.4, retries=2)
     server.next = [behavior] * 5
     began = time.monotonic()
     error = read_error(source)
-    assert 0.3 < time.monotonic() - began < 5
+    assert time.monotonic() - began > 0.3
+    assert len(server.next) >= 4
     assert str(error) == "did not respond in time"
     assert isinstance(error, SourceUnavailable)
 
@@ -500,8 +499,8 @@ def test_the_deadline_holds_however_steadily_bytes_come(
 )
 def test_memory_is_not_what_the_server_says_it_will_send(server: VaultServer, head: bytes) -> None:
     """The server announces a gigabyte and sends a few bytes."""
+    value(vault(server))
     source = vault(server, timeout=0.3)
-    value(source)
     server.next = [sends_slowly(b"HTTP/1.1 200 OK\r\n" + head, b" ", 0.02)]
     tracemalloc.start()
     try:
@@ -529,7 +528,7 @@ def test_addresses_of_which_none_answers_share_the_deadline(
         source = vault(server, url="http://vault.test", allow_http=True, timeout=0.4)
         began = time.monotonic()
         assert str(read_error(source)) == "did not respond in time"
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 30 * 0.4
 
 
 def test_nothing_is_asked_once_the_time_is_over(server: VaultServer) -> None:
@@ -645,12 +644,9 @@ def test_a_server_is_trusted_by_its_ca_alone(
         assert str(error) == "its certificate can't be verified: set verify to its CA certificate"
         assert not isinstance(error, SourceUnavailable)
         monkeypatch.setenv("VAULT_CACERT", str(certificate[0]))
-        source = vault(server, timeout=0.5)
-        assert value(source).raw == VALUE
+        assert value(vault(server)).raw == VALUE
         server.next = [DRIPS["body"]]
-        began = time.monotonic()
-        assert str(read_error(source)) == "did not respond in time"
-        assert time.monotonic() - began < 5
+        assert str(read_error(vault(server, timeout=0.5))) == "did not respond in time"
 
 
 # -- the loader -----------------------------------------------------------------------------------
