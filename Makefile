@@ -85,11 +85,11 @@ $(BENCH_READY): $(READY)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]'
 	@touch $@
 
-# The wheel that users get, in an environment that has nothing else, runs the first code of README.md.
-$(WHEEL_CHECKED): $(SOURCES) pyproject.toml README.md scripts/run_readme.py $(READY)
+# The wheel that users get, in an environment that has nothing else, runs the first code of docs/policies.md.
+$(WHEEL_CHECKED): $(SOURCES) pyproject.toml README.md docs/policies.md scripts/check_wheel.py $(READY)
 	rm -rf dist .venvs/wheel
 	$(BIN)/python -m build --quiet --wheel --no-isolation
 	$(PYTHON) -m venv .venvs/wheel
 	.venvs/wheel/bin/python -m pip install --quiet --disable-pip-version-check dist/*.whl
-	cd .venvs && wheel/bin/python -W error ../scripts/run_readme.py
+	cd .venvs && wheel/bin/python -W error ../scripts/check_wheel.py
 	@touch $@

@@ -1,22 +1,22 @@
-"""Run the first code of README.md as a reader would, and send the app a request.
+"""Run the first code of docs/policies.md as a reader would, and send the app a request.
 
-The wheel check runs it in an environment that has the wheel and its dependencies alone::
+`make test` runs it in an environment that has the wheel and its dependencies alone::
 
-    .venvs/wheel/bin/python -W error scripts/run_readme.py
+    .venvs/wheel/bin/python -W error scripts/check_wheel.py
 """
 
 import sys
 from pathlib import Path
 from wsgiref.util import setup_testing_defaults
 
-README = Path(__file__).resolve().parent.parent / "README.md"
+PAGE = Path(__file__).resolve().parent.parent / "docs" / "policies.md"
 
 
 def main() -> None:
     """Run the code, and print the response to a request and the version."""
-    code = README.read_text().split("```python\n")[1].partition("```")[0]
+    code = PAGE.read_text().split("```python\n")[1].partition("```")[0]
     namespace: dict[str, object] = {}
-    exec(compile(code, str(README), "exec"), namespace)
+    exec(compile(code, str(PAGE), "exec"), namespace)
     app, mantlet = namespace["app"], sys.modules["mantlet"]
     environ: dict[str, object] = {}
     setup_testing_defaults(environ)
@@ -29,8 +29,8 @@ def main() -> None:
     ((status, headers),) = heads
     missing = {"x-request-id", "x-content-type-options", "ratelimit"} - headers.keys()
     if status != "200 OK" or not body or missing:
-        sys.exit(f"README.md: {status}, {body!r}, without {sorted(missing)}")
-    print(f"README.md: {status} from mantlet {mantlet.__version__} in {sys.prefix}")
+        sys.exit(f"policies.md: {status}, {body!r}, without {sorted(missing)}")
+    print(f"policies.md: {status} from mantlet {mantlet.__version__} in {sys.prefix}")
 
 
 if __name__ == "__main__":
