@@ -1,1 +1,1 @@
-"""The examples under their real servers, hit over real sockets."""
+"""Apps under their real servers, hit over real sockets."""

@@ -1,4 +1,4 @@
-"""Apps for what the examples leave out: large files, and middlewares added in Starlette's own way.
+"""Apps beside `framework_apps`: large files, and middlewares added in Starlette's own way.
 
 The file is the one that the environment variable ``MANTLET_TEST_FILE`` names.
 """

@@ -1,4 +1,4 @@
-"""Every example under every server that speaks its protocol, started once, and clients for them."""
+"""The apps of `framework_apps`, each under every server of its protocol, and clients for them."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def label(pair: tuple[str, str]) -> str:
 
 @pytest.fixture(scope="session", params=MATRIX, ids=label)
 def server(request: pytest.FixtureRequest) -> Iterator[Server]:
-    """Each example under each of its servers."""
+    """Each app under each of its servers."""
     name, app = request.param
     with serve(name, app) as started:
         yield started

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 HOST = "127.0.0.1"
 EXAMPLES = Path(__file__).parents[2] / "examples"
+#: Small apps of several frameworks, alike, for what concerns all servers.
+FRAMEWORK_APPS = Path(__file__).parent / "framework_apps"
 
 #: Without it uvicorn takes a worker that is still importing for one that hangs, and kills it.
 PATIENT = ("--timeout-worker-healthcheck", "120")
@@ -96,7 +98,7 @@ def serve(
     name: str,
     app: str,
     *,
-    directory: Path = EXAMPLES,
+    directory: Path = FRAMEWORK_APPS,
     env: Mapping[str, str] | None = None,
     workers: int = 1,
     options: Sequence[str] = (),

@@ -1,8 +1,4 @@
-"""A Flask app with the baseline and a rate limit.
-
-Run it with ``gunicorn flask_app:app`` or ``flask --app flask_app run``, and request ``/``,
-``/crash`` or ``/stream``.
-"""
+"""A Flask app with the baseline and a rate limit."""
 
 from collections.abc import Iterator
 

@@ -1,7 +1,4 @@
-"""A Django project in one file, with the baseline and a rate limit, under both protocols.
-
-Run it with ``gunicorn django_app:application`` or ``uvicorn django_app:asgi_application``.
-"""
+"""A Django project in one file, with the baseline and a rate limit, under both protocols."""
 
 import json
 from collections.abc import AsyncIterator, Iterator

@@ -1,7 +1,4 @@
-"""A Starlette app with the baseline and a rate limit.
-
-Run it with ``uvicorn starlette_app:app``, and request ``/``, ``/crash`` or ``/stream``.
-"""
+"""A Starlette app with the baseline and a rate limit."""
 
 from collections.abc import AsyncIterator
 from json import JSONDecodeError

@@ -1,8 +1,4 @@
-"""A FastAPI app with the baseline and a rate limit.
-
-Run it with ``uvicorn fastapi_app:app`` or ``fastapi dev fastapi_app.py``, and request ``/``,
-``/crash`` or ``/stream``.
-"""
+"""A FastAPI app with the baseline and a rate limit."""
 
 from collections.abc import AsyncIterator
 from typing import Any
