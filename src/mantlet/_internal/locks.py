@@ -1,9 +1,10 @@
 """A lock that is released in the child process after fork()."""
 
-import os
 from collections.abc import Callable
 from threading import Lock
 from weakref import WeakSet
+
+from mantlet._internal.fork import after_fork_in_child
 
 __all__ = ["ForkSafeLock"]
 
@@ -81,4 +82,4 @@ def _reset_all() -> None:
         lock.reset()
 
 
-os.register_at_fork(after_in_child=_reset_all)
+after_fork_in_child(_reset_all)

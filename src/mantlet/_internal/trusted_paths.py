@@ -8,26 +8,45 @@ Other users are all but the owners of the files and directories themselves. A gr
 it is the owner's private one, as user accounts have it, or that of root, or has no name and this
 process is in it, as in containers. In a directory with the
 sticky bit, such as ``/tmp``, only what belongs to its owner, to root or to this user is trusted.
+
+On Windows nothing is checked: Python can't read the access control lists of files there.
 """
 
 import errno
-import grp
 import os
-import pwd
 import re
 import stat
 from typing import Final
 
-__all__ = ["UnreadableFile", "check_replaceable", "open_step", "open_trusted", "writers"]
+__all__ = [
+    "HAS_OWNERS",
+    "READ_FLAGS",
+    "UnreadableFile",
+    "check_replaceable",
+    "is_world_readable",
+    "open_step",
+    "open_trusted",
+    "writers",
+]
+
+#: Whether files have owners and permissions here, and can be opened within a directory.
+HAS_OWNERS: Final = hasattr(os, "geteuid")
+
+
+def _flags(*names: str) -> int:
+    """Return the flags of ``os.open()`` that this system has."""
+    return sum(getattr(os, name, 0) for name in names)
+
+
+#: To read a file. Opening must not block, as it would for a FIFO or a terminal.
+READ_FLAGS: Final = _flags("O_RDONLY", "O_NONBLOCK", "O_NOCTTY", "O_CLOEXEC", "O_BINARY")
 
 #: The maximum number of links followed on one path: that of Linux.
 _MAX_LINKS: Final = 40
 #: The target of a link to a pipe or a socket, such as ``/dev/stdin``.
 _PIPE: Final = re.compile(r"[a-z]+:\[")
 #: To pass through a directory, permission to search it suffices.
-_DIRECTORY_FLAGS: Final = (
-    getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_CLOEXEC | os.O_NOFOLLOW
-)
+_DIRECTORY_FLAGS: Final = _flags("O_PATH", "O_DIRECTORY", "O_CLOEXEC", "O_NOFOLLOW")
 
 
 class UnreadableFile(Exception):
@@ -36,6 +55,8 @@ class UnreadableFile(Exception):
 
 def writers(file: int) -> str | None:
     """Return which other users may write to an open file or directory."""
+    if not HAS_OWNERS:
+        return None
     status = os.fstat(file)
     if status.st_mode & stat.S_IWOTH:
         return "every user of this machine"
@@ -46,12 +67,20 @@ def writers(file: int) -> str | None:
     return "users of an access control list" if _has_acl(file) else None
 
 
+def is_world_readable(status: os.stat_result) -> bool:
+    """Return whether every user of the machine can read a file."""
+    return HAS_OWNERS and bool(status.st_mode & stat.S_IROTH)
+
+
 def _is_private(group: int, owner: int) -> bool:
     """Return whether no other user is in a group.
 
     It is root's; or its owner's, with no other member; or one of this process without a name, such
     as those of containers.
     """
+    import grp  # Windows has neither
+    import pwd
+
     if group == 0:
         return True
     try:
@@ -138,6 +167,8 @@ def open_trusted(path: str, flags: int) -> int:
     """
     if not path:
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+    if not HAS_OWNERS:
+        return os.open(path, flags)
     # Without `os.path.abspath()`, which removes ".." after a link.
     absolute = path if path.startswith("/") else f"{os.getcwd()}/{path}"  # noqa: PTH109  # text
     return _Walk(flags).run(absolute)

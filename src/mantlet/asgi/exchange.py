@@ -402,9 +402,17 @@ def _file_chunks(message: AsgiMessage) -> Iterator[bytes]:
         if offset is None:
             chunk = os.read(descriptor, size)
         else:
-            chunk = os.pread(descriptor, size, offset)
+            chunk = _read_at(descriptor, size, offset)
             offset += len(chunk)
         if not chunk:
             return
         left = None if left is None else left - len(chunk)
         yield chunk
+
+
+def _read_at(descriptor: int, size: int, offset: int) -> bytes:
+    """Read a part of an open file; its position stays as it is, except on Windows."""
+    if hasattr(os, "pread"):
+        return os.pread(descriptor, size, offset)
+    os.lseek(descriptor, offset, os.SEEK_SET)
+    return os.read(descriptor, size)

@@ -10,11 +10,11 @@ repeat the request by itself (RFC 4918, 11.5).
 """
 
 import logging
-import os
 from collections import deque
 from time import monotonic
 from typing import IO, Final
 
+from mantlet._internal.fork import after_fork_in_child
 from mantlet._internal.locks import ForkSafeLock
 from mantlet._internal.log_throttle import LogThrottle
 from mantlet._internal.printable import printable
@@ -77,8 +77,7 @@ def _forget_usage() -> None:
     _usage = _Usage()
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget_usage)
+after_fork_in_child(_forget_usage)
 
 
 class TemporarySpace:

@@ -4,12 +4,13 @@ import logging
 import re
 from collections.abc import Callable, Mapping, MutableMapping
 from dataclasses import dataclass, field
-from os import register_at_fork, urandom
+from os import urandom
 from sys import modules
 from typing import Any, Final, Literal, get_args
 
 from mantlet._internal.coroutines import is_plain_function
 from mantlet._internal.exception_chain import safe_getattr
+from mantlet._internal.fork import after_fork_in_child
 from mantlet._internal.log_throttle import LogThrottle
 from mantlet._internal.options import KnowsOptions
 from mantlet.core.context import current_request_id
@@ -43,7 +44,7 @@ _TRACEPARENT: Final = re.compile(
 # Random ids made in advance, many per system call. A child process starts without any.
 _spare: list[str] = []
 _SPARES: Final = 64
-register_at_fork(after_in_child=_spare.clear)
+after_fork_in_child(_spare.clear)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,12 +6,13 @@ before it, as with ``--preload``, is called once in each worker, and its handler
 next poll in the worker's main thread. The main process keeps the handler that gunicorn sets.
 """
 
-import os
 import signal
 import threading
 from collections.abc import Callable
 from typing import Any, Final
 from weakref import WeakMethod
+
+from mantlet._internal.fork import after_fork_in_child
 
 __all__ = ["hangups"]
 
@@ -29,8 +30,13 @@ class _Hangups:
         """Call a method after each SIGHUP and in each forked process, while its object lives.
 
         Raises:
-            ValueError: this thread can't set a signal handler.
+            ValueError: this thread can't set a signal handler, or the system has no SIGHUP.
         """
+        if not hasattr(signal, "SIGHUP"):
+            raise ValueError(
+                "reload_on_sighup=True needs a system that has SIGHUP, such as Linux or macOS: "
+                "call reload() yourself"
+            )
         if signal.getsignal(signal.SIGHUP) is not self._handler:
             self._install()
         self._calls = (*(one for one in self._calls if one() is not None), WeakMethod(call))
@@ -74,4 +80,4 @@ class _Hangups:
 
 hangups: Final = _Hangups()
 
-os.register_at_fork(after_in_child=hangups.after_fork)
+after_fork_in_child(hangups.after_fork)

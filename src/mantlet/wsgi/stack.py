@@ -1,6 +1,5 @@
 """The WSGI adapter: an app with its policies around it, itself a WSGI app."""
 
-import os
 import sys
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from functools import partial
@@ -9,6 +8,7 @@ from weakref import WeakSet
 from wsgiref.types import StartResponse, WSGIApplication
 
 from mantlet._internal.coroutines import run_sync
+from mantlet._internal.fork import after_fork_in_child
 from mantlet._internal.locks import ForkSafeLock
 from mantlet.core.lifecycle import Startup, is_startup_disabled
 from mantlet.core.order import check_wsgi
@@ -130,4 +130,4 @@ def _reset_after_fork() -> None:
         stack._lifecycle.reset()
 
 
-os.register_at_fork(after_in_child=_reset_after_fork)
+after_fork_in_child(_reset_after_fork)

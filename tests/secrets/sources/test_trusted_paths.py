@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from mantlet._internal.trusted_paths import open_trusted
+from mantlet._internal.trusted_paths import READ_FLAGS, open_trusted
 from mantlet.secrets import (
     DotEnv,
     Environment,
@@ -28,7 +28,6 @@ from mantlet.secrets import (
     SourceValue,
     TokenAuth,
 )
-from mantlet.secrets.sources.read import OPEN_FLAGS
 from tests.secrets.sources.test_local import VALUE, write
 
 WANTED = SecretField("token", "APP_TOKEN", "token", "APP_")
@@ -215,7 +214,7 @@ def test_what_is_swapped_during_the_check_is_not_read(
         return opened
 
     monkeypatch.setattr(os, "open", swap)
-    descriptor = open_trusted(str(path), OPEN_FLAGS)
+    descriptor = open_trusted(str(path), READ_FLAGS)
     try:
         assert os.read(descriptor, 100) == VALUE.encode()
     finally:
@@ -238,7 +237,7 @@ def test_what_can_not_be_opened_is_the_systems_error(
     write(tmp_path / "file")
     (tmp_path / "loop").symlink_to("loop")
     with pytest.raises(OSError, match=rf"\[Errno {getattr(errno, number)}\]"):
-        open_trusted(path and str(tmp_path / path), OPEN_FLAGS)
+        open_trusted(path and str(tmp_path / path), READ_FLAGS)
 
 
 def test_a_path_is_walked_as_the_system_does(
@@ -251,7 +250,7 @@ def test_a_path_is_walked_as_the_system_does(
     monkeypatch.chdir(tmp_path)
     relative = ("real/file", "./real//file", "real/in/../file", "link/../file")
     for path in (*relative, f"{tmp_path}//real/../real/file"):
-        descriptor = open_trusted(path, OPEN_FLAGS)
+        descriptor = open_trusted(path, READ_FLAGS)
         assert os.fstat(descriptor).st_ino == os.stat(path).st_ino  # noqa: PTH116  # not normalized
         os.close(descriptor)
     for path in ("/", "/..", "."):
@@ -278,7 +277,7 @@ def test_no_descriptor_stays_open(tmp_path: Path) -> None:
         assert read(path) is not None
     for name in ("missing", "loop/x", "file/x"):
         with pytest.raises(OSError, match="Errno"):
-            open_trusted(str(tmp_path / name), OPEN_FLAGS)
+            open_trusted(str(tmp_path / name), READ_FLAGS)
 
 
 def test_vaults_token_file_is_checked_as_a_secret(

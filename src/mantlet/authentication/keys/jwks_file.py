@@ -7,7 +7,7 @@ from time import time_ns
 from typing import Final
 
 from mantlet._internal.options import KnowsOptions
-from mantlet._internal.trusted_paths import UnreadableFile, open_trusted, writers
+from mantlet._internal.trusted_paths import READ_FLAGS, UnreadableFile, open_trusted, writers
 from mantlet.authentication.http import ProviderError
 from mantlet.authentication.keys.source import LoadedKeys, RenewedKeys
 from mantlet.exceptions import MantletError
@@ -19,8 +19,6 @@ _MAX_SIZE: Final = 512 * 1024
 _INTERVAL: Final = 5.0
 #: Nanoseconds after which the next change of a file certainly has another time.
 _SETTLING: Final = 2_000_000_000
-#: Opening must not block, as it would for a FIFO.
-_FLAGS: Final = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 
 
 class JwksFile(KnowsOptions, RenewedKeys):
@@ -59,7 +57,7 @@ class JwksFile(KnowsOptions, RenewedKeys):
     def load(self, deadline: float) -> LoadedKeys:
         """Read the file, if it has changed."""
         try:
-            file = open_trusted(self._path, _FLAGS)
+            file = open_trusted(self._path, READ_FLAGS)
         except UnreadableFile as error:
             raise ProviderError(f"the file {error}") from None
         except (OSError, ValueError) as error:

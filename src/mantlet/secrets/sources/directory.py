@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Final
 
 from mantlet._internal.trusted_paths import (
+    HAS_OWNERS,
+    READ_FLAGS,
     UnreadableFile,
     check_replaceable,
     open_step,
     open_trusted,
 )
 from mantlet.secrets.sources.read import (
-    OPEN_FLAGS,
     file_identity,
     note_separate_files,
     os_message,
@@ -37,7 +38,7 @@ __all__ = ["SecretFiles", "SystemdCredentials"]
 _MAX_LINKS: Final = 8
 #: The link that Kubernetes replaces when it replaces the secrets of a volume.
 _KUBERNETES_LINK: Final = "..data"
-_DIRECTORY_FLAGS: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+_DIRECTORY_FLAGS: Final = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_CLOEXEC", 0)
 
 
 class SecretFiles(SecretSource):
@@ -162,6 +163,8 @@ class SystemdCredentials(SecretFiles):
 @contextmanager
 def _open_directory(directory: str) -> Iterator[int | None]:
     """Open a directory, or yield None if it is missing."""
+    if not HAS_OWNERS and directory and Path(directory).exists():
+        raise SourceError("directories of secrets need Linux, macOS or another Unix")
     try:
         root = open_trusted(directory, _DIRECTORY_FLAGS)
     except FileNotFoundError:
@@ -195,7 +198,7 @@ def _open_within(root: int, parts: Sequence[str], path: str) -> Iterator[int | N
             here = _enter_kubernetes_link(here, path)
             part = pending.pop()
             try:
-                flags = _DIRECTORY_FLAGS if pending else OPEN_FLAGS
+                flags = _DIRECTORY_FLAGS if pending else READ_FLAGS
                 inner = open_step(part, flags, here, path)
             except FileNotFoundError:
                 yield None

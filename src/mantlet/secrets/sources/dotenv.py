@@ -4,7 +4,6 @@ import io
 import logging
 import os
 import re
-import stat
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -12,8 +11,8 @@ from pathlib import Path
 from typing import Final
 
 from mantlet._internal.extras import import_extra
+from mantlet._internal.trusted_paths import READ_FLAGS, is_world_readable
 from mantlet.secrets.sources.read import (
-    OPEN_FLAGS,
     UnreadableFile,
     file_identity,
     open_file,
@@ -96,8 +95,8 @@ class DotEnv(SecretSource):
 
     def _is_tolerated(self, status: os.stat_result) -> bool:
         """Return whether a file that everybody can read is in a checkout of this user."""
-        is_readable = status.st_mode & stat.S_IROTH and not self._allow_world_readable
-        return bool(is_readable) and status.st_uid == os.geteuid() and _is_in_checkout(self.name)
+        is_readable = is_world_readable(status) and not self._allow_world_readable
+        return is_readable and status.st_uid == os.geteuid() and _is_in_checkout(self.name)
 
     def location(self, field: SecretField) -> str:
         """Return the name of the variable."""
@@ -183,7 +182,7 @@ def _format_lines(lines: Sequence[int]) -> str:
 
 
 def _open_without_waiting(path: str, _flags: int) -> int:
-    return os.open(path, OPEN_FLAGS)
+    return os.open(path, READ_FLAGS)
 
 
 def read_example_values(paths: Iterable[str | os.PathLike[str]]) -> frozenset[str]:

@@ -57,6 +57,11 @@ class _EncryptedFile(RemoteSource):
     def __init__(
         self, path: str | os.PathLike[str], command: str, *, timeout: float, poll_interval: float
     ) -> None:
+        if not hasattr(os, "killpg"):
+            raise ValueError(
+                "encrypted files need Linux, macOS or another Unix, where a command that hangs "
+                "can be killed with all of its processes"
+            )
         # Absolute: the command runs in another directory, and a name may begin with "-".
         self._path = str(Path(path).absolute())
         super().__init__(

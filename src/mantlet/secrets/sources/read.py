@@ -8,12 +8,17 @@ from dataclasses import replace
 from time import time
 from typing import Final, NamedTuple, TypeVar
 
-from mantlet._internal.trusted_paths import UnreadableFile, open_trusted, writers
+from mantlet._internal.trusted_paths import (
+    READ_FLAGS,
+    UnreadableFile,
+    is_world_readable,
+    open_trusted,
+    writers,
+)
 from mantlet.secrets.sources.source import SourceError, SourceResult, SourceValue
 
 __all__ = [
     "MAX_BYTES",
-    "OPEN_FLAGS",
     "SETTLING_SECONDS",
     "FileIdentity",
     "UnreadableFile",
@@ -30,8 +35,6 @@ T = TypeVar("T")
 
 #: The maximum size of a file in bytes: the limit of systemd and of Kubernetes.
 MAX_BYTES: Final = 1024 * 1024
-#: Opening must not block, as it would for a FIFO or a terminal.
-OPEN_FLAGS: Final = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _SEPARATE_FILES: Final = (
     "is one of several files, which only change together for certain if their directory is swapped"
 )
@@ -61,7 +64,7 @@ def read_file(
         raise UnreadableFile("is a directory")
     if not stat.S_ISREG(status.st_mode):
         raise UnreadableFile("is not a regular file")
-    if status.st_mode & stat.S_IROTH and not allow_world_readable:
+    if is_world_readable(status) and not allow_world_readable:
         raise UnreadableFile(
             "is readable by every user of this machine: chmod 600, or set allow_world_readable=True"
         )
@@ -95,7 +98,7 @@ def open_file(path: str) -> Iterator[int]:
         UnreadableFile: the file can't be opened, or other users may replace it.
     """
     try:
-        file = open_trusted(path, OPEN_FLAGS)
+        file = open_trusted(path, READ_FLAGS)
     except FileNotFoundError:
         raise
     except (OSError, ValueError) as error:
