@@ -148,3 +148,15 @@ def test_commands_exist() -> None:
             assert command.removeprefix("make ") in targets
         elif not command.startswith("git clone "):
             walkthrough.check_setup(command.replace("./mantlet", "../mantlet"))
+
+
+def test_the_comparison_is_that_of_its_page() -> None:
+    """The rows, and the versions."""
+    page = (ROOT / "docs" / "comparison.md").read_text()
+    shown = TEXT.partition("## Compared with")[2].partition("## Install")[0]
+    rows = [line for line in shown.splitlines() if line.startswith("| ")]
+    assert rows
+    assert set(rows) <= set(page.splitlines())
+    (versions,) = re.findall(r"^Versions: (.*)$", page, re.MULTILINE)
+    for name, version in re.findall(r"([\w-]+) ([\d.]+\d)", shown.partition("Measured")[2]):
+        assert f"{name} {version}".lower() in versions
