@@ -230,7 +230,8 @@ class Walkthrough:
             command.replace(found[0], str(port)) if found else f"{command} {option.format(port)}"
         )
         self._command, self._is_stale = command, False
-        self._output.truncate(0)
+        self._output.seek(0)
+        self._output.truncate()
         self._process = process = subprocess.Popen(
             [_BASH, "-c", f"exec env {actual}"],
             cwd=self.folder,
