@@ -1,0 +1,1 @@
+"""Mantlet and its peers, asked the same: the facts of docs/comparison.md."""
