@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 
     from mantlet import Policy
 
-QUOTA = "2/minute"
+QUOTA = "2/hour"
 HOST = "api.example"
 DIGEST = sha256(b"a-known-key").hexdigest()
 
@@ -97,6 +97,7 @@ def with_fastapi_guard() -> Any:
     config = SecurityConfig(
         enable_redis=False,
         rate_limit=2,
+        rate_limit_window=3600,
         enforce_https=True,
         enable_cors=True,
         cors_allow_origins=[ORIGIN],

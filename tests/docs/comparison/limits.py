@@ -41,7 +41,7 @@ def with_slowapi(app: Any = None, **options: Any) -> Any:
     app = app or fastapi_app()
     settings: dict[str, Any] = {
         "key_func": slowapi.util.get_remote_address,
-        "default_limits": ["2/minute"],
+        "default_limits": ["2/hour"],
     }
     app.state.limiter = slowapi.Limiter(**settings | options)
     app.add_exception_handler(RateLimitExceeded, slowapi._rate_limit_exceeded_handler)
@@ -54,7 +54,7 @@ def with_flask_limiter(app: Any = None, **options: Any) -> Any:
     app = app or flask_app()
     settings: dict[str, Any] = {
         "key_func": flask_limiter.util.get_remote_address,
-        "default_limits": ["2/minute"],
+        "default_limits": ["2/hour"],
         "storage_uri": "memory://",
     }
     flask_limiter.Limiter(app=app, **settings | options)
@@ -64,7 +64,9 @@ def with_flask_limiter(app: Any = None, **options: Any) -> Any:
 def with_guard(**options: Any) -> Any:
     """Return an app with the middleware of fastapi-guard."""
     app = fastapi_app()
-    config = guard.SecurityConfig(**{"enable_redis": False, "rate_limit": 2} | options)
+    config = guard.SecurityConfig(
+        **{"enable_redis": False, "rate_limit": 2, "rate_limit_window": 3600} | options
+    )
     app.add_middleware(guard.SecurityMiddleware, config=config)
     return app
 
@@ -147,7 +149,7 @@ def slowapi_of_two(*, user_first: bool) -> Any:
     limiter = slowapi.Limiter(key_func=slowapi.util.get_remote_address)
     app.state.limiter = limiter
     app.add_exception_handler(RateLimitExceeded, slowapi._rate_limit_exceeded_handler)  # type: ignore[arg-type]  # as its documentation says
-    decorators = [limiter.limit("1/minute", key_func=_by_user), limiter.limit("4/minute")]
+    decorators = [limiter.limit("1/hour", key_func=_by_user), limiter.limit("4/hour")]
 
     async def home(request: fastapi.Request) -> dict[str, Any]:
         return {}
@@ -164,8 +166,8 @@ def flask_limiter_of_two(*, user_first: bool) -> Any:
     limiter = flask_limiter.Limiter(
         flask_limiter.util.get_remote_address, app=app, storage_uri="memory://"
     )
-    by_user = limiter.limit("1/minute", key_func=lambda: flask.request.headers["x-user"])
-    decorators = [by_user, limiter.limit("4/minute")]
+    by_user = limiter.limit("1/hour", key_func=lambda: flask.request.headers["x-user"])
+    decorators = [by_user, limiter.limit("4/hour")]
 
     def home() -> dict[str, Any]:
         return {}
@@ -200,7 +202,7 @@ def _nested(app_of: Callable[[Callable[[], int]], Any]) -> bool:
 def _mantlet_login(guess: Callable[[], int]) -> Any:
     app = flask.Flask("login")
     app.add_url_rule("/login", view_func=lambda: ("", guess()), methods=["POST"])
-    rule = Rule("POST /login", "1/minute", count_if=on_status(401))
+    rule = Rule("POST /login", "1/hour", count_if=on_status(401))
     return mantlet.install(app, RateLimiter(rules=[rule]), baseline=False)
 
 
@@ -209,7 +211,7 @@ def _flask_limiter_login(guess: Callable[[], int]) -> Any:
     limiter = flask_limiter.Limiter(
         flask_limiter.util.get_remote_address, app=app, storage_uri="memory://"
     )
-    limit = limiter.limit("1/minute", deduct_when=lambda answer: answer.status_code == 401)
+    limit = limiter.limit("1/hour", deduct_when=lambda answer: answer.status_code == 401)
     app.add_url_rule("/login", view_func=limit(lambda: ("", guess())), methods=["POST"])
     return app
 
@@ -258,7 +260,7 @@ def bans(app: Any) -> bool:
     client = next(CLIENTS)
     answers = [send(app, client=client) for _ in range(6)]
     return answers[-1].status_code in {403, 429} and (
-        answers[-1].status_code == 403 or int(answers[-1].headers["retry-after"]) > 60
+        answers[-1].status_code == 403 or int(answers[-1].headers["retry-after"]) > 3600
     )
 
 
@@ -285,7 +287,7 @@ def messages(app: Any) -> bool:
 
 def guarded_socket() -> Any:
     """Return an app with a WebSocket that fastapi-guard protects."""
-    config = guard.SecurityConfig(enable_redis=False, rate_limit=2)
+    config = guard.SecurityConfig(enable_redis=False, rate_limit=2, rate_limit_window=3600)
     app = fastapi.FastAPI()
     app.add_middleware(guard.SecurityMiddleware, config=config)
 
@@ -300,7 +302,7 @@ def guarded_socket() -> Any:
 
 MANTLET, SLOWAPI, FLASK, GUARD = PEERS = ("Mantlet", "slowapi", "Flask-Limiter", "fastapi-guard")
 _plain: dict[str, Callable[[], Any]] = {
-    MANTLET: lambda: asgi(RateLimiter("2/minute")),
+    MANTLET: lambda: asgi(RateLimiter("2/hour")),
     SLOWAPI: lambda: with_slowapi(headers_enabled=True),
     FLASK: lambda: with_flask_limiter(headers_enabled=True),
     GUARD: with_guard,
@@ -316,7 +318,7 @@ ROWS: dict[str, tuple[Callable[[Any], bool], Mapping[str, Callable[[], Any]]]] =
     "a 429 has CORS headers, also where the limiter is added last": (
         readable,
         {
-            MANTLET: lambda: asgi(Cors(origins=[ORIGIN]), RateLimiter("2/minute")),
+            MANTLET: lambda: asgi(Cors(origins=[ORIGIN]), RateLimiter("2/hour")),
             SLOWAPI: slowapi_after_cors,
             FLASK: flask_limiter_after_cors,
             GUARD: lambda: with_guard(enable_cors=True, cors_allow_origins=[ORIGIN]),
@@ -328,7 +330,7 @@ ROWS: dict[str, tuple[Callable[[Any], bool], Mapping[str, Callable[[], Any]]]] =
             MANTLET: lambda: [
                 asgi(
                     RateLimiter(
-                        "4/minute", rules=[Rule("GET /", "1/minute", key=keys.header("X-User"))]
+                        "4/hour", rules=[Rule("GET /", "1/hour", key=keys.header("X-User"))]
                     )
                 )
             ],
@@ -352,7 +354,7 @@ ROWS: dict[str, tuple[Callable[[Any], bool], Mapping[str, Callable[[], Any]]]] =
         proxied,
         {
             MANTLET: lambda: asgi(
-                RateLimiter("2/minute", key=keys.client_address(trusted_proxies=[PROXY]))
+                RateLimiter("2/hour", key=keys.client_address(trusted_proxies=[PROXY]))
             ),
             SLOWAPI: lambda: with_slowapi(key_func=slowapi.util.get_ipaddr),
             GUARD: lambda: with_guard(trusted_proxies=[PROXY]),
@@ -362,7 +364,7 @@ ROWS: dict[str, tuple[Callable[[Any], bool], Mapping[str, Callable[[], Any]]]] =
         by_name,
         {
             MANTLET: lambda: asgi(
-                RateLimiter(rules=[Rule("POST /login", "2/minute", key=keys.field("username"))])
+                RateLimiter(rules=[Rule("POST /login", "2/hour", key=keys.field("username"))])
             ),
             FLASK: lambda: with_flask_limiter(key_func=lambda: flask.request.form["username"]),
         },
@@ -372,24 +374,24 @@ ROWS: dict[str, tuple[Callable[[Any], bool], Mapping[str, Callable[[], Any]]]] =
         {
             MANTLET: lambda: asgi(
                 RateLimiter(
-                    rules=[Rule("GET /", "2/minute", ban=Ban(after=2, within=60, seconds=3600))]
+                    rules=[Rule("GET /", "2/hour", ban=Ban(after=2, within=600, seconds=86400))]
                 )
             ),
-            FLASK: lambda: with_flask_limiter(headers_enabled=True, meta_limits=["1/hour"]),
+            FLASK: lambda: with_flask_limiter(headers_enabled=True, meta_limits=["1/day"]),
             GUARD: lambda: with_guard(enable_rate_limit_auto_ban=True, auto_ban_threshold=2),
         },
     ),
     "a limit can be tried out: counted and logged, never refused": (
         reports,
         {
-            MANTLET: lambda: asgi(RateLimiter("2/minute", mode="report")),
+            MANTLET: lambda: asgi(RateLimiter("2/hour", mode="report")),
             GUARD: lambda: with_guard(passive_mode=True),
         },
     ),
     "requests are served, and limited, while Redis is down, by default": (
         survives,
         {
-            MANTLET: lambda: asgi(RateLimiter("2/minute", store=DOWN, workers=1)),
+            MANTLET: lambda: asgi(RateLimiter("2/hour", store=DOWN, workers=1)),
             SLOWAPI: lambda: with_slowapi(storage_uri=DOWN),
             FLASK: lambda: with_flask_limiter(storage_uri=DOWN),
             GUARD: lambda: with_guard(enable_redis=True, redis_url=DOWN),
@@ -398,7 +400,7 @@ ROWS: dict[str, tuple[Callable[[Any], bool], Mapping[str, Callable[[], Any]]]] =
     "the same, by an option": (
         survives,
         {
-            MANTLET: lambda: asgi(RateLimiter("2/minute", store=DOWN, workers=1)),
+            MANTLET: lambda: asgi(RateLimiter("2/hour", store=DOWN, workers=1)),
             SLOWAPI: lambda: with_slowapi(storage_uri=DOWN, in_memory_fallback_enabled=True),
             FLASK: lambda: with_flask_limiter(storage_uri=DOWN, in_memory_fallback_enabled=True),
             GUARD: lambda: with_guard(enable_redis=True, redis_url=DOWN, redis_fail_open=True),
@@ -411,7 +413,7 @@ ROWS: dict[str, tuple[Callable[[Any], bool], Mapping[str, Callable[[], Any]]]] =
     "messages on a WebSocket can be limited": (
         messages,
         {
-            MANTLET: lambda: asgi(RateLimiter(rules=[Rule("* /ws", "2/minute", per="message")])),
+            MANTLET: lambda: asgi(RateLimiter(rules=[Rule("* /ws", "2/hour", per="message")])),
             GUARD: guarded_socket,
         },
     ),
@@ -426,7 +428,7 @@ def workers(folder: str) -> dict[str, Any]:
     """Return the apps by peer, each with the best store that needs no server."""
     return {
         **_plain,
-        MANTLET: lambda: asgi(RateLimiter("2/minute", store=f"lmdb://{folder}")),
+        MANTLET: lambda: asgi(RateLimiter("2/hour", store=f"lmdb://{folder}")),
     }
 
 
