@@ -1,0 +1,101 @@
+"""Notes, with all policies that most APIs need. README.md says how to run it."""
+
+import os
+from hashlib import sha256
+from typing import Any
+
+from litestar import Litestar, Request, get, post
+from litestar.params import FromPath, JSONBody
+from pydantic import BaseModel, Field
+
+import mantlet
+from mantlet import Allow, ApiKeys, Identity, Rule, Secret
+from mantlet.secrets import Environment
+
+NOTES = {1: {"text": "Buy milk", "author": "writer"}}
+
+
+class Keys(mantlet.SecretModel, prefix="NOTES_"):
+    """The API keys of the clients, from ``NOTES_READER_KEY`` and ``NOTES_WRITER_KEY``."""
+
+    reader_key: Secret[str]
+    writer_key: Secret[str]
+
+
+class Note(BaseModel):
+    """The body of ``POST /notes``."""
+
+    text: str = Field(min_length=1, max_length=500)
+
+
+@get("/notes")
+async def list_notes() -> list[dict[str, str]]:
+    return list(NOTES.values())
+
+
+@get("/notes/{number:int}")
+async def show_note(number: FromPath[int]) -> dict[str, str]:
+    if number not in NOTES:
+        raise mantlet.Problem(404, detail="There is no such note.")
+    return NOTES[number]
+
+
+@post("/notes")
+async def add_note(request: Request[Any, Any, Any], data: JSONBody[Note]) -> dict[str, str]:
+    note = {"text": data.text, "author": author(request)}
+    NOTES[len(NOTES) + 1] = note
+    return note
+
+
+def author(request: Request[Any, Any, Any]) -> str:
+    """Return who sends a request."""
+    who = mantlet.state(request).identity  # None while the policies are off
+    return who.subject if who else "nobody"
+
+
+def client(name: str, key: Secret[str], *scopes: str) -> dict[str, Identity]:
+    """Return a client by the digest of its API key."""
+    digest = sha256(key.reveal().encode()).hexdigest()
+    return {digest: Identity(name, "api_key", scopes=frozenset(scopes))}
+
+
+def make_policies(app: Litestar, limits: mantlet.Mode) -> tuple[mantlet.Policy, ...]:
+    """Return the policies, the outermost first."""
+    secrets = mantlet.SecretLoader(Keys, sources=[Environment()])
+    reader = client("reader", secrets.current.reader_key, "notes:read")
+    writer = client("writer", secrets.current.writer_key, "notes:read", "notes:write")
+    return (
+        mantlet.OutputSanitizer(headers="api", secrets=secrets),
+        mantlet.ErrorEnvelope(exceptions={ConnectionError: 503}),
+        secrets,
+        mantlet.Health(),
+        mantlet.Cors(origins="https://app.example", headers=["Content-Type", "X-API-Key"]),
+        mantlet.Hosts(allowed=os.environ.get("NOTES_HOSTS", "localhost:8000").split(",")),
+        mantlet.Authenticator(ApiKeys(reader | writer), public=["GET /schema", "GET /schema/*"]),
+        mantlet.Authorizer(
+            rules=[
+                Allow("GET /notes", scope="notes:read"),
+                Allow("GET /notes/{number}", scope="notes:read"),
+                Allow("POST /notes", scope="notes:write"),
+                Allow("GET /schema", public=True),
+                Allow("GET /schema/*", public=True),
+            ]
+        ),
+        mantlet.CrossOrigin(trusted="https://app.example"),
+        mantlet.RateLimiter(
+            "100/minute",
+            key=mantlet.keys.identity(),
+            rules=[Rule("POST /notes", "10/hour")],
+            mode=limits,
+        ),
+        mantlet.SchemaGuard.from_app(app),
+    )
+
+
+def create_app(limits: mantlet.Mode = "enforce") -> mantlet.asgi.Stack:
+    """Return the app; a test may turn its limits off."""
+    app = Litestar([list_notes, show_note, add_note])
+    return mantlet.wrap(app, *make_policies(app, limits))
+
+
+app = create_app()
