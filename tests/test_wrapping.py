@@ -190,7 +190,6 @@ def test_whatever_can_be_called_with_two_arguments_is_a_wsgi_app(app: Any) -> No
         (lambda *_: None, "could be WSGI or ASGI"),
         (lambda _environ, _start_response, _extra=None: None, "could be WSGI or ASGI"),
         (functools.partial(lambda *_: None, 1), "could be WSGI or ASGI"),
-        (lambda: None, "is neither WSGI nor ASGI"),
         (lambda _scope: None, "is neither WSGI nor ASGI"),
         (lambda _a, _b, _c, _d: None, "is neither WSGI nor ASGI"),
         (lambda _scope, _receive, *, _send: None, ""),
@@ -201,7 +200,6 @@ def test_whatever_can_be_called_with_two_arguments_is_a_wsgi_app(app: Any) -> No
         "variadic",
         "optional third",
         "partial variadic",
-        "none",
         "double callable of ASGI 2",
         "four",
         "keyword-only send",
@@ -223,13 +221,12 @@ def test_what_is_neither_or_could_be_both_is_a_type_error_that_names_the_two(
 
 @pytest.mark.parametrize("app", [None, "module:app", 5, {}, AsgiCallable, WsgiCallable], ids=str)
 def test_what_is_no_app_at_all_is_a_type_error_that_shows_it(app: Any) -> None:
-    """A class is no app either: its instance may be."""
+    """A class is no app either: its instance may be, and one of ASGI 2 is one."""
     with pytest.raises(TypeError, match="app must be a WSGI or ASGI app") as refused:
         mantlet.wrap(app)
     message = str(refused.value)
     assert repr(app) in message
-    assert "mantlet.wsgi.wrap()" in message
-    assert "mantlet.asgi.wrap()" in message
+    assert ("mantlet.asgi.wrap()" in message) is isinstance(app, type)
 
 
 def test_an_app_that_could_be_both_is_taken_as_what_is_said() -> None:

@@ -56,9 +56,11 @@ def wrap(
             `Policy`.
         ValueError: ``startup`` is unknown.
     """
-    if _is_asgi(app):
-        return _wrap_asgi(app, policies, baseline=baseline, startup=startup)
-    return _wrap_wsgi(app, policies, baseline=baseline, startup=startup)
+    from mantlet.integrations.mistakes import warn_of_bare_app  # for wrap() alone
+
+    wrap_it = _wrap_asgi if _is_asgi(app) else _wrap_wsgi
+    warn_of_bare_app(app)
+    return wrap_it(app, policies, baseline=baseline, startup=startup)
 
 
 def install(
@@ -113,13 +115,20 @@ def _wrap_wsgi(
 
 
 def _is_asgi(app: Any) -> bool:
-    if not callable(app) or isclass(app):
+    if isinstance(app, Policy):
+        raise TypeError(f"the app comes before the policies: wrap(app, {type(app).__name__}(...))")
+    if not callable(app):
+        raise TypeError(f"app must be a WSGI or ASGI app, not {app!r}")
+    if isclass(app):
         raise TypeError(f"app must be a WSGI or ASGI app, not {app!r}{_REMEDY}")
     found = _protocol(app)
     if found is None:
-        could_be = _takes(app, 3)
-        problem = "could be WSGI or ASGI" if could_be else "is neither WSGI nor ASGI"
-        raise TypeError(f"{app!r} {problem} by its signature{_REMEDY}")
+        from mantlet.integrations.mistakes import factory_hint  # for a mistake alone
+
+        if _takes(app, 3):
+            raise TypeError(f"{app!r} could be WSGI or ASGI by its signature{_REMEDY}")
+        remedy = factory_hint(app) or _REMEDY
+        raise TypeError(f"{app!r} is neither WSGI nor ASGI by its signature{remedy}")
     return found
 
 

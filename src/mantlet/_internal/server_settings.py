@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePath
 from typing import Any, Final
 
-__all__ = ["drops_underscores", "visible_workers"]
+__all__ = ["drops_underscores", "running_program", "visible_workers"]
 
 #: How the names of servers that drop headers with underscores begin, in lower case.
 _DROPPING: Final = ("gunicorn", "werkzeug", "waitress", "cheroot", "cherrypy")
@@ -44,6 +44,12 @@ def drops_underscores(environ: Mapping[str, Any]) -> bool:
     return software.startswith(_DROPPING) or any(key.startswith("mod_wsgi.") for key in environ)
 
 
+def running_program() -> tuple[str, list[str]]:
+    """Return the program of the command line, such as ``uvicorn``, and its arguments."""
+    path = PurePath(sys.argv[0]) if sys.argv else PurePath()
+    return path.parent.name if path.name == "__main__.py" else path.stem, sys.argv[1:]
+
+
 def visible_workers() -> int | None:
     """Return the number of worker processes of the server that runs this one; None if unknown.
 
@@ -52,7 +58,7 @@ def visible_workers() -> int | None:
     if it may have one, the number is unknown.
     Development servers have one worker, and so has uvicorn where it reloads on changes.
     """
-    program, arguments = _program(sys.argv)
+    program, arguments = running_program()
     server = program if program in _SERVERS else None
     if program in _SINGLE or (program == "fastapi" and arguments[:1] == ["dev"]):
         return 1
@@ -75,12 +81,6 @@ def _may_be_configured(server: str, arguments: Sequence[str]) -> bool:
     return server in ("gunicorn", "hypercorn") and any(
         argument.startswith(("-c", "--config")) for argument in arguments
     )
-
-
-def _program(argv: Sequence[str]) -> tuple[str, list[str]]:
-    """Return the program of a command line such as ``uvicorn app:app``, and its arguments."""
-    path = PurePath(argv[0]) if argv else PurePath()
-    return path.parent.name if path.name == "__main__.py" else path.stem, list(argv[1:])
 
 
 def _option(arguments: Sequence[str], long: str, short: str | None) -> int | None:

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from mantlet.integrations.app_search import kinds_of
+from mantlet.integrations.mistakes import factory_hint
 
 __all__ = ["StackBuilder", "Wrappers", "install_stack"]
 
@@ -39,9 +40,9 @@ def install_stack(app: Any, wrappers: Wrappers) -> None:
     elif ("starlette", "Starlette") in kinds:
         _install_in_starlette(app, wrappers.asgi)
     else:
+        hint = factory_hint(app) or "; use app = mantlet.wrap(app, ...)"
         raise TypeError(
-            f"install() supports apps of Flask, Quart, Starlette and FastAPI, not {app!r}; "
-            f"use app = mantlet.wrap(app, ...)"
+            f"install() supports apps of Flask, Quart, Starlette and FastAPI, not {app!r}{hint}"
         )
 
 
