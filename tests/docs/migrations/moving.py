@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import httpx
 
 _SPAN = re.compile(r"`([^`]+)`")
+_STRING = re.compile(r'"[^"]*"')
 _OPTION = re.compile(r"(?<![\w.])([a-z]\w*)=(?!=)")
 
 OURS: tuple[Any, ...] = (
@@ -70,16 +71,25 @@ def rows(page: str, heading: str) -> list[list[str]]:
 def options(cells: Iterable[str]) -> set[str]:
     """Return the names of the options in the code of some cells."""
     code = " ".join(span for cell in cells for span in _SPAN.findall(cell))
-    return set(_OPTION.findall(code))
+    return set(_OPTION.findall(_STRING.sub("", code)))
 
 
-def check_options(page: str, *theirs: Callable[..., Any] | set[str]) -> None:
-    """Check that the options that the table names exist, on either side."""
+def check_options(
+    page: str, *theirs: Callable[..., Any] | Iterable[str], ours: Iterable[str] = ()
+) -> None:
+    """Check that the options that the table names exist, on either side.
+
+    Args:
+        page: below docs/.
+        theirs: callables that take them, or names.
+        ours: names beside the parameters of `OURS`.
+    """
     table = rows(page, "Options")
     assert len(table) > 5
     assert {len(row) for row in table} == {2}
-    for column, owners in ((0, theirs), (1, OURS)):
+    for column, owners in ((0, theirs), (1, (*OURS, ours))):
         known: set[str] = set()
         for owner in owners:
-            known |= owner if isinstance(owner, set) else set(inspect.signature(owner).parameters)
-        assert options(row[column] for row in table) <= known, page
+            known |= set(inspect.signature(owner).parameters if callable(owner) else owner)
+        unknown = options(row[column] for row in table) - known
+        assert not unknown, unknown
