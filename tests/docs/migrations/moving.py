@@ -37,11 +37,11 @@ def apps(page: str) -> tuple[Any, Any]:
     return run(page, before)["app"], run(page, after)["app"]
 
 
-def report(page: str, app: Any) -> None:
-    """Add Mantlet to an app in report mode, as the page says it: its only indented block."""
+def report(page: str, app: Any) -> dict[str, Any]:
+    """Add Mantlet to an app in report mode, by the only indented block; return its names."""
     text = (DOCS / page).read_text()
     (block,) = re.findall(r"^   ```python\n(.*?)^   ```", text, re.MULTILINE | re.DOTALL)
-    run(page, f"import mantlet\nfrom mantlet import *\n{textwrap.dedent(block)}", app=app)
+    return run(page, f"import mantlet\nfrom mantlet import *\n{textwrap.dedent(block)}", app=app)
 
 
 def answers(app: Any, requests: Iterable[str], **options: Any) -> list[httpx.Response]:
