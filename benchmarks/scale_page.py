@@ -6,11 +6,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from matplotlib import rc_context
 from matplotlib.figure import Figure as Canvas
+from matplotlib.ticker import EngFormatter
 
 from benchmarks import scale_model as model
-from benchmarks.charts import _STYLE, OURS, PEER, _save
+from benchmarks.drawing import NESTED, OURS, TEXT, save, styled
+from benchmarks.figures import TIMES
 from benchmarks.machine import machine
 from benchmarks.scale_model import Calls, Costs, Limits, Population
 from benchmarks.tables import table
@@ -43,8 +44,8 @@ DRAWN: dict[str, tuple[str, Callable[[float], Population], float]] = {
 }
 #: How they are limited, and how that is drawn.
 WAYS: dict[str, tuple[dict[str, Any], str, str]] = {
-    "denial cache": ({}, PEER, "-"),
-    "a call for each request": ({"denials": False}, "#333333", "--"),
+    "denial cache": ({}, NESTED, "-"),
+    "a call for each request": ({"denials": False}, TEXT, "--"),
     "denial cache, prefetch=50": ({"prefetch": 50}, OURS, "-"),
 }
 
@@ -58,8 +59,7 @@ def write(measured: dict[str, Any] | None, directory: Path) -> None:
     measured = {"date": datetime.now(UTC).date().isoformat(), "machine": machine()} | measured
     last.write_text(json.dumps(measured, indent=1) + "\n")
     (directory / "scale.md").write_text(page(measured))
-    with rc_context(_STYLE):
-        _save(draw(costs(measured)), directory / "scale.svg")
+    save(chart(measured), directory / "scale.svg")
 
 
 # -- figures --------------------------------------------------------------------------------------
@@ -100,12 +100,17 @@ def _predicted(measured: dict[str, Any], case: dict[str, Any]) -> Calls:
 # -- the chart ------------------------------------------------------------------------------------
 
 
-def draw(measured: Costs) -> Canvas:
+def chart(measured: dict[str, Any]) -> Canvas:
+    """Return the chart of measured costs."""
+    return styled(lambda: _draw(costs(measured)))
+
+
+def _draw(measured: Costs) -> Canvas:
     """Draw calls, nodes and the hottest client, for 10^4 to 10^7 requests a second."""
-    canvas = Canvas(figsize=(9.6, 9.6), layout="constrained")
+    canvas = Canvas(figsize=(8.6, 9))
     panels = canvas.subplots(3, 2, sharex=True, sharey="row")
     for column, (name, (title, _, _)) in enumerate(DRAWN.items()):
-        panels[0][column].set_title(title)
+        panels[0][column].set_title(f"{title}\n{_found(name, measured)}", fontsize=10)
         for way, (_, color, line) in WAYS.items():
             loads = [_drawn(name, way, requests, measured) for requests in _STEPS]
             counts = [model.nodes(load, measured) for load in loads]
@@ -126,31 +131,45 @@ def draw(measured: Costs) -> Canvas:
     for row, label in zip(
         panels,
         (
-            "calls a request",
-            "nodes needed\n(x: no cluster is enough beyond)",
-            "the hottest client's calls,\n% of a node's processor",
+            "calls per request",
+            f"nodes needed\n({TIMES}: beyond, no number is enough)",
+            "hottest client's calls\n(% of a node's CPU time)",
         ),
         strict=True,
     ):
         row[0].set_ylabel(label)
         for axes in row:
             axes.set_xscale("log")
+            axes.xaxis.set_major_formatter(EngFormatter(sep=""))
             axes.grid()
     panels[0][0].set_ylim(0, 1.08)
     scaled = (lambda count: count * measured.bytes, lambda count: count / measured.bytes)
-    panels[0][1].secondary_yaxis("right", functions=scaled).set_ylabel("bytes a request")
+    panels[0][1].secondary_yaxis("right", functions=scaled).set_ylabel("bytes per request")
     for axes in (*panels[1], *panels[2]):
         axes.set_yscale("log")
         axes.yaxis.set_major_formatter("{x:,g}")
     for axes in panels[2]:
-        axes.axhline(100 * model.MOST, color="#333333", linewidth=1)
-        axes.set_xlabel("requests a second")
+        axes.axhline(100 * model.MOST, color=TEXT, linewidth=1)
+        axes.set_xlabel("requests per second")
+    for axes in panels.flat:
+        axes.minorticks_off()
     note = {"xytext": (4, 4), "textcoords": "offset points", "fontsize": 9}
     panels[2][0].annotate(
         f"{model.MOST:.0%}: the most that a node should do", (_STEPS[0], 70), **note
     )
-    panels[0][0].legend(frameon=False, loc="lower left")
+    marks, ways = panels[0][0].get_legend_handles_labels()
+    canvas.legend(marks, ways, loc="outside upper left", ncols=len(ways))
     return canvas
+
+
+def _found(name: str, measured: Costs) -> str:
+    """Return how many nodes the most requests need, with and without prefetching."""
+    plain, ahead = (
+        _nodes(_drawn(name, way, ROWS[-1], measured), measured)
+        for way in ("denial cache", "denial cache, prefetch=50")
+    )
+    unit = "" if plain.startswith("none") else " nodes"
+    return f"{EngFormatter(sep='')(ROWS[-1])}/s: {plain}{unit}, {ahead} with prefetch"
 
 
 def _drawn(name: str, way: str, requests: float, measured: Costs) -> Calls:
@@ -220,9 +239,14 @@ def _runs(measured: dict[str, Any]) -> str:
 
 
 def _predictions(name: str, told: Costs) -> str:
-    head = ("requests a second", f"hosts of {CORES}", "calls a request", "bytes a request")
+    head: tuple[str, ...] = (
+        "requests a second",
+        f"hosts of {CORES}",
+        "calls a request",
+        "bytes a request",
+    )
     head += ("Gbit a second", "nodes", "calls a request, `prefetch=50`", "nodes, `prefetch=50`")
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for requests in ROWS:
         plain, ahead = (
             _drawn(name, way, requests, told)
@@ -249,7 +273,7 @@ def _nodes(load: Calls, told: Costs) -> str:
 
 
 def _checks(measured: dict[str, Any], told: Costs) -> str:
-    head = ("measured / model", "calls a request", "the busiest node's part")
+    head: tuple[str, ...] = ("measured / model", "calls a request", "the busiest node's part")
     head += ("µs of workers", "µs of nodes", "requests a second")
     cases = [case for case in measured["cases"] if case["store"] in ("valkey", "cluster")]
     return table(head, [_check(measured, case, told) for case in cases])

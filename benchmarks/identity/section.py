@@ -65,6 +65,18 @@ def measured_beside_peers(results: Results) -> list[str]:
     return [title for title in names.IDENTITY_PEERS if names.BARE not in missing(results, title)]
 
 
+def added_to_base(results: Results, title: str) -> dict[str, Figure]:
+    """Return the microseconds that each adds to the bare app, authorization to authentication."""
+    figures = added(results, title)
+    if title != names.AUTHORIZED_STARLETTE:
+        return figures
+    return {
+        name: between(results, title, base, name)
+        for name, base in _OVER.items()
+        if name in figures and base in figures
+    }
+
+
 def _group(results: Results, title: str) -> str:
     left_out = missing(results, title)
     lines = [f"Not measured, {title}: {name} ({reason})." for name, reason in left_out.items()]
@@ -75,13 +87,7 @@ def _group(results: Results, title: str) -> str:
 
 def _table(results: Results, title: str) -> str:
     bare = Figure.of(contenders(results, title)[names.BARE]).median
-    figures = added(results, title)
-    if title == names.AUTHORIZED_STARLETTE:
-        figures = {
-            name: between(results, title, base, name)
-            for name, base in _OVER.items()
-            if name in figures and base in figures
-        }
+    figures = added_to_base(results, title)
     first = figures.get(_FIRST.get(title, ""))
     head = (f"{title}; bare: {us(bare)}", "µs added", "request, over bare")
     rows: list[tuple[str, ...]] = [
