@@ -114,20 +114,20 @@ CHECKS: Final = "one check"
 DECISIONS: Final = "one decision of a store"
 RULES: Final = "rules"
 CLIENTS: Final = "live clients"
-FAILING: Final = "an error answered, Starlette"
-FAILING_ASGI: Final = "an error answered, ASGI"
-FAILING_WSGI: Final = "an error answered, WSGI"
+FAILING: Final = "an error response, Starlette"
+FAILING_ASGI: Final = "an error response, ASGI"
+FAILING_WSGI: Final = "an error response, WSGI"
 FAILURES: Final = (FAILING, FAILING_ASGI, FAILING_WSGI)
 SEARCHES: Final = "a search through 64 KiB"
-HEADS_STARLETTE: Final = "security fields, Starlette"
-HEADS_FLASK: Final = "security fields, Flask"
+HEADS_STARLETTE: Final = "security headers, Starlette"
+HEADS_FLASK: Final = "security headers, Flask"
 HEADS: Final = (HEADS_STARLETTE, HEADS_FLASK)
 VALIDATED_ASGI: Final = "a POST validated, ASGI"
 VALIDATED_WSGI: Final = "a POST validated, WSGI"
 VALIDATED_QUERY: Final = "a GET with three parameters validated, ASGI"
 VALIDATED_STARLETTE: Final = "a POST validated, Starlette"
 VALIDATED_FLASK: Final = "a POST validated, Flask"
-VALIDATED_ROUTES: Final = "a POST validated, among so many routes"
+VALIDATED_ROUTES: Final = "a POST validated, by number of routes"
 VALIDATED: Final = (
     VALIDATED_ASGI,
     VALIDATED_WSGI,
@@ -179,7 +179,7 @@ ROUTES: Final = (10, 100, 1000, 10000)
 SECRETS: Final = (0, 10)
 #: Answers that are sanitized: the protocol, how large they are, and the title.
 ANSWERS: Final = tuple(
-    (protocol, kib, f"an answer of {kib} KiB, {protocol}")
+    (protocol, kib, f"a response of {kib} KiB, {protocol}")
     for protocol in ("ASGI", "WSGI")
     for kib in (1, 64)
 )

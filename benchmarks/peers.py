@@ -119,7 +119,7 @@ STARLETTE: dict[str, Limited] = {
         starlette_app(), mantlet.RateLimiter(rate), baseline=False
     ),
     names.SLOWAPI_ASGI: lambda rate: slowapi_asgi(starlette_app(), rate),
-    f"{names.SLOWAPI_ASGI}, header fields": lambda rate: slowapi_asgi(
+    f"{names.SLOWAPI_ASGI}, with headers": lambda rate: slowapi_asgi(
         starlette_app(), rate, fields=True
     ),
     names.SLOWAPI: lambda rate: slowapi_decorator(starlette_app, _limited_endpoint, rate),
@@ -173,7 +173,7 @@ FLASK: dict[str, Limited] = {
         flask_app(), mantlet.RateLimiter(rate), baseline=False
     ),
     names.FLASK_LIMITER: limited_flask,
-    f"{names.FLASK_LIMITER}, header fields": lambda rate: limited_flask(rate, fields=True),
+    f"{names.FLASK_LIMITER}, with headers": lambda rate: limited_flask(rate, fields=True),
     "throttled-py: Flask decorator": _throttled_flask,
     "plain function: limits": _flask_limits,
 }

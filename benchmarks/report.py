@@ -162,7 +162,7 @@ body. Frames of threads are not counted."""
 
 _PEERS = """Same app, same 100-byte JSON request, same process. "Adds" is the time on top of the
 bare app's, relative to Mantlet's two policies, which respond to errors, give each request an id and
-send the remaining quota in every response. Only the peers with "header fields" send a quota.
+send the remaining quota in every response. Only the peers "with headers" send a quota.
 Everything adds more around a framework than around the plain apps below, which are so small that
 they leave the processor's caches free."""
 
