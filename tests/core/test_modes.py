@@ -267,8 +267,9 @@ def test_a_report_is_throttled(caplog: pytest.LogCaptureFixture) -> None:
 @pytest.mark.parametrize("mode", ["", "Report", "block", None, 1, True])
 def test_another_mode_is_refused(mode: Any) -> None:
     """The message has the value and the modes."""
-    with pytest.raises((TypeError, ValueError), match="mode must be"):
+    with pytest.raises((TypeError, ValueError), match='mode must be "enforce", ') as refused:
         check_mode(mode)
+    assert repr(mode) in str(refused.value)
 
 
 def test_a_mode_for_a_malformed_route_is_refused() -> None:

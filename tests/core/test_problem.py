@@ -134,6 +134,13 @@ def test_a_status_that_is_no_error_is_refused(status: int) -> None:
         Problem(status)
 
 
+@pytest.mark.parametrize("status", ["not found", None], ids=repr)
+def test_a_status_that_is_not_a_number_is_a_type_error(status: Any) -> None:
+    """The message shows the value, and how a problem begins."""
+    with pytest.raises(TypeError, match=rf"a number such as Problem\(409\), not {status!r}$"):
+        Problem(status)
+
+
 @pytest.mark.parametrize("name", ["type", "title", "status", "detail", "instance", "request_id"])
 def test_an_extension_never_takes_a_standard_members_place(name: str) -> None:
     """The message names it."""

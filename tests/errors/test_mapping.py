@@ -240,6 +240,13 @@ def test_an_entry_that_cannot_be_is_an_error_that_names_it(entries: Any, told: s
         ErrorEnvelope(exceptions=entries)
 
 
+@pytest.mark.parametrize("entries", [[LookupError], LookupError, "LookupError"], ids=str)
+def test_exceptions_without_statuses_are_a_type_error_that_shows_the_mapping(entries: Any) -> None:
+    """At construction."""
+    with pytest.raises(TypeError, match=r"a mapping such as {OrderNotFound: 404}, not "):
+        ErrorEnvelope(exceptions=entries)
+
+
 @pytest.mark.parametrize(
     ("options", "told"),
     [

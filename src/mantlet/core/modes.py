@@ -70,7 +70,10 @@ def check_mode(option: ModeOption) -> Mode | RouteModes:
             ``report`` nor ``off``.
     """
     if not isinstance(option, (str, Mapping)):
-        raise TypeError(f"mode must be a mode or a mapping of route patterns to modes: {option!r}")
+        raise TypeError(
+            f'mode must be "enforce", "report" or "off", or a mapping of route patterns to these, '
+            f"not {option!r}"
+        )
     own = _known(option) if isinstance(option, str) else RouteModes(option)
     override = os.environ.get(VARIABLE)
     if not override:

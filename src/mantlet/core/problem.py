@@ -63,6 +63,7 @@ class Problem(MantletError):
         extensions: further members, as the problem type defines them (RFC 9457, 3.2).
 
     Raises:
+        TypeError: the status is not an int.
         ValueError: the status is not an error, an extension has the name of a standard member or
             a value that JSON cannot hold, or the ``Content-Type`` is not a JSON type.
     """
@@ -78,6 +79,8 @@ class Problem(MantletError):
         headers: Mapping[str, str] | None = None,
         extensions: Mapping[str, Any] | None = None,
     ) -> None:
+        if not isinstance(status, int):
+            raise TypeError(f"status must be a number such as Problem(409), not {status!r}")
         if not 400 <= status <= 599:
             raise ValueError(f"status must be between 400 and 599, not {status}")
         taken = _STANDARD.intersection(extensions or ())

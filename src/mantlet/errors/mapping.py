@@ -63,6 +63,7 @@ class ErrorMap:
         expose_details: keep the messages of frameworks' HTTP exceptions below 500.
 
     Raises:
+        TypeError: the entries are not a mapping.
         ValueError: a key is not an exception, or a value is not one of the above.
     """
 
@@ -72,6 +73,10 @@ class ErrorMap:
         self._classes: dict[type, Problem | Callable[[Any], Any]] = {}
         self._names: dict[str, Problem | Callable[[Any], Any]] = {}
         self._expose_details = expose_details
+        if not isinstance(entries, Mapping):
+            raise TypeError(
+                f"exceptions must be a mapping such as {{OrderNotFound: 404}}, not {entries!r}"
+            )
         for key, target in entries.items():
             checked = _checked_target(key, target)
             if isinstance(key, str):
