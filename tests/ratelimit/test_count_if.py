@@ -129,6 +129,14 @@ def test_an_async_predicate_is_an_error_at_construction() -> None:
             RateLimiter("1/hour", count_if=count)  # type: ignore[arg-type]  # what is tested
 
 
+def test_on_status_without_its_call_is_an_error_at_construction() -> None:
+    """For the limiter and for a rule."""
+    uncalled: Any = on_status
+    for make in (RateLimiter, lambda *args, **options: Rule("* /", *args, **options)):
+        with pytest.raises(TypeError, match=r"is not one: write on_status\(401, 403\)$"):
+            make("1/hour", count_if=uncalled)
+
+
 @both_adapters
 def test_a_predicate_that_raises_fails_closed(adapter: Adapter) -> None:
     """The answer it could not judge does not go out, and its token stays spent."""

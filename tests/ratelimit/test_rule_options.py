@@ -211,6 +211,13 @@ def test_what_is_no_rule_is_a_type_error_that_shows_one(rule: Any) -> None:
     assert repr(rule) in str(refused.value)
 
 
+def test_a_rule_alone_is_a_type_error_that_shows_the_list() -> None:
+    """At construction."""
+    rule: Any = Rule("POST /login", "5/minute")
+    with pytest.raises(TypeError, match=r"a list, such as rules=\[Rule\('POST /login'\)\]"):
+        RateLimiter(rules=rule)
+
+
 def test_rules_for_the_same_paths_name_parameters_alike() -> None:
     """Else the key of one of them would find no parameter of its name."""
     with pytest.raises(ValueError, match="must use the same parameter names") as refused:

@@ -31,6 +31,8 @@ class KnowsOptions:
                 code = getattr(cls.__init__, "__code__", None)
                 if args and _takes_keywords_alone(code):
                     raise _by_keyword(cls, code.co_varnames[1])
+                if code is not None and _takes_fewer(code, len(args)):
+                    raise _rest_by_keyword(cls, code)
                 if code is not None and not code.co_flags & _TAKES_ANY:
                     known = code.co_varnames[1 : code.co_argcount + code.co_kwonlyargcount]
                     for name in options:
@@ -46,6 +48,15 @@ def _takes_keywords_alone(code: Any) -> bool:
         and code.co_kwonlyargcount > 0
         and not code.co_flags & _TAKES_MORE
     )
+
+
+def _takes_fewer(code: Any, count: int) -> bool:
+    return count >= code.co_argcount > 1 and not code.co_flags & _TAKES_MORE
+
+
+def _rest_by_keyword(kind: type, code: Any) -> TypeError:
+    names = ", ".join(code.co_varnames[1 : code.co_argcount])
+    return TypeError(f"{kind.__name__}() takes {names} by position, all else by keyword")
 
 
 def _by_keyword(kind: type, first: str) -> TypeError:

@@ -17,6 +17,7 @@ __all__ = [
     "check_concurrency",
     "check_cost",
     "check_count_if",
+    "on_status",
     "read_quotas",
     "read_static_quotas",
 ]
@@ -28,6 +29,32 @@ CountIf = Callable[[Response], bool]
 QuotaResult = str | Quota | Sequence[str | Quota] | None
 QuotaFunction = Callable[[Request], QuotaResult | Awaitable[QuotaResult]]
 QuotaOption = str | Quota | Sequence[str | Quota] | QuotaFunction
+
+
+def on_status(*statuses: int | range) -> CountIf:
+    """Return a ``count_if`` predicate that counts responses with certain status codes.
+
+    Args:
+        statuses: each a status code or a range of them: ``on_status(401, 403)``,
+            ``on_status(range(400, 500))``.
+
+    Raises:
+        TypeError: one of them is neither a number nor a range.
+        ValueError: they are missing, or one is not an HTTP status code.
+    """
+    every: set[int] = set()
+    for one in statuses:
+        if isinstance(one, bool) or not isinstance(one, int | range):
+            raise TypeError(f"a status must be a number or a range of numbers, not {one!r}")
+        every.update(one if isinstance(one, range) else (one,))
+    if not every or not all(100 <= status <= 599 for status in every):
+        raise ValueError(f"statuses must be between 100 and 599, not {statuses!r}")
+    counted = frozenset(every)
+
+    def counts(response: Response) -> bool:
+        return response.status in counted
+
+    return counts
 
 
 def read_quotas(option: QuotaOption, burst: int | None = None) -> tuple[Quota, ...] | QuotaFunction:
@@ -85,6 +112,8 @@ def check_cost(cost: Cost, quotas: tuple[Quota, ...] | QuotaFunction) -> Cost:
 def check_count_if(count_if: CountIf | None) -> CountIf | None:
     """Return a ``count_if`` option if it is None or a plain function, else raise."""
     checked: object = count_if
+    if checked is on_status:
+        raise TypeError("on_status returns a predicate, and is not one: write on_status(401, 403)")
     if checked is not None and not is_plain_function(checked):
         raise TypeError(f"count_if must be a plain function of the response, not {count_if!r}")
     return count_if

@@ -10,7 +10,6 @@ from typing import Any, Literal
 from mantlet._internal.options import KnowsOptions
 from mantlet.core.policy import Close
 from mantlet.core.request import Request
-from mantlet.core.response import Response
 from mantlet.http.routing import Routes, parse_pattern
 from mantlet.ratelimit.compiled import CompiledRule, ConcurrencyLimit, Hit, RequestLimits
 from mantlet.ratelimit.keys.key import Key, KeyFunction, as_key, hash_if_long, is_digest
@@ -26,7 +25,7 @@ from mantlet.ratelimit.options import (
 )
 from mantlet.ratelimit.quota import Ban, Concurrency, LimitMode, Quota, check_limit_mode
 
-__all__ = ["Rule", "RuleTable", "on_status"]
+__all__ = ["Rule", "RuleTable"]
 
 _PARAMETER = re.compile(r"\{(\w+)")
 #: How many results of `RuleTable.find()` are kept, and for how many characters of a request.
@@ -132,32 +131,6 @@ class Rule(KnowsOptions):
         return f"Rule({self.pattern!r})"
 
 
-def on_status(*statuses: int | range) -> CountIf:
-    """Return a ``count_if`` predicate that counts responses with certain status codes.
-
-    Args:
-        statuses: each a status code or a range of them: ``on_status(401, 403)``,
-            ``on_status(range(400, 500))``.
-
-    Raises:
-        TypeError: one of them is neither a number nor a range.
-        ValueError: they are missing, or one is not an HTTP status code.
-    """
-    every: set[int] = set()
-    for one in statuses:
-        if isinstance(one, bool) or not isinstance(one, int | range):
-            raise TypeError(f"a status must be a number or a range of numbers, not {one!r}")
-        every.update(one if isinstance(one, range) else (one,))
-    if not every or not all(100 <= status <= 599 for status in every):
-        raise ValueError(f"statuses must be between 100 and 599, not {statuses!r}")
-    counted = frozenset(every)
-
-    def counts(response: Response) -> bool:
-        return response.status in counted
-
-    return counts
-
-
 class RuleTable:
     """Finds the limits of a request: the limiter's own, and those of the rules that match it.
 
@@ -197,6 +170,8 @@ class RuleTable:
         self._namespace = namespace
         self._key = key
         self._is_report_only = is_report_only
+        if isinstance(rules, Rule):
+            raise TypeError(f"rules must be a list, such as rules=[{rules!r}]")
         for rule in rules:
             checked: object = rule
             if not isinstance(checked, Rule):

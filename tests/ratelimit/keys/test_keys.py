@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mantlet import RateLimiter
 from mantlet.ratelimit import keys
 from mantlet.ratelimit.keys import Key, as_key, hash_if_long
 from mantlet.ratelimit.keys.key import AMBIGUOUS
@@ -208,6 +209,13 @@ def test_what_is_no_function_is_a_type_error(value: Any) -> None:
         with pytest.raises(TypeError, match="a key must be a function of the request") as refused:
             make()
         assert repr(value) in str(refused.value)
+
+
+@pytest.mark.parametrize("name", ["client_address", "identity", "header", "field", "constant"])
+def test_a_key_without_its_call_is_a_type_error_that_shows_the_call(name: str) -> None:
+    """At construction: with each request it would be too late."""
+    with pytest.raises(TypeError, match=rf"and is not one: write key=keys\.{name}\(\.\.\.\)$"):
+        RateLimiter("5/hour", key=getattr(keys, name))
 
 
 def test_a_key_stays_itself() -> None:

@@ -137,14 +137,19 @@ def as_key(function: KeyFunction) -> Key:
     """Return a function as a `Key` whose texts are short; return a `Key` unchanged.
 
     Raises:
-        TypeError: it is not callable; or, when the key is called, the function returned neither
-            text nor None.
+        TypeError: it is not callable, or is one of the functions here that make a key, such as
+            `client_address`; or, when the key is called, the function returned neither text nor
+            None.
     """
     if isinstance(function, Key):
         return function
     if not callable(function):
         raise TypeError(f"a key must be a function of the request, not {function!r}")
     name = getattr(function, "__qualname__", None) or repr(function)
+    if name.isidentifier() and (getattr(function, "__module__", None) or "").startswith(
+        __package__
+    ):
+        raise TypeError(f"keys.{name} returns a key, and is not one: write key=keys.{name}(...)")
 
     def key(request: Request) -> KeyResult:
         text = function(request)
