@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
 import warnings
 from pathlib import Path
 from typing import Any
@@ -185,8 +186,11 @@ def test_options_are_keywords(kind: Any, given: Any, usual: str) -> None:
 
 
 def test_arguments_by_position_stay_where_there_are_some() -> None:
-    """The first ones of other policies."""
+    """The first ones of other policies, and no more of them."""
     assert RateLimiter("10/minute").mode == "enforce"
+    rates: Any = ("5/second", "10/minute")
+    with pytest.raises(TypeError, match=r"^RateLimiter\(\) takes quota by position, all else by"):
+        RateLimiter(*rates)
 
 
 def test_an_allowance_is_a_collection() -> None:
@@ -194,3 +198,16 @@ def test_an_allowance_is_a_collection() -> None:
     wrong: Any = 5
     with pytest.raises(ValueError, match="allow must be some of"):
         RouteOptions(allow=wrong)
+
+
+@pytest.mark.parametrize("library", ["jiter", "pydantic"])
+@pytest.mark.parametrize("declared", ["contracts", "app"])
+def test_a_missing_library_names_the_extra(
+    monkeypatch: pytest.MonkeyPatch, library: str, declared: str
+) -> None:
+    """At construction, also where the app has brought one of the two."""
+    monkeypatch.setitem(sys.modules, library, None)
+    with pytest.raises(ImportError, match=rf'{library} .*: pip install "mantlet\[guard\]"$'):
+        SchemaGuard({"POST /": Item}) if declared == "contracts" else SchemaGuard.from_app(
+            fastapi.FastAPI()
+        )

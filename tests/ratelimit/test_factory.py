@@ -162,9 +162,9 @@ def without(monkeypatch: pytest.MonkeyPatch, *libraries: str) -> None:
 @pytest.mark.parametrize(
     ("library", "uri", "extra"),
     [
-        ("lmdb", "lmdb:///tmp/limits", "mantlet[lmdb]"),
-        ("hiredis", "redis://localhost", "mantlet[redis]"),
-        ("hiredis", "valkey+cluster://localhost", "mantlet[redis]"),
+        ("lmdb", "lmdb:///tmp/limits", 'pip install "mantlet[lmdb]"'),
+        ("hiredis", "redis://localhost", 'pip install "mantlet[redis]"'),
+        ("hiredis", "valkey+cluster://localhost", 'pip install "mantlet[redis]"'),
     ],
 )
 def test_a_missing_library_names_the_extra(

@@ -195,6 +195,7 @@ class RouterBuilder:
 
 def _contract_source(contracts: Contracts) -> OperationSource:
     import_extra("pydantic", "guard")
+    import_extra("jiter", "guard")
     kind = import_module("mantlet.guard.models.compiling").ContractSource
     source: OperationSource = kind(contracts)
     return source

@@ -326,7 +326,7 @@ class WindowLimiter:
             return storage_from_string(uri, wrap_exceptions=True, **options)
         except ConfigurationError as error:
             raise ImportError(
-                f"windows in {self._family} need its client: pip install limits[{self._family}]"
+                f'windows in {self._family} need its client: pip install "limits[{self._family}]"'
             ) from error
 
 

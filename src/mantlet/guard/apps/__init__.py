@@ -25,6 +25,7 @@ class AppDeclarations(NamedTuple):
     def source(self, options: DocumentOptions, limits: BodyLimits) -> OperationSource:
         """Return its operations."""
         import_extra("pydantic", "guard")
+        import_extra("jiter", "guard")
         module = import_module("mantlet.guard.apps.fastapi_source")
         source: OperationSource = module.FastApiSource(self.app, options, limits)
         return source

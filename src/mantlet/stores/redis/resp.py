@@ -10,7 +10,7 @@ try:
     from hiredis import ProtocolError, PushNotification, Reader, ReplyError, pack_command
 except ImportError as error:
     raise ImportError(
-        "a store in Redis or Valkey needs hiredis 3.2 or later: pip install mantlet[redis]"
+        'a store in Redis or Valkey needs hiredis 3.2 or later: pip install "mantlet[redis]"'
     ) from error
 
 __all__ = [
