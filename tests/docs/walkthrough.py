@@ -68,6 +68,7 @@ _BLOCK: Final = re.compile(
     r"^(?P<indent> *)```(?P<language>\w*)(?P<options>[^\n]*)\n(?P<code>.*?)^(?P=indent)```$",
     re.MULTILINE | re.DOTALL,
 )
+_PORT: Final = re.compile(r"(?<=:)\d{4,5}\b|(?<=--port )\d+")
 _TITLE: Final = re.compile(r'title="([^"]+?)( \(add at the end\))?"')
 _MASKS: Final = [
     (re.compile(r"\b[0-9a-f]{32}\b|\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b"), "<id>"),
@@ -224,7 +225,7 @@ class Walkthrough:
         self.stop()
         own, option = SERVERS[server]
         port = free_port()
-        found = re.search(r"\b\d{4,5}\b", command)
+        found = _PORT.search(command)
         self._ports = (found[0] if found else str(own), str(port))
         actual = (
             command.replace(found[0], str(port)) if found else f"{command} {option.format(port)}"
