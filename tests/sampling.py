@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import settings
@@ -64,19 +64,19 @@ def cover(cases: Sequence[Sequence[str]], most: int = MOST_CASES) -> list[int]:
 
 def fewer_examples(items: Iterable[pytest.Item]) -> None:
     """Let Hypothesis run a part of the examples that its tests ask for."""
-    functions = {
-        getattr(item.obj, "__func__", item.obj)
-        for item in items
-        if isinstance(item, pytest.Function)
-    }
-    for function in functions:
-        # The name of the attribute has been the same since Hypothesis 3.
-        asked = getattr(function, "_hypothesis_internal_use_settings", None)
-        if isinstance(asked, settings):
-            fewer = max(FEWEST_EXAMPLES, asked.max_examples // EXAMPLES)
-            function._hypothesis_internal_use_settings = settings(
-                asked, max_examples=min(asked.max_examples, fewer)
-            )
+    functions = [item for item in items if isinstance(item, pytest.Function)]
+    # The name of the function's attribute has been the same since Hypothesis 3.
+    for owner in {getattr(item.obj, "__func__", item.obj) for item in functions}:
+        _reduce(owner, "_hypothesis_internal_use_settings")
+    for model in {item.cls for item in functions}:
+        _reduce(model, "settings")
+
+
+def _reduce(owner: Any, name: str) -> None:
+    asked = getattr(owner, name, None)
+    if isinstance(asked, settings):
+        fewer = max(FEWEST_EXAMPLES, asked.max_examples // EXAMPLES)
+        setattr(owner, name, settings(asked, max_examples=min(asked.max_examples, fewer)))
 
 
 def _values(item: pytest.Item) -> Sequence[str]:
