@@ -15,7 +15,8 @@ from benchmarks.figures import Results
 from benchmarks.hostile import __main__ as hostile
 from benchmarks.load import generator
 from benchmarks.machine import machine
-from benchmarks.report import report, target_table
+from benchmarks.report import report
+from benchmarks.summary import target_tables
 
 FULL = {
     "rounds": 80,
@@ -219,7 +220,7 @@ def main() -> None:
         measure_part = measure_identity if options.identity else measure_patterns
         results = measure_part(_last(), method)
         write(results, directory)
-        print(target_table(results))
+        print(target_tables(results))
         return
     rounds = 1 if options.quick else 2
     scaled = None if options.redraw else _run(_peers(), "scale", rounds=rounds, seconds=1.5)
@@ -228,7 +229,7 @@ def main() -> None:
         return
     results = _last(directory) if options.redraw else measure(method)
     write(results, directory)
-    print(target_table(results))
+    print(target_tables(results))
     print(f"written to {directory}", file=sys.stderr)
 
 

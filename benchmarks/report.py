@@ -23,8 +23,8 @@ from benchmarks.instructions import MISSING
 from benchmarks.instructions import added as added_counts
 from benchmarks.patterns import section as patterns
 from benchmarks.precision import table as precision_table
-from benchmarks.tables import amount, multiple, number, spread, table, us
-from benchmarks.targets import targets
+from benchmarks.summary import summary
+from benchmarks.tables import multiple, number, spread, table, us
 
 _DELAYS = ("p50", "p99")
 _TITLES = [f"{protocol}, {size}" for protocol in ("ASGI", "WSGI") for size in names.SIZES]
@@ -33,10 +33,7 @@ _TITLES = [f"{protocol}, {size}" for protocol in ("ASGI", "WSGI") for size in na
 def report(results: Results) -> str:
     """Return the page that shows the results."""
     sections = [
-        _HEAD,
-        "## Targets",
-        target_table(results),
-        _TARGETS,
+        *summary(results),
         "## Over HTTP: processor time of a request",
         _OVER_HTTP,
         "![Processor time of a request, over HTTP](over-http.svg)",
@@ -115,31 +112,6 @@ def report(results: Results) -> str:
     return "\n\n".join(sections) + "\n"
 
 
-def target_table(results: Results) -> str:
-    """Return the targets and the measured values."""
-    return table(
-        ("", "target", "measured", "reached"),
-        [
-            (
-                target.text,
-                ("at least " if target.least else "at most ") + amount(target.limit, target.unit),
-                amount(target.measured, target.unit),
-                "yes" if target.reached else "**no**",
-            )
-            for target in targets(results)
-        ],
-    )
-
-
-_HEAD = """# Benchmarks
-
-The cost of Mantlet per request: over HTTP, in instructions, and in process, beside peers around the
-same app. `make bench` writes this page, its charts and
-[`results.json`](results.json), which holds every round."""
-
-_TARGETS = """The two policies are `ErrorEnvelope` and `RateLimiter`, fused. All figures are medians
-of this one run; no test depends on them."""
-
 _OVER_HTTP = """The time in which the processes of a server ran, in user mode and in the kernel, for
 each request of a load of 8 connections. "Keeps" is the share of the bare app's requests that the
 same processor time pays for. Some peers do less: slowapi's limiter sends no quota here, and
@@ -152,7 +124,7 @@ and of an L2 cache of 512 KiB. `python -m benchmarks.instructions` counts them a
 
 "By hand" is the same work for this request in one function without abstraction, by the same
 scanner, parser and validator: the floor of pure Python. Such a function handles nothing else
-([`benchmarks/by_hand`](../../benchmarks/by_hand))."""
+([`benchmarks/by_hand`](https://github.com/mantlet/mantlet/tree/main/benchmarks/by_hand))."""
 
 _HOT_PATH = """The same requests and stacks, timed: microseconds of processor time, over the bare
 app's."""
@@ -217,22 +189,7 @@ one a minute, and every error handler to respond with a problem and to log as do
 
 Over HTTP, each contender has a server of one worker. All servers of a group are put under load in
 turns: %(http_rounds)d rounds of %(cpu_seconds)g s, in shuffled order, over 8 keep-alive
-connections. Figures are medians of the differences or ratios of a round.
-
-## Repeat it
-
-```console
-$ pip install -e '.[bench]'
-$ make bench                         # about a quarter of an hour
-$ python -m benchmarks --quick       # about four minutes; writes to .bench/quick/
-$ python -m benchmarks --identity    # identity, origins and instructions alone, into these results
-$ python -m benchmarks --patterns    # versions, repeated requests and units of work alone
-$ make bench-compare REV=v0.1.0      # this tree and another revision, side by side
-```
-
-The peers are installed into environments of their own under `.bench/`; delete these to get the
-newest versions. `wrk` makes the load if it is installed, and
-`k9-load` otherwise; GitHub's document comes from npm. The machine should be idle otherwise."""
+connections. Figures are medians of the differences or ratios of a round."""
 
 
 # -- tables ---------------------------------------------------------------------------------------

@@ -246,7 +246,7 @@ def _predictions(name: str, told: Costs) -> str:
         "bytes a request",
     )
     head += ("Gbit a second", "nodes", "calls a request, `prefetch=50`", "nodes, `prefetch=50`")
-    rows: list[tuple[str, ...]] = []
+    rows = []
     for requests in ROWS:
         plain, ahead = (
             _drawn(name, way, requests, told)

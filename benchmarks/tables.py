@@ -1,9 +1,11 @@
 """Tables and numbers of the pages, in Markdown."""
 
+from collections.abc import Sequence
+
 from benchmarks.figures import TIMES, Figure
 
 
-def table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+def table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     rule = ("---", *["---:"] * (len(head) - 1))
     return "\n".join("| " + " | ".join(cells) + " |" for cells in (head, rule, *rows))
 

@@ -1,17 +1,28 @@
 """The benchmarks of the hot path measure the stacks that they name, and count all processes."""
 
 import asyncio
+import json
 import os
+import re
 import subprocess
 import sys
 import time
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
-from benchmarks import compare, hot_path, instructions, names, processes
+from benchmarks import compare, hot_path, instructions, names, processes, report, summary, targets
 from benchmarks.identity import section
 
+PAGES = Path(__file__).parent.parent / "docs" / "benchmarks"
 _CHILD = "import os\nif os.fork(): os.wait()\nelse:\n while True: pass"
+
+
+@cache
+def _results() -> dict[str, Any]:
+    """Return the results in the docs."""
+    return dict(json.loads((PAGES / "results.json").read_text()))
 
 
 @pytest.mark.parametrize("case", hot_path.ALL_CASES)
@@ -49,6 +60,31 @@ def test_the_report_names_what_was_not_measured() -> None:
     assert f"| {names.CORS} | 1 (1 to 1) | 1.5\N{MULTIPLICATION SIGN} |" in text
     assert "Not measured, origins, Flask: flask-cors (ImportError: it is not there)." in text
     assert "Not measured, origins, Django: bare (it is not in these results)." in text
+
+
+def test_the_page_is_the_report_of_the_results() -> None:
+    """Also its first part, which has figures in its text."""
+    assert (PAGES / "README.md").read_text() == report.report(_results())
+
+
+def test_the_page_leads_with_five_numbers() -> None:
+    """Each for both protocols, before any other table."""
+    first_table = (PAGES / "README.md").read_text().partition("\n| --- |")[2].partition("\n\n")[0]
+
+    assert len(first_table.splitlines()[1:]) == 5
+    assert all(len(re.findall(r"\d+[^|]*\|", row)) == 2 for row in first_table.splitlines()[1:])
+
+
+def test_the_page_names_missed_targets_first() -> None:
+    """And says how many there are."""
+    found = targets.targets(_results())
+    text = summary.target_tables(_results())
+    missed, _, reached = text.partition("Reached:")
+
+    for target in found:
+        assert f"| {target.text} |" in (reached if target.reached else missed)
+    count = sum(target.reached for target in found)
+    assert text.startswith(f"{count} of {len(found)} are reached, {len(found) - count} are missed.")
 
 
 @pytest.mark.skipif(not Path("/proc/self/schedstat").exists(), reason="Linux counts it")
