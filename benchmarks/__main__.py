@@ -162,7 +162,7 @@ def _identity() -> Path:
 def _run(python: Path, module: str, **options: float) -> Any:
     """Return the measurements of another module, made in the environment of the peers."""
     words = [f"--{name.replace('_', '-')}={value:g}" for name, value in options.items()]
-    command = [python, "-m", f"benchmarks.{module}", *words]
+    command = [str(python), "-m", f"benchmarks.{module}", *words]
     output = subprocess.run(command, cwd=environment.ROOT, check=True, stdout=subprocess.PIPE)
     return json.loads(output.stdout)
 
@@ -185,7 +185,8 @@ def _dump(results: Results) -> str:
     return re.sub(r"[\[{][^\[\]{}]*[\]}]", lambda match: " ".join(match[0].split()), text) + "\n"
 
 
-def main() -> None:
+def parser() -> ArgumentParser:
+    """Return the parser of the command's options."""
     parser = ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a rough look, in about four minutes")
     parser.add_argument("--output", type=Path, help="where to write (docs/benchmarks)")
@@ -204,7 +205,11 @@ def main() -> None:
         help="only versions, repeated requests and units of work, into the last results",
     )
     parser.add_argument("--scale", action="store_true", help="only the page of several hosts")
-    options = parser.parse_args()
+    return parser
+
+
+def main() -> None:
+    options = parser().parse_args()
     if options.leaks:
         _run(_peers(), "leaks")
     if options.holes:

@@ -12,7 +12,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from benchmarks import compare, hot_path, instructions, names, processes, report, summary, targets
+from benchmarks import (
+    __main__,
+    compare,
+    hot_path,
+    instructions,
+    names,
+    processes,
+    report,
+    summary,
+    targets,
+)
 from benchmarks.identity import section
 
 PAGES = Path(__file__).parent.parent / "docs" / "benchmarks"
@@ -73,6 +83,20 @@ def test_the_page_leads_with_five_numbers() -> None:
 
     assert len(first_table.splitlines()[1:]) == 5
     assert all(len(re.findall(r"\d+[^|]*\|", row)) == 2 for row in first_table.splitlines()[1:])
+
+
+def test_the_commands_of_the_page_exist() -> None:
+    """They take minutes, so their targets and options are checked instead."""
+    commands = re.findall(r"^\$ ([^#\n]+?) *(?:#.*)?$", report.report(_results()), re.MULTILINE)
+    makefile = (PAGES.parent.parent / "Makefile").read_text()
+
+    assert len(commands) == 5
+    for program, *words in map(str.split, commands):
+        if program == "make":
+            assert f"\n{words[0]}: " in makefile
+        else:
+            assert (program, *words[:2]) == ("python", "-m", "benchmarks")
+            assert any(vars(__main__.parser().parse_args(words[2:])).values())
 
 
 def test_the_page_names_missed_targets_first() -> None:
