@@ -9,6 +9,7 @@ from itertools import dropwhile, takewhile
 
 import pytest
 
+from tests.docs.clients import send
 from tests.docs.pages import DOCS
 
 #: Of the peers themselves.
@@ -58,3 +59,57 @@ def test_versions_are_those_here_or_older() -> None:
     for name, compared in named.items():
         here = [int(part) for part in version(name).split(".")[:3]]
         assert [int(part) for part in compared.split(".")] <= here, name
+
+
+def test_slowapi_by_endpoint() -> None:
+    """By an option, the items of a route share a limit."""
+    from tests.docs.comparison import limited_apps, limits
+
+    assert limits.together(limited_apps.with_slowapi(key_style="endpoint"))
+
+
+def test_the_header_that_slowapi_reads() -> None:
+    """Has underscores, which no proxy sends, and any client may."""
+    from slowapi.util import get_ipaddr
+
+    from tests.docs.comparison import limited_apps
+
+    app = limited_apps.with_slowapi(key_func=get_ipaddr)
+    client = "192.0.2.7"
+    for name, expected in (("X_FORWARDED_FOR", 200), ("X-Forwarded-For", 429)):
+        found = [
+            send(app, client=client, headers={name: f"198.51.100.{one}"}).status_code
+            for one in range(3)
+        ]
+        assert found[-1] == expected
+
+
+def test_flask_limiter_behind_proxyfix() -> None:
+    """Counts by the address that the proxy adds."""
+    from werkzeug.middleware.proxy_fix import ProxyFix
+
+    from tests.docs.comparison import limited_apps, limits
+
+    app = limited_apps.with_flask_limiter()
+    app.wsgi_app = ProxyFix(app.wsgi_app)
+    assert limits.proxied(app)
+
+
+def test_peers_while_redis_is_down() -> None:
+    """By default, all requests of fastapi-guard are refused, and the others have an error."""
+    from tests.docs.comparison import limited_apps, limits
+
+    down = [
+        limited_apps.with_slowapi(storage_uri=limits.DOWN),
+        limited_apps.with_flask_limiter(storage_uri=limits.DOWN),
+        limited_apps.with_guard(enable_redis=True, redis_url=limits.DOWN),
+    ]
+    found = [limits.statuses(app, "GET /") for app in down]
+    assert found == [[500], [500], [503]]
+
+
+def test_secure_around_flask() -> None:
+    """Reaches the 500 of a crash."""
+    from tests.docs.comparison import glance, security_headers
+
+    assert security_headers.crash(glance.with_secure())

@@ -35,10 +35,10 @@ from tests.docs.comparison.apps import (
     DSN,
     INTERNAL,
     ORIGIN,
-    connexion_app,
     fastapi_app,
     flask_app,
 )
+from tests.docs.comparison.declared_app import connexion_app
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -12,7 +12,7 @@ from secure.middleware import SecureASGIMiddleware
 import mantlet
 from mantlet import Hosts, OutputSanitizer
 from tests.docs.clients import PROXY, send
-from tests.docs.comparison import glance, limits
+from tests.docs.comparison import glance, limited_apps
 from tests.docs.comparison.apps import CLIENTS, fastapi_app, flask_app
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def talisman(app: flask.Flask | None = None, **options: Any) -> flask.Flask:
 
 def guarded(**options: Any) -> Any:
     """Return an app with fastapi-guard, whose limit is out of the way."""
-    return limits.with_guard(rate_limit=100, **options)
+    return limited_apps.with_guard(rate_limit=100, **options)
 
 
 def secured() -> Any:
