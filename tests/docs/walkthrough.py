@@ -61,7 +61,14 @@ SERVERS: Final[Mapping[str, tuple[int, str]]] = {
 }
 
 #: The beginnings of commands that make the environment of the reader.
-SETUP: Final = ("git clone ", "mkdir ", "cd ", "python3 -m venv ", ". .venv/", "pip install ")
+SETUP: Final = (
+    "git clone ",
+    "mkdir shop",
+    "cd shop",
+    "python3 -m venv ",
+    ". .venv/",
+    "pip install ",
+)
 
 _BASH: Final = "/bin/bash"
 _BLOCK: Final = re.compile(
@@ -145,7 +152,10 @@ class Walkthrough:
         folder: where the files are written and the commands run.
         programs: the folder of ``python``, ``flask`` and so on; by default, of those that run
             the tests.
-        environ: environment variables of all commands.
+        environ: more environment variables of all commands.
+
+    Attributes:
+        environ: the environment of all commands.
     """
 
     def __init__(
@@ -157,7 +167,7 @@ class Walkthrough:
     ) -> None:
         self.folder = folder
         (folder / ".curlrc").write_text("silent\nshow-error\n")  # no progress meter
-        self._environ = {
+        self.environ = {
             "PATH": f"{programs}:{os.environ['PATH']}",
             "HOME": str(folder),
             "LANG": "C.UTF-8",
@@ -209,7 +219,7 @@ class Walkthrough:
         done = subprocess.run(
             [_BASH, "-c", command.replace(f":{page_port}", f":{port}")],
             cwd=self.folder,
-            env=self._environ,
+            env=self.environ,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL,
@@ -236,7 +246,7 @@ class Walkthrough:
         self._process = process = subprocess.Popen(
             [_BASH, "-c", f"exec env {actual}"],
             cwd=self.folder,
-            env=self._environ,
+            env=self.environ,
             stdout=self._output,
             stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL,
@@ -250,6 +260,11 @@ class Walkthrough:
                 return probe.connect_ex((HOST, port)) == 0
 
         poll(accepts, f"$ {actual}")
+
+    @property
+    def port(self) -> int:
+        """The port of the server that runs."""
+        return int(self._ports[1])
 
     @property
     def log(self) -> str:
@@ -297,7 +312,7 @@ def follow(text: str, folder: Path, *, environ: Mapping[str, str] | None = None)
                 for command, shown in block.commands:
                     printed = walk.run(command, may_fail=block.language == "console")
                     if block.language == "console":
-                        _compare(block, command, shown, printed)
+                        _compare(block, command, shown, printed, log=walk.log)
             elif block.language == "text":
                 walk.wait_for_log(pattern_of(block.code))
             else:
@@ -306,12 +321,13 @@ def follow(text: str, folder: Path, *, environ: Mapping[str, str] | None = None)
                 )
 
 
-def _compare(block: Block, command: str, shown: str, printed: str) -> None:
+def _compare(block: Block, command: str, shown: str, printed: str, *, log: str) -> None:
     """Compare the output of a command with that of the page."""
     if re.fullmatch(pattern_of(shown), masked(printed) + "\n"):
         return
     lines = difflib.ndiff(masked(shown).splitlines(), masked(printed).splitlines())
-    raise AssertionError("\n".join([f"line {block.line}: $ {command}", *lines]))
+    message = [f"line {block.line}: $ {command}", *lines, "the server's log:", log]
+    raise AssertionError("\n".join(message))
 
 
 def check_setup(command: str) -> None:
