@@ -18,7 +18,7 @@ READY := $(VENV)/.ready
 BENCH_READY := $(VENV)/.ready-bench
 WHEEL_CHECKED := .venvs/wheel/.checked
 # Left to `make test`: real servers, processes, browsers and stores, floods, suites and property tests.
-SLOW := $(addprefix --ignore=tests/,cli conformance integrations servers typing ratelimit/stores \
+SLOW := $(addprefix --ignore=tests/,cli conformance integrations servers ratelimit/stores \
 	sanitize/browser guard/generated guard/smuggling secrets/sources) -m "not hypothesis and not slow"
 SOURCES := $(shell find src -name '*.py')
 

@@ -31,9 +31,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if _runs_all(config):
         return
     kept = sample(items)
-    config.hook.pytest_deselected(items=list({*items} - {*kept}))
-    items[:] = kept
-    fewer_examples(kept)
+    config.hook.pytest_deselected(items=[item for item in items if item not in kept])
+    # In the order in which pytest starts each fixture of a module or session once.
+    items[:] = [item for item in items if item in kept]
+    fewer_examples(items)
 
 
 def pytest_collection_finish() -> None:

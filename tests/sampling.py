@@ -11,29 +11,32 @@ from hypothesis import settings
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-#: The most cases of one test.
-MOST_CASES = 12
+#: The most cases of one test, unless it is marked.
+MOST_CASES = 48
 #: Hypothesis runs one example for so many of those that a test asks for, and at least some.
 EXAMPLES = 10
 FEWEST_EXAMPLES = 10
 
 
-def sample(items: Iterable[pytest.Item]) -> list[pytest.Item]:
-    """Return the tests that run without ``--all``, in the order in which they came."""
+def sample(items: Iterable[pytest.Item]) -> set[pytest.Item]:
+    """Return the tests that run without ``--all``."""
     tests: defaultdict[str, list[pytest.Item]] = defaultdict(list)
     for item in items:
         if item.get_closest_marker("exhaustive") is None:
             tests[item.nodeid.partition("[")[0]].append(item)
-    kept: list[pytest.Item] = []
+    kept: set[pytest.Item] = set()
     for cases in tests.values():
-        if cases[0].get_closest_marker("every_case") is None:
-            kept += (cases[index] for index in cover([_values(case) for case in cases]))
+        few = cases[0].get_closest_marker("few_cases")
+        if cases[0].get_closest_marker("every_case") is not None:
+            kept.update(cases)
         else:
-            kept += cases
+            most = MOST_CASES if few is None else few.args[0]
+            chosen = cover([_values(case) for case in cases], most)
+            kept.update(cases[index] for index in chosen)
     return kept
 
 
-def cover(cases: Sequence[Sequence[str]], most: int = MOST_CASES) -> list[int]:
+def cover(cases: Sequence[Sequence[str]], most: int) -> list[int]:
     """Return the indices of few cases that have each value of each parameter, if so few can.
 
     Args:

@@ -49,6 +49,7 @@ def sent(chosen: Iterable[Hostile]) -> list[str]:
     ]
 
 
+@pytest.mark.few_cases(3)
 @pytest.mark.parametrize("text", FOUND)
 def test_what_took_long_once_does_not(text: str) -> None:
     """Under both protocols, and in every size."""
@@ -57,6 +58,7 @@ def test_what_took_long_once_does_not(text: str) -> None:
     assert sent(found[:4]) == []
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 @pytest.mark.parametrize("part", range(PARTS))
 def test_a_sample_of_all_inputs_is_in_proportion(part: int) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.sampling import MOST_CASES, cover
+from tests.sampling import cover
 
 pytest_plugins = ("pytester",)
 ROOT = Path(__file__).parents[1]
@@ -21,8 +21,13 @@ from hypothesis import given, settings, strategies as st
 def test_product(a, b): pass
 
 @pytest.mark.every_case
-@pytest.mark.parametrize("a", range(20))
-def test_requirements(a): pass
+@pytest.mark.parametrize("a", range(3))
+@pytest.mark.parametrize("b", range(2))
+def test_requirements(a, b): pass
+
+@pytest.mark.few_cases(2)
+@pytest.mark.parametrize("a", range(5))
+def test_servers(a): pass
 
 @pytest.mark.exhaustive
 def test_flood(): pass
@@ -38,7 +43,7 @@ def test_each_value_of_each_parameter_is_covered_in_as_few_cases_as_the_longest_
 ):
     """Nine cases, not 54; each value of the short parameters is in a third or a half of them."""
     cases = list(product("abcdefghi", "xyz", "12"))
-    chosen = [cases[index] for index in cover(cases)]
+    chosen = [cases[index] for index in cover(cases, 48)]
     assert len(chosen) == 9
     assert {case[0] for case in chosen} == set("abcdefghi")
     assert all(sum(case[1] == value for case in chosen) == 3 for value in "xyz")
@@ -48,8 +53,8 @@ def test_each_value_of_each_parameter_is_covered_in_as_few_cases_as_the_longest_
 def test_a_long_parameter_is_sampled_from_all_over_and_a_short_one_still_covered() -> None:
     """The cases stay in their order, and each quarter of the list has some."""
     cases = [(str(number), kind) for number in range(1000) for kind in "xyz"]
-    chosen = cover(cases)
-    assert len(chosen) == MOST_CASES
+    chosen = cover(cases, 12)
+    assert len(chosen) == 12
     assert chosen == sorted(chosen)
     assert {cases[index][1] for index in chosen} == set("xyz")
     assert {index // 750 for index in chosen} == {0, 1, 2, 3}
@@ -58,17 +63,17 @@ def test_a_long_parameter_is_sampled_from_all_over_and_a_short_one_still_covered
 @pytest.mark.parametrize("cases", [[()], [("a",)]], ids=["no parameter", "one case"])
 def test_a_single_case_runs(cases: list[tuple[str, ...]]) -> None:
     """Also that of a test without parameters."""
-    assert cover(cases) == [0]
+    assert cover(cases, 48) == [0]
 
 
 def test_no_cases_are_no_sample() -> None:
     """A test whose parameters are an empty list is left to pytest."""
-    assert cover([]) == []
+    assert cover([], 48) == []
 
 
 @pytest.mark.parametrize(
     ("options", "passed", "examples"),
-    [([], 9 + 20 + 1, 30), (["--all"], 18 + 20 + 2, 300)],
+    [([], 9 + 6 + 2 + 1, 30), (["--all"], 18 + 6 + 5 + 2, 300)],
     ids=["sample", "all"],
 )
 def test_what_runs(
@@ -77,9 +82,9 @@ def test_what_runs(
     """The values of products, all cases or none where a test is marked so, and fewer examples."""
     pytester.makeconftest((ROOT / "conftest.py").read_text())
     pytester.makepyfile(TESTS)
-    markers = ["-o", "markers=every_case exhaustive", "-o", f"pythonpath={ROOT}"]
+    markers = ["-o", "markers=every_case few_cases exhaustive", "-o", f"pythonpath={ROOT}"]
     result = pytester.runpytest_subprocess("-s", *options, *markers)
-    result.assert_outcomes(passed=passed, deselected=0 if options else 10)
+    result.assert_outcomes(passed=passed, deselected=0 if options else 13)
     assert result.stdout.str().count("example") == examples
 
 
@@ -87,6 +92,6 @@ def test_a_test_that_is_named_runs_whole(pytester: pytest.Pytester) -> None:
     """Somebody who names a test wants all of it, also one that is left to ``--all``."""
     pytester.makeconftest((ROOT / "conftest.py").read_text())
     path = pytester.makepyfile(TESTS)
-    markers = ["-o", "markers=every_case exhaustive", "-o", f"pythonpath={ROOT}"]
+    markers = ["-o", "markers=every_case few_cases exhaustive", "-o", f"pythonpath={ROOT}"]
     names = [f"{path.name}::test_product", f"{path.name}::test_flood"]
     pytester.runpytest_subprocess(*names, *markers).assert_outcomes(passed=19)

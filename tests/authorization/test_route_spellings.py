@@ -106,6 +106,7 @@ def site(request: pytest.FixtureRequest, directory: Path) -> Iterator[Site]:
         yield site
 
 
+@pytest.mark.few_cases(5)
 @pytest.mark.breaks_rules("targets that are not paths")
 @settings(
     deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture]

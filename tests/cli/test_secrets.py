@@ -147,6 +147,7 @@ def test_check_takes_sources_and_tells_ages(project: Path) -> None:
     assert any(f"{seconds} s" in text for seconds in range(60))
 
 
+@pytest.mark.few_cases(5)
 @pytest.mark.parametrize(
     ("words", "why"),
     [
@@ -194,6 +195,7 @@ def test_what_can_not_be_done_is_said_in_a_line(
 LOADS = f"{MODULE}\nloader = SecretLoader(AppSecrets)\n"
 
 
+@pytest.mark.few_cases(2)
 @pytest.mark.parametrize(
     ("files", "target"),
     [

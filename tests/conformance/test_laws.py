@@ -254,6 +254,7 @@ class Reads(Policy):
         await response.body(1000)
 
 
+@pytest.mark.few_cases(8)
 @pytest.mark.parametrize("quota", [Quota("1000/second"), Quota("1/hour")], ids=["pass", "refused"])
 @pytest.mark.parametrize("inner", [(), (Reads(),)], ids=["looks", "reads"])
 @pytest.mark.parametrize(

@@ -254,6 +254,7 @@ def failures(unit: Any, directory: Path) -> list[str]:
     return failed
 
 
+@pytest.mark.few_cases(6)
 @pytest.mark.filterwarnings("ignore::sqlalchemy.exc.SAWarning")
 @pytest.mark.parametrize("fault", FAULTS)
 def test_the_fault_of_a_repository_is_found(fault: type[SqlOrders], tmp_path: Path) -> None:

@@ -350,6 +350,7 @@ def test_parallel_increments_are_all_counted(way: Way) -> None:
 
 @pytest.mark.breaks_rules("Django sends fields in any case under ASGI")
 # Django leaves the file of a request's body to the collector if ``send`` raises.
+@pytest.mark.few_cases(5)
 @pytest.mark.filterwarnings("ignore:Unclosed file <tempfile.Spooled:ResourceWarning")
 @pytest.mark.parametrize("envelope", [True, False], ids=["envelope", "bare"])
 @pytest.mark.parametrize("name", NAMES)

@@ -45,6 +45,7 @@ def break_off(server: Server, path: str, name: str) -> None:
             connection.recv(1)
 
 
+@pytest.mark.few_cases(2)
 @pytest.mark.parametrize("name", SERVERS)
 def test_every_end(name: str, tmp_path: Path) -> None:
     """What clients are told is stored, and no connection stays open."""

@@ -202,6 +202,7 @@ FLOODS: dict[str, tuple[Callable[[Any], Said], Callable[[], list[Policy]]]] = {
 }
 
 
+@pytest.mark.few_cases(2)
 @both_adapters
 @pytest.mark.parametrize("kind", FLOODS)
 def test_a_flood_is_within_the_budget(adapter: Adapter, kind: str, written: Written) -> None:
@@ -214,6 +215,7 @@ def test_a_flood_is_within_the_budget(adapter: Adapter, kind: str, written: Writ
     assert len(written.text) <= MAX_BYTES
 
 
+@pytest.mark.few_cases(1)
 @both_adapters
 @pytest.mark.parametrize("kind", ["recursion", "causes"])
 def test_what_is_repeated_makes_few_kinds(adapter: Adapter, kind: str, written: Written) -> None:
@@ -274,6 +276,7 @@ def test_noise_hides_no_other_error_in_the_same_group(adapter: Adapter, written:
     assert written.text.count("E2: mmm") == 3
 
 
+@pytest.mark.few_cases(1)
 @both_adapters
 def test_a_spent_budget_hides_no_new_error(adapter: Adapter, written: Written) -> None:
     """It is one line, with the place that raised, also after more kinds than are counted."""
@@ -298,6 +301,7 @@ def test_a_spent_budget_hides_no_new_error(adapter: Adapter, written: Written) -
     assert rest == []
 
 
+@pytest.mark.few_cases(1)
 @both_adapters
 def test_what_was_suppressed_is_told(adapter: Adapter, written: Written) -> None:
     """When the budget is spent, and how much of which kinds it was, in the next minute."""

@@ -630,6 +630,7 @@ def test_two_envelopes_count_for_themselves(heard: Collector) -> None:
     assert len(heard.records) == 20
 
 
+@pytest.mark.exhaustive
 def test_the_kinds_that_are_counted_are_bounded(log: logging.Logger) -> None:
     """The one not seen for longest is forgotten."""
     log.setLevel(logging.ERROR)

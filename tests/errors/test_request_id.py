@@ -245,6 +245,7 @@ def _ids(count: int) -> list[str]:
     return seen
 
 
+@pytest.mark.exhaustive
 @pytest.mark.breaks_rules("an environ with next to nothing in it")
 def test_no_two_of_a_hundred_thousand_new_ids_are_alike() -> None:
     """Each is 128 bits, in 32 lower-case digits, and no bit of them is constant."""

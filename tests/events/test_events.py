@@ -289,6 +289,7 @@ def test_the_number_of_subscribers_is_bounded() -> None:
         events.subscribe("t").close()
 
 
+@pytest.mark.exhaustive
 def test_a_forgotten_subscription_ends() -> None:
     """Also if the response that iterated over it was never closed."""
     events = Events(max_subscribers=2, queue=5)

@@ -106,6 +106,7 @@ def publish(server: Server, text: str) -> str:
     return response.text
 
 
+@pytest.mark.few_cases(4)
 def test_a_stream(server: Server) -> None:
     """Comes event by event; a client that is killed is noticed, and the next one resumes."""
     listener = Listener(server)
@@ -129,6 +130,7 @@ def test_a_stream(server: Server) -> None:
     poll(lambda: subscribers(server) == 0, "the end of the subscription")
 
 
+@pytest.mark.few_cases(3)
 def test_secrets_in_a_stream_are_masked(server: Server) -> None:
     """By the sanitizer, event by event; nothing of the stream is held back."""
     listener = Listener(server)
@@ -141,6 +143,7 @@ def test_secrets_in_a_stream_are_masked(server: Server) -> None:
     poll(lambda: subscribers(server) == 0, "the end of the subscription")
 
 
+@pytest.mark.few_cases(2)
 def test_a_websocket(asgi_server: Server) -> None:
     """Gets events, with secrets masked, and its end is noticed, however it ends."""
     server = asgi_server
@@ -163,6 +166,7 @@ def test_a_websocket(asgi_server: Server) -> None:
     assert "Traceback" not in server.log
 
 
+@pytest.mark.few_cases(1)
 @pytest.mark.parametrize("pair", [WSGI[0], ASGI[0]], ids="-".join)
 def test_a_client_that_does_not_read_keeps_nobody_waiting(pair: tuple[str, str]) -> None:
     """Its subscription ends, so that what waits for it is freed; the others get everything."""
@@ -179,6 +183,7 @@ def test_a_client_that_does_not_read_keeps_nobody_waiting(pair: tuple[str, str])
         poll(lambda: subscribers(server) == 0, "the end of both")
 
 
+@pytest.mark.few_cases(1)
 @pytest.mark.parametrize("pair", ASGI[:4], ids="-".join)
 def test_a_websocket_that_does_not_read_is_closed(pair: tuple[str, str]) -> None:
     """With 1013, after what was sent already, so that the client tries again later."""

@@ -68,6 +68,7 @@ kinds = pytest.mark.parametrize("kind", KINDS)
 # -- watchers -------------------------------------------------------------------------------------
 
 
+@pytest.mark.few_cases(1)
 @pytest.mark.slow
 @pytest.mark.parametrize("watcher", ["sentry", "opentelemetry"])
 def test_a_watcher_sees_a_crash_and_no_refusal(watcher: str) -> None:

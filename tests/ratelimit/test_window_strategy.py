@@ -323,6 +323,7 @@ def test_an_outage_of_a_storage_goes_on_from_what_it_had_left(
     assert [adapter.drive(app).status for _ in range(full + 1)] == [200] * full + [429]
 
 
+@pytest.mark.few_cases(1)
 @careless
 @both_adapters
 @pytest.mark.usefixtures("careless_client")

@@ -157,6 +157,7 @@ def test_a_clean_answer_stays_as_it_is(words: list[str], media: str, whole: bool
         ]
 
 
+@pytest.mark.exhaustive
 def test_a_flood_of_answers_harms_none() -> None:
     """A small one of those that ``python -m tests.sanitize.flood`` sends by the million."""
     flood(20_000, seed=1)

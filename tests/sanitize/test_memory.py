@@ -64,6 +64,7 @@ def stream(begin: bytes, unit: bytes, *, gzipped: bool) -> Iterator[bytes]:
     yield deflate.flush()
 
 
+@pytest.mark.few_cases(4)
 @pytest.mark.parametrize("body", BODIES.values(), ids=BODIES)
 @pytest.mark.parametrize("options", OPTIONS.values(), ids=OPTIONS)
 def test_a_stream_takes_constant_memory(
@@ -73,6 +74,7 @@ def test_a_stream_takes_constant_memory(
     check_memory(*body, options, gzipped=False)
 
 
+@pytest.mark.few_cases(4)
 @pytest.mark.parametrize("body", BODIES.values(), ids=BODIES)
 def test_a_compressed_stream_takes_constant_memory(body: tuple[str, bytes, bytes]) -> None:
     """With the pieces that its chunks become."""

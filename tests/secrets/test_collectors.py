@@ -52,6 +52,7 @@ def collected(how: str) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.few_cases(1)
 @pytest.mark.slow
 @pytest.mark.parametrize("service", ["sentry", "spans"])
 @pytest.mark.parametrize("value", [TOKEN, UNKNOWN], ids=["known", "by-name"])

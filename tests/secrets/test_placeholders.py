@@ -75,6 +75,7 @@ KINDS: dict[str, Callable[[random.Random], str]] = {
 }  # fmt: skip
 
 
+@pytest.mark.few_cases(2)
 @pytest.mark.parametrize("kind", KINDS)
 def test_no_random_value_is_refused_or_left_out_of_masking(kind: str) -> None:
     """Of two thousand, for each way in which values are generated."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import count
+from itertools import count, cycle
 from typing import TYPE_CHECKING
 
 import httpx
@@ -21,6 +21,8 @@ WEBSOCKET_APPS = ("fastapi_app:app", "starlette_app:app")
 
 MATRIX = [(name, app) for app in WSGI_APPS for name in WSGI_SERVERS]
 MATRIX += [(name, app) for app in ASGI_APPS for name in ASGI_SERVERS]
+#: Each server and each app once at least.
+SAMPLE = {*zip(WSGI_SERVERS, cycle(WSGI_APPS)), *zip(ASGI_SERVERS, cycle(ASGI_APPS))}
 
 _clients = count(1)
 
@@ -31,7 +33,14 @@ def label(pair: tuple[str, str]) -> str:
     return f"{app.partition('_')[0]}-{name}"
 
 
-@pytest.fixture(scope="session", params=MATRIX, ids=label)
+@pytest.fixture(
+    scope="session",
+    params=[
+        pytest.param(pair, marks=[] if pair in SAMPLE else pytest.mark.exhaustive)
+        for pair in MATRIX
+    ],
+    ids=label,
+)
 def server(request: pytest.FixtureRequest) -> Iterator[Server]:
     """Each app under each of its servers."""
     name, app = request.param

@@ -26,6 +26,7 @@ def delayed(request: pytest.FixtureRequest) -> Iterator[Server]:
         yield started
 
 
+@pytest.mark.few_cases(2)
 def test_a_client_that_leaves_gives_its_place_back(delayed: Server, source: str) -> None:
     """There is one place; it is free again, and the app never sees the request."""
     transport = httpx.HTTPTransport(local_address=source)
@@ -44,6 +45,7 @@ def test_a_client_that_leaves_gives_its_place_back(delayed: Server, source: str)
         assert not any(seen.startswith("/left") for seen in state()["seen"])
 
 
+@pytest.mark.few_cases(2)
 def test_a_body_is_whole_after_the_wait(delayed: Server, source: str) -> None:
     """However large it is, and with its connection kept alive."""
     transport = httpx.HTTPTransport(local_address=source)

@@ -11,6 +11,8 @@ from functools import partial
 from pathlib import Path
 from uuid import uuid4
 
+import pytest
+
 from tests.servers.server import EXAMPLES, poll
 
 COMMAND = (sys.executable, "demo.py")
@@ -31,6 +33,7 @@ def test_demo_shows_the_responses() -> None:
     assert max(map(len, done.stdout.splitlines())) <= 100
 
 
+@pytest.mark.exhaustive
 def test_demo_fails_if_a_response_is_wrong() -> None:
     """It prints the response, and exits with 1."""
     never = (

@@ -47,6 +47,7 @@ def file_server(request: pytest.FixtureRequest, large_file: Path) -> Iterator[Se
         yield started
 
 
+@pytest.mark.few_cases(4)
 def test_large_file_arrives_byte_identical(file_server: Server, large_file: Path) -> None:
     """Every byte of the file arrives, its length is told, and the policies' fields are there."""
     answer = httpx.get(file_server.url)
@@ -61,6 +62,7 @@ def test_large_file_arrives_byte_identical(file_server: Server, large_file: Path
         assert file_server.log.count("the server gets gunicorn.http.wsgi.FileWrapper") >= 2
 
 
+@pytest.mark.few_cases(4)
 def test_client_that_leaves_midway_harms_nobody(file_server: Server) -> None:
     """After a client that has enough of a file, the next one is answered as ever."""
     with httpx.stream("GET", file_server.url) as answer:

@@ -17,6 +17,7 @@ pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
 
 
+@pytest.mark.few_cases(2)
 @pytest.mark.parametrize("name", ["uvicorn-h11", "uvicorn-httptools", "hypercorn", "granian-asgi"])
 def test_a_small_request_is_answered_meanwhile(name: str) -> None:
     """It finds a large response that the app has made, and whose head has not been sent."""

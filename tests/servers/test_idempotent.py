@@ -102,6 +102,7 @@ def served(
 both_servers = pytest.mark.parametrize("server", [GUNICORN, UVICORN], ids=["gunicorn", "uvicorn"])
 
 
+@pytest.mark.few_cases(1)
 @both_servers
 def test_a_thousand_parallel_repeats_pay_once_although_a_worker_is_killed(
     server: tuple[str, str], store: str, payments: Payments

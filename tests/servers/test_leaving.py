@@ -66,6 +66,7 @@ def leave(server: Server, *, resets: bool) -> bytes:
         return connection.recv(65536)
 
 
+@pytest.mark.few_cases(4)
 @pytest.mark.parametrize("reader", ["policy", "alone"])
 @pytest.mark.parametrize("name", COMMANDS)
 def test_a_client_that_leaves_is_no_error(name: str, reader: str) -> None:
@@ -85,6 +86,7 @@ def test_a_client_that_leaves_is_no_error(name: str, reader: str) -> None:
 ASGI_SERVERS = [name for name in COMMANDS if protocol(name) == "asgi"]
 
 
+@pytest.mark.few_cases(2)
 @pytest.mark.parametrize("name", ASGI_SERVERS)
 def test_an_aborted_websocket_is_no_error(name: str) -> None:
     """The framework's exception for it is not raised to the server, which would log it."""
@@ -101,6 +103,7 @@ def test_an_aborted_websocket_is_no_error(name: str) -> None:
     assert errors(log) == [], log
 
 
+@pytest.mark.few_cases(2)
 @pytest.mark.parametrize("reader", ["policy", "alone"])
 @pytest.mark.parametrize("name", ["hypercorn", "granian-asgi", "granian-wsgi"])
 def test_a_reset_stream_of_http2_is_no_error(name: str, reader: str) -> None:

@@ -14,6 +14,7 @@ TOKEN = "kR7-vT2_qX9.mB4w"
 ACCESS_LOGS = {"GUNICORN_CMD_ARGS": "--access-logfile -", "GRANIAN_LOG_ACCESS_ENABLED": "true"}
 
 
+@pytest.mark.few_cases(3)
 @pytest.mark.parametrize(
     ("name", "app"),
     [

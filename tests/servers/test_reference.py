@@ -122,6 +122,7 @@ async def pay_often(running: Running, url: str) -> list[Paid]:
         return await asyncio.gather(*(pay(client, url) for _ in range(REPEATS)))
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("moment", ["before the commit", "after the commit"])
 def test_a_payment_that_is_repeated_is_charged_once(running: Running, moment: str) -> None:
     """1,000 times, by four workers of which one dies in the middle of it."""
@@ -202,6 +203,7 @@ def test_server_sent_events_are_those_of_their_client(tmp_path: Path) -> None:
             assert json.loads(data.removeprefix("data:"))["id"] == ids[1]
 
 
+@pytest.mark.few_cases(1)
 @pytest.mark.parametrize(
     "options", [(), ("--flask",), ("--postgres",)], ids=["fastapi", "flask", "postgresql"]
 )

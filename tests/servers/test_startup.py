@@ -136,6 +136,7 @@ def run(arguments: Sequence[str], env: Mapping[str, str]) -> Iterator[Running]:
             stop(process)
 
 
+@pytest.mark.few_cases(6)
 @pytest.mark.parametrize("name", ENDING)
 def test_the_server_ends_and_says_why(name: str, tmp_path: Path) -> None:
     """The policy, the reason and the remedy are among its last lines; some add how they end."""
@@ -187,6 +188,7 @@ def test_a_server_without_lifespan_refuses_requests(name: str, tmp_path: Path) -
         poll(lambda: _status(url) == 200, f"a response of {name}")
 
 
+@pytest.mark.few_cases(3)
 @pytest.mark.parametrize(("name", "app"), SERVERS, ids=COMMANDS)
 def test_a_lazy_start_serves_what_it_can(name: str, app: str, tmp_path: Path) -> None:
     """The server starts; exempt requests and health checks are answered, and the rest later."""

@@ -65,6 +65,7 @@ def test_prose_is_not_sql(tmp_path: Path) -> None:
     no_inline_sql(path)
 
 
+@pytest.mark.few_cases(2)
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "name", ["flask", "starlette", "httpx", "rich", "hypothesis", "botocore", "email", "asyncio"]

@@ -180,6 +180,7 @@ FORGERIES: dict[str, Callable[[str], tuple[tuple[str, str], ...]]] = {
 }
 
 
+@pytest.mark.few_cases(3)
 @pytest.mark.parametrize(("name", "app"), SERVERS, ids=[name for name, _ in SERVERS])
 @pytest.mark.parametrize("front", ["nginx", "nginx-with-underscores", "haproxy"])
 def test_a_proxy_that_ends_tls_passes_on_who_the_client_is(

@@ -74,6 +74,7 @@ def check_once(answers: list[tuple[str, int, str]]) -> None:
     assert len({body for _, status, body in answers if status == 200}) > 1, "there was one worker"
 
 
+@pytest.mark.few_cases(1)
 @every_server
 def test_the_workers_of_a_host_accept_each_proof_once(name: str, app: str, tmp_path: Path) -> None:
     with proving(name, app, f"lmdb://{tmp_path}/proofs") as server:
@@ -84,6 +85,7 @@ def test_the_workers_of_a_host_accept_each_proof_once(name: str, app: str, tmp_p
         assert {send(server, proof)[1] for proof, _, _ in answers[::TIMES]} == {401}
 
 
+@pytest.mark.few_cases(1)
 @every_server
 def test_workers_that_share_a_valkey_accept_each_proof_once_and_none_without_it(
     name: str, app: str, tmp_path: Path

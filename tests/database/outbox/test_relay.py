@@ -175,6 +175,7 @@ def test_a_transaction_that_commits_later_loses_no_event(
 # -- several relays -------------------------------------------------------------------------------
 
 
+@pytest.mark.few_cases(1)
 def test_relays_at_once_share_the_events(sessions: Sessions, outbox: Outbox) -> None:
     """Each is published once, as long as no relay dies."""
     store(sessions, outbox, *range(300))
@@ -278,6 +279,7 @@ def test_relays_at_once_on_sqlite_with_whole_transactions(tmp_path: Path, outbox
     assert stored(sessions, outbox) == []
 
 
+@pytest.mark.few_cases(1)
 @pytest.mark.slow
 def test_the_events_of_a_killed_relay_are_published_again(
     url: str, sessions: Sessions, outbox: Outbox, tmp_path: Path
@@ -301,6 +303,7 @@ def test_the_events_of_a_killed_relay_are_published_again(
     assert published == [20, *range(20)]
 
 
+@pytest.mark.few_cases(1)
 @pytest.mark.slow
 def test_an_event_that_kills_its_relays_is_set_aside_alone(
     url: str, sessions: Sessions, outbox: Outbox, tmp_path: Path, caplog: pytest.LogCaptureFixture

@@ -240,6 +240,7 @@ except ValidationFailed as invalid:
 """
 
 
+@pytest.mark.few_cases(2)
 @pytest.mark.parametrize(
     ("text", "found"),
     [

@@ -37,6 +37,7 @@ def python() -> Path:
     return interpreter
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(
     ("server", "app"), [("uvicorn-httptools", "asgi"), ("gunicorn-gthread", "wsgi")]
 )

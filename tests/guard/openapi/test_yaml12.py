@@ -188,6 +188,7 @@ def test_what_json_can_not_say_is_refused_with_its_line(text: str, words: str) -
         read_yaml(text)
 
 
+@pytest.mark.exhaustive
 def test_aliases_stand_for_a_bounded_number_of_values() -> None:
     """Nine levels of nine aliases each are a few lines, and half a thousand million values."""
     lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x]"]

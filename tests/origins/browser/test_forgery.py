@@ -114,6 +114,7 @@ def attack(
 FORGED = {"no-cors", "cors", "json-text", "beacon", "frame", "form"}
 
 
+@pytest.mark.few_cases(1)
 @each_host
 def test_without_the_policy_all_of_it_reaches_the_app(
     tmp_path: Path, hosts: tuple[str, str]
@@ -126,6 +127,7 @@ def test_without_the_policy_all_of_it_reaches_the_app(
     assert not reached["api"]
 
 
+@pytest.mark.few_cases(1)
 @each_host
 def test_requests_of_another_site(tmp_path: Path, hosts: tuple[str, str]) -> None:
     """Those with cookies, and forms, do not reach an unchanged app; its own requests do."""
@@ -135,6 +137,7 @@ def test_requests_of_another_site(tmp_path: Path, hosts: tuple[str, str]) -> Non
     assert all(log.statuses(name) == [403] for name in forged)
 
 
+@pytest.mark.few_cases(1)
 @each_host
 def test_requests_of_another_site_without_credentials(
     tmp_path: Path, hosts: tuple[str, str]
@@ -173,6 +176,7 @@ def chat(next_page: Callable[[], str]) -> Starlette:
     )
 
 
+@pytest.mark.few_cases(1)
 @pytest.mark.parametrize(
     ("policy", "expected"),
     [

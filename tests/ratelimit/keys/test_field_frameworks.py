@@ -325,6 +325,7 @@ def test_each_framework_reads_its_own_kind() -> None:
     assert forms | json_readers | multiparts | queries == ENDPOINTS.keys()
 
 
+@pytest.mark.few_cases(4)
 @pytest.mark.parametrize("kind", TYPES)
 def test_no_media_type_moves_the_account_out_of_sight(kind: str) -> None:
     """What a framework reads has its own bucket, or that of all that is ambiguous."""
@@ -332,6 +333,7 @@ def test_no_media_type_moves_the_account_out_of_sight(kind: str) -> None:
         check((kind,) if kind else (), body)
 
 
+@pytest.mark.few_cases(4)
 @pytest.mark.parametrize("body", BODIES, ids=ascii)
 def test_no_two_lines_of_media_types_move_the_account_out_of_sight(body: bytes) -> None:
     """Starlette takes the first line, Litestar the last, WSGI servers join them."""
@@ -350,6 +352,7 @@ def test_a_form_is_read_whatever_its_type_says() -> None:
     assert "starlette json" in check((URLENCODED,), DOCUMENT)
 
 
+@pytest.mark.few_cases(4)
 @pytest.mark.parametrize(
     "query",
     [

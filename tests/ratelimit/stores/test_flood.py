@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[3]
 MAX_KEYS = 100_000
 #: The size of a key in a flood, as documented by `MemoryStore`.
@@ -14,6 +16,7 @@ BYTES = 375
 SLACK = 4 << 20
 
 
+@pytest.mark.exhaustive
 def test_a_flood_of_two_million_addresses_takes_the_stated_memory_and_frees_nobody() -> None:
     """Each has a bucket, and a denied client stays denied."""
     command = [sys.executable, "-m", "tests.ratelimit.stores.flood", "2000000", str(MAX_KEYS)]

@@ -73,6 +73,7 @@ def test_no_more_keys_are_kept_than_the_bound_and_those_of_one_request() -> None
         assert size(store) <= 10 + 2
 
 
+@pytest.mark.few_cases(1)
 @pytest.mark.parametrize("pause", [0, HOUR // 4, 2 * HOUR], ids=["at once", "slowly", "rarely"])
 def test_a_flood_of_fresh_addresses_takes_no_memory_beyond_the_bound(pause: int) -> None:
     """Whether or not they arrive faster than their buckets refill."""
@@ -93,6 +94,7 @@ def test_a_flood_of_fresh_addresses_takes_no_memory_beyond_the_bound(pause: int)
     assert after - before < bound * BYTES
 
 
+@pytest.mark.exhaustive
 def test_a_flood_of_addresses_changes_neither_the_memory_nor_a_debtors_lot() -> None:
     """All of them are admitted, and a client that is short of tokens is not forgotten for them."""
     bound = min(100_000, FLOOD // 2)

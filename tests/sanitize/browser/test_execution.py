@@ -33,6 +33,7 @@ def test_payloads_that_are_left_as_they_are_run(tmp_path: Path) -> None:
     assert verdict.broken
 
 
+@pytest.mark.exhaustive
 def test_most_payloads_run_where_they_are_left_as_they_are(tmp_path: Path) -> None:
     """Each in a frame; those that need a click, or a browser of old, do not."""
     verdict = judge(tmp_path, page(scripts=[frame.encode() for frame in framed(PAYLOADS)]))

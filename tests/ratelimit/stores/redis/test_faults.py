@@ -111,6 +111,7 @@ def test_local_counts_go_on_with_the_share_of_a_process(
         assert SHARE <= admitted <= BURST * (1 + fault[1]) + SHARE
 
 
+@pytest.mark.few_cases(1)
 @both_adapters
 @outages
 def test_everything_passes_where_that_is_wanted(
@@ -126,6 +127,7 @@ def test_everything_passes_where_that_is_wanted(
     assert max(load.admitted.values()) > BURST * (1 + fault[1]) + SHARE
 
 
+@pytest.mark.few_cases(1)
 @both_adapters
 @outages
 def test_everything_is_refused_where_that_is_wanted(
@@ -145,6 +147,7 @@ def test_everything_is_refused_where_that_is_wanted(
     assert max(load.admitted.values()) <= BURST * (1 + fault[1])
 
 
+@pytest.mark.few_cases(1)
 @both_adapters
 @outages
 def test_prefetched_tokens_are_bounded_in_an_outage(
@@ -229,6 +232,7 @@ def test_a_process_counts_its_share_while_the_server_is_gone(
     assert statuses == [200] * share + [429] * 2
 
 
+@pytest.mark.few_cases(1)
 @both_adapters
 def test_slots_and_refunds_survive_an_outage(adapter: Adapter, own_valkey: Valkey) -> None:
     """A request may hold, or give back, something from a server that is gone."""

@@ -68,6 +68,7 @@ def test_four_processes_on_one_key_admit_its_burst_and_not_one_more(uri: str, co
     assert more(uri, 1, BURST) == 0
 
 
+@pytest.mark.exhaustive
 @both
 def test_four_processes_on_ten_thousand_keys_admit_the_burst_of_each(
     uri: str, command: str
@@ -78,6 +79,7 @@ def test_four_processes_on_ten_thousand_keys_admit_the_burst_of_each(
     assert more(uri, 100, 3) == 0
 
 
+@pytest.mark.exhaustive
 @both
 def test_four_processes_on_a_cluster_admit_the_burst_of_each_of_ten_thousand_keys(
     cluster: Cluster, cluster_uri: str, command: str
@@ -96,6 +98,7 @@ def test_threads_and_loops_of_several_processes_share_a_bucket(uri: str, command
     assert sum(together(uri, *others, (command, 1, 700, BURST))) == BURST
 
 
+@pytest.mark.few_cases(1)
 @both
 def test_prefetched_tokens_are_paid_for(valkey: Valkey, uri: str, command: str) -> None:
     """The processes get the burst, except for the tokens still held when they end."""

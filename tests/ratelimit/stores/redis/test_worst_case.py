@@ -134,6 +134,7 @@ LOSSES = {killed: 1}
 # -- one outage -----------------------------------------------------------------------------------
 
 
+@pytest.mark.few_cases(2)
 @both_adapters
 @pytest.mark.parametrize(
     ("fault", "workers"),
@@ -154,6 +155,7 @@ def test_clients_that_nobody_knows_get_one_bucket_from_all_workers_together(
         assert {limiter.stats().outages for limiter in made.limiters} == {1}
 
 
+@pytest.mark.few_cases(2)
 @both_adapters
 @faults
 def test_each_worker_goes_on_from_what_it_knows(
@@ -199,6 +201,7 @@ def test_one_late_reply_gives_at_most_one_token_twice(adapter: Adapter, own_valk
 # -- any number of outages ------------------------------------------------------------------------
 
 
+@pytest.mark.few_cases(2)
 @both_adapters
 @faults
 def test_any_number_of_outages_gives_at_most_the_quota_once_more(
