@@ -138,7 +138,7 @@ def test_the_container_counts_masks_and_is_healthy(tmp_path: Path) -> None:
 
 def test_the_containers_use_what_the_image_declares() -> None:
     """The volume, the directory of the secrets, the network and the names."""
-    commands = [line for one in DOCKER if one.language == "sh" for line in one.code.splitlines()]
+    commands = [line for one in DOCKER if one.language == "sh" for line, _ in one.commands]
     shop, limits = [shlex.split(one) for one in commands if one.startswith("docker run")]
     assert f"limits:{argument('VOLUME')}" in shop
     assert any(one.endswith("target=/run/secrets,readonly") for one in shop)
