@@ -17,7 +17,20 @@ from litestar import Litestar
 from starlette.applications import Starlette
 
 import mantlet
-from mantlet import Contract, ErrorEnvelope, OutputSanitizer, Policy, RateLimiter, SchemaGuard
+from mantlet import (
+    Allow,
+    ApiKeys,
+    Authenticator,
+    Authorizer,
+    Contract,
+    ErrorEnvelope,
+    OutputSanitizer,
+    Policy,
+    RateLimiter,
+    Rule,
+    SchemaGuard,
+    keys,
+)
 from tests.drive import ADAPTERS, Adapter, both_adapters, drive_asgi, drive_wsgi, hello
 from tests.integrations.django_site import django_site
 
@@ -399,6 +412,31 @@ def test_an_order_that_works_is_not_warned_about(adapter: Adapter) -> None:
     mantlet.wrap(app, Policy(), limiter, guard)
     mantlet.wrap(app, guard, limiter)
     mantlet.wrap(app, limiter, limiter)
+
+
+@both_adapters
+@pytest.mark.parametrize(
+    "outer",
+    [
+        Authorizer(rules=[Allow("GET /", scope="orders:read")]),
+        RateLimiter("5/hour", key=keys.client_address() & keys.identity()),
+        RateLimiter(rules=[Rule("GET /", "5/hour", key=keys.identity())]),
+    ],
+    ids=["authorizer", "limiter", "rule"],
+)
+def test_a_policy_that_cannot_know_who_is_asking_is_warned_about(
+    adapter: Adapter, outer: Policy
+) -> None:
+    """Where it is outside the first policy that finds out."""
+    app: Any = adapter.app(hello)
+    inner = Authenticator(ApiKeys({}))
+    message = rf"so {type(outer).__name__} doesn't know who is asking; pass Authenticator before "
+    with pytest.warns(UserWarning, match=message) as caught:
+        mantlet.wrap(app, outer, inner)
+    assert caught[0].filename == __file__
+    mantlet.wrap(app, inner, outer)
+    mantlet.wrap(app, inner, outer, Authenticator(ApiKeys({})))
+    mantlet.wrap(app, outer)
 
 
 @both_adapters

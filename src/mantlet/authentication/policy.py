@@ -92,6 +92,7 @@ class Authenticator(Policy):
     """
 
     position = 60
+    authenticates = True
 
     def __init__(
         self,

@@ -115,6 +115,7 @@ class Authorizer(Policy):
     """
 
     position = 70
+    needs_identity = True
     sees_routes = True
     _usual_option = "rules"
 

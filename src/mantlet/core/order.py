@@ -13,6 +13,7 @@ def check_order(policies: Sequence[Policy]) -> None:
 
     A policy is compared with those outside it by `Policy.position`; it is misplaced where one of
     them belongs inside it, and it has a `Policy.position_reason` or that one an `inner_reason`.
+    A policy that needs to know who is asking is misplaced outside the one that finds out.
 
     Args:
         policies: the policies of a stack, the outermost first.
@@ -30,6 +31,22 @@ def check_order(policies: Sequence[Policy]) -> None:
                     f"{inside} is inside {outside}, so {reason}; pass {inside} before {outside}"
                 )
                 break
+    _check_identity(policies)
+
+
+def _check_identity(policies: Sequence[Policy]) -> None:
+    active = [policy for policy in policies if policy.mode != "off"]
+    finder = next((policy for policy in active if policy.authenticates), None)
+    if finder is None:
+        return
+    inside = type(finder).__name__
+    for policy in active[: active.index(finder)]:
+        if policy.needs_identity:
+            outside = type(policy).__name__
+            warn_user(
+                f"{inside} is inside {outside}, so {outside} doesn't know who is asking; pass "
+                f"{inside} before {outside}"
+            )
 
 
 def insert_in_order(policies: list[Policy], policy: Policy) -> None:

@@ -122,6 +122,12 @@ class Policy(KnowsOptions):
     #: The consequence of having a policy inside this one that belongs outside, in the same form.
     inner_reason: str = ""
 
+    #: Whether the policy finds out who is asking, as `Authenticator` does.
+    authenticates: bool = False
+    #: Whether the policy, as configured, depends on who is asking, and so belongs inside one that
+    #: authenticates.
+    needs_identity: bool = False
+
     #: Why the policy, as configured, does not do all of its work under WSGI: the middle of the
     #: warning when an app is wrapped. Empty if it does.
     wsgi_reason: str = ""

@@ -217,6 +217,7 @@ class RateLimiter(KeyedLimiter):
         #: The limits of all requests, where neither a rule nor a list decides.
         self._default = None if table.is_routed or self._lists else table.default
         self.trusted_headers = table.trusted_headers | finder.trusted_headers
+        self.needs_identity = table.reads_identity
         self.disabled_hooks = _disabled_hooks(table, self._engine.store)
 
     # -- requests ---------------------------------------------------------------------------------

@@ -197,6 +197,7 @@ class RuleTable:
             keys += [] if rule.key is None else [rule.key]
             if rule.concurrency is not None and rule.concurrency.key is not None:
                 keys.append(rule.concurrency.key)
+        self.reads_identity = any(one.reads_identity for one in keys)
         self.trusted_headers = frozenset(name for one in keys for name in one.trusted_headers)
         self.has_messages = bool(messages)
         every = [self.default, *self._limits.values()]

@@ -57,6 +57,7 @@ def test_anonymous_requests_are_not_limited_unless_they_share(adapter: Adapter) 
 
 @both_adapters
 @pytest.mark.parametrize("has_authenticator", [False, True], ids=["without", "inside"])
+@pytest.mark.filterwarnings("ignore:Authenticator is inside RateLimiter:UserWarning")
 def test_a_limiter_outside_of_every_authenticator_lets_nothing_pass(
     adapter: Adapter, has_authenticator: bool
 ) -> None:

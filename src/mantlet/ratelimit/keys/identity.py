@@ -48,4 +48,5 @@ def identity(*, missing: Missing = "skip") -> Key:
         named = ("iss", issuer) if isinstance(issuer, str) else ("scheme", who.scheme)
         return hash_if_long(join_texts([*named, who.subject]))
 
-    return Key(key, describe("identity", **({} if missing == "skip" else {"missing": missing})))
+    name = describe("identity", **({} if missing == "skip" else {"missing": missing}))
+    return Key(key, name, reads_identity=True)

@@ -72,6 +72,7 @@ class Key:
         function: returns the key's text, None, or an awaitable of either.
         name: how the key is shown to a reader.
         parts: the keys that it joins; empty for a key that joins none.
+        reads_identity: whether it depends on who is asking.
         reads_path: whether it depends on the path parameters of the matching rule.
         waits: whether it waits for something, such as the body. Limits whose keys don't are taken
             first.
@@ -82,7 +83,7 @@ class Key:
 
     Attributes:
         function: the same as calling the key, without one of the calls.
-        reads_path, waits, addresses, trusted_headers: see above.
+        reads_identity, reads_path, waits, addresses, trusted_headers: see above.
     """
 
     __slots__ = (
@@ -90,6 +91,7 @@ class Key:
         "_parts",
         "addresses",
         "function",
+        "reads_identity",
         "reads_path",
         "trusted_headers",
         "waits",
@@ -101,12 +103,14 @@ class Key:
         name: str,
         parts: tuple["Key", ...] = (),
         *,
+        reads_identity: bool = False,
         reads_path: bool = False,
         waits: bool = False,
         addresses: Callable[[Request], tuple[Sequence[Address], bool]] | None = None,
         trusted_headers: Iterable[str] = (),
     ) -> None:
         self.function = function
+        self.reads_identity = reads_identity
         self.reads_path = reads_path
         self.waits = waits
         self.addresses = addresses
@@ -293,6 +297,7 @@ def _join(one: Key, other: Key) -> Key:
         key,
         " & ".join(map(repr, parts)),
         parts,
+        reads_identity=any(part.reads_identity for part in parts),
         reads_path=any(part.reads_path for part in parts),
         waits=any(part.waits for part in parts),
         trusted_headers=[header for part in parts for header in part.trusted_headers],
