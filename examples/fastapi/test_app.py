@@ -60,6 +60,13 @@ def test_all_policies_can_be_off(
     assert "X-Content-Type-Options" not in response.headers
 
 
+def test_the_documentation_is_public(start: Callable[..., TestClient]) -> None:
+    client = start()
+
+    assert client.get("/docs").status_code == 200
+    assert client.get("/notes").status_code == 401
+
+
 def test_the_minimal_app_is_protected() -> None:
     from minimal import app
 

@@ -1,0 +1,1 @@
+"""The folders of ``examples/``, used as their READMEs say."""
