@@ -8,6 +8,8 @@
 #   make test-pythons  all tests on every CPython from 3.11 up that is on this machine
 #   make test-apps the suites of frameworks and of real apps, bare and wrapped; see docs/compatibility.md
 #   make soak      servers under load while workers and a store fail, for ten minutes; see docs/operations.md
+#   make docs      the documentation site, into site/
+#   make docs-serve  the same at http://127.0.0.1:8000, and again whenever a page changes
 #   make bench     the hot path beside its peers; writes docs/benchmarks/
 #   make bench-compare REV=...  the hot path of this tree beside another revision's
 
@@ -25,7 +27,7 @@ SOURCES := $(shell find src -name '*.py')
 # Tests start hundreds of Python processes, which are to find the package compiled.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo reference check check-static check-tests test test-all test-covered test-pythons test-apps soak bench bench-compare format clean
+.PHONY: demo reference check check-static check-tests test test-all test-covered test-pythons test-apps soak bench bench-compare docs docs-serve format clean
 
 demo: $(READY)
 	$(BIN)/python examples/demo.py
@@ -62,6 +64,12 @@ test-apps: $(READY)
 soak: $(READY)
 	$(BIN)/python -m benchmarks.soak
 
+docs: $(READY)
+	$(BIN)/mkdocs build
+
+docs-serve: $(READY)
+	$(BIN)/mkdocs serve
+
 bench: $(BENCH_READY)
 	$(BIN)/python -m benchmarks
 
@@ -73,7 +81,7 @@ format: $(READY)
 	$(BIN)/ruff check --fix .
 
 clean:
-	rm -rf $(VENV) .venvs .bench dist .coverage .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venvs .bench dist site .coverage .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 $(READY): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=...")'

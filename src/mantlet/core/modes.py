@@ -12,8 +12,9 @@ from mantlet.http.routing import Routes
 __all__ = ["Mode", "ModeOption", "RouteModes", "check_mode"]
 
 Mode = Literal["enforce", "report", "off"]
-#: One mode for every request, or modes by route patterns such as ``"POST /login"``.
+"""How a policy acts: on the response, in the log alone, or not at all."""
 ModeOption = Mode | Mapping[str, Mode]
+"""One mode for every request, or modes by route patterns such as ``"POST /login"``."""
 
 #: The environment variable that overrides the mode of every policy: ``report`` or ``off``.
 VARIABLE: Final = "MANTLET_MODE"

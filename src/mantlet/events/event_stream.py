@@ -14,8 +14,6 @@ from mantlet.events.subscriptions import Subscription
 
 __all__ = ["EVENT_STREAM_HEADERS", "EventStream", "server_sent_events"]
 
-#: The headers of a response with `server_sent_events()`. They keep caches from storing it, and
-#: nginx and compatible proxies from buffering it.
 EVENT_STREAM_HEADERS: Final[Mapping[str, str]] = MappingProxyType(
     {
         "Content-Type": "text/event-stream",
@@ -23,6 +21,10 @@ EVENT_STREAM_HEADERS: Final[Mapping[str, str]] = MappingProxyType(
         "X-Accel-Buffering": "no",
     }
 )
+"""The headers of a response with `server_sent_events()`.
+
+They keep caches from storing it, and nginx and compatible proxies from buffering it.
+"""
 
 #: WHATWG HTML, 9.2.5: all of these end a line, and nothing else does.
 _LINE_END: Final = re.compile("\r\n|\n|\r")

@@ -30,7 +30,6 @@ MAX_NAME_LENGTH: Final = 256
 #: Characters that join words. A camelCase hump does so too.
 SEPARATORS: Final = "_-. "
 
-#: Names whose values are nearly always secret. To be used together with `INNOCENT_NAMES`.
 SECRET_NAMES: Final = (
     "password", "*_password", "password_confirm*", "password_hash", "password_repeat",
     "password[0-9]", "passwd", "*_passwd", "pwd", "*_pwd", "passphrase", "*_passphrase",
@@ -57,6 +56,7 @@ SECRET_NAMES: Final = (
     "card_number", "*_card_number", "cc_number", "card_pin", "pin_number",
     "ssn", "*_ssn", "social_security_number", "*_social_security_number", "bank_account_number",
 )  # fmt: skip
+"""Names whose values are nearly always secret. To be used together with `INNOCENT_NAMES`."""
 #: Names that `SECRET_NAMES` match and that hold no secret.
 INNOCENT_NAMES: Final = (
     "page_token", "*_page_token", "next_token", "continuation_token", "*_continuation_token",

@@ -24,8 +24,9 @@ from mantlet.testing.server import connect, request_asgi, request_wsgi
 __all__ = ["PROTOCOLS", "PolicyClient", "Protocol"]
 
 Protocol = Literal["wsgi", "asgi"]
-#: Both protocols, to parametrize a test with.
+"""The name of a protocol."""
 PROTOCOLS: Final[tuple[Protocol, ...]] = get_args(Protocol)
+"""Both protocols, to parametrize a test with."""
 
 #: Headers as a mapping, or as pairs where a name occurs more than once.
 HeaderOption = Mapping[str, str] | Iterable[tuple[str, str]]

@@ -38,8 +38,8 @@ __all__ = [
 Address = IPv4Address | IPv6Address
 #: A key's text, None for a request that is not limited, or an awaitable of either.
 KeyResult = str | Awaitable[str | None] | None
-#: Returns the text that names the bucket of a request.
 KeyFunction = Callable[[Request], KeyResult]
+"""A function that returns the text that names the bucket of a request."""
 
 #: The key of every request that two parsers may read differently. `hash_if_long()` never returns
 #: it.

@@ -86,8 +86,8 @@ class RejectedValue:
     reason: str
 
 
-#: The result of a source for one secret.
 SourceResult: TypeAlias = SourceValue | RejectedValue
+"""The result of a source for one secret."""
 
 
 class SecretSource(ABC):
