@@ -8,6 +8,7 @@
 #   make test-pythons  all tests on every CPython from 3.11 up that is on this machine
 #   make test-apps the suites of frameworks and of real apps, bare and wrapped; see docs/compatibility.md
 #   make soak      servers under load while workers and a store fail, for ten minutes; see docs/operations.md
+#   make release-check  the packages for an index, in clean environments with every extra alone
 #   make docs      the documentation site, into site/
 #   make docs-serve  the same at http://127.0.0.1:8000, and again whenever a page changes
 #   make bench     the hot path beside its peers; writes docs/benchmarks/
@@ -27,7 +28,7 @@ SOURCES := $(shell find src -name '*.py')
 # Tests start hundreds of Python processes, which are to find the package compiled.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo reference check check-static check-tests test test-all test-covered test-pythons test-apps soak bench bench-compare docs docs-serve format clean
+.PHONY: demo reference check check-static check-tests test test-all test-covered test-pythons test-apps soak bench bench-compare docs docs-serve release-check format clean
 
 demo: $(READY)
 	$(BIN)/python examples/demo.py
@@ -64,6 +65,9 @@ test-apps: $(READY)
 soak: $(READY)
 	$(BIN)/python -m benchmarks.soak
 
+release-check: $(READY)
+	$(BIN)/python scripts/release_check.py
+
 docs: $(READY)
 	$(BIN)/mkdocs build
 
@@ -81,7 +85,7 @@ format: $(READY)
 	$(BIN)/ruff check --fix .
 
 clean:
-	rm -rf $(VENV) .venvs .bench dist site .coverage .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venvs .bench dist sbom site .coverage .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 $(READY): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=...")'
@@ -93,11 +97,11 @@ $(BENCH_READY): $(READY)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]'
 	@touch $@
 
-# The wheel that users get, in an environment that has nothing else, runs the first code of docs/policies.md.
-$(WHEEL_CHECKED): $(SOURCES) pyproject.toml README.md docs/policies.md scripts/check_wheel.py $(READY)
+# The wheel that users get works in an environment that has nothing else.
+$(WHEEL_CHECKED): $(SOURCES) pyproject.toml README.md scripts/smoke.py $(READY)
 	rm -rf dist .venvs/wheel
 	$(BIN)/python -m build --quiet --wheel --no-isolation
 	$(PYTHON) -m venv .venvs/wheel
 	.venvs/wheel/bin/python -m pip install --quiet --disable-pip-version-check dist/*.whl
-	cd .venvs && wheel/bin/python -W error ../scripts/check_wheel.py
+	.venvs/wheel/bin/python -I -W error scripts/smoke.py
 	@touch $@

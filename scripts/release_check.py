@@ -126,8 +126,7 @@ def check_install(install: Install) -> float:
 def write_sbom(install: Install) -> Path:
     """Write a CycloneDX document of an environment, which is checked against its schema."""
     SBOM.mkdir(exist_ok=True)
-    name = "-".join(install.package.name.split("-")[:2])
-    path = SBOM / f"{name}.cdx.json"
+    path = SBOM / "mantlet.cdx.json"
     options = ("--pyproject", ROOT / "pyproject.toml", "--mc-type", "library")
     output = ("--output-reproducible", "--output-file", path)
     tool = (sys.executable, "-m", "cyclonedx_py", "environment")

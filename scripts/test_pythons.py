@@ -1,8 +1,11 @@
 """Run the tests on every CPython from 3.11 up that this machine has.
 
-Interpreters are searched for on the PATH and in the directories of pyenv and uv. Each gets an
-environment of its own under ``.venvs/``, made once. On a free-threaded one (``python3.14t``), where
-not all frameworks and servers can be installed, only the tests of threads and laws run.
+    python scripts/test_pythons.py [3.13 3.14t ...]
+
+Without arguments, on all of them. Interpreters are searched for on the PATH and in the directories
+of pyenv and uv. Each gets its own environment under ``.venvs/``, made once. On a free-threaded
+one (``python3.14t``), where not all frameworks and servers can be installed, only the tests of
+threads and laws run.
 """
 
 from __future__ import annotations
@@ -95,9 +98,14 @@ def run(version: Version, python: Path) -> bool:
 
 
 def main() -> int:
-    """Run the tests on every interpreter; return 1 if they failed on one."""
+    """Run the tests on all interpreters, or those named; return 1 if they failed on one."""
+    found, asked = pythons(), sys.argv[1:]
+    if missing := set(asked) - set(map(str, found)):
+        sys.exit(f"not found: {', '.join(sorted(missing))}")
     failed = []
-    for version, python in pythons().items():
+    for version, python in found.items():
+        if asked and str(version) not in asked:
+            continue
         print(f"CPython {version}", flush=True)
         if not run(version, python):
             failed.append(str(version))
