@@ -6,7 +6,6 @@ import shlex
 import shutil
 import subprocess
 import sys
-import tomllib
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
@@ -14,9 +13,13 @@ import httpx
 import pytest
 
 from tests.examples import folders
+from tests.servers.server import free_port
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
     from pathlib import Path
+
+PORT_OPTIONS = {"gunicorn": "--bind 127.0.0.1:", "hypercorn": "--bind 127.0.0.1:"}
 
 pytestmark = pytest.mark.slow
 
@@ -27,8 +30,7 @@ def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     copied: Path = tmp_path_factory.mktemp("example") / request.param
     left_out = shutil.ignore_patterns("__pycache__", "keys.sh")
     shutil.copytree(folders.EXAMPLES / request.param, copied, ignore=left_out)
-    command = folders.run_lines(copied)[0]
-    subprocess.run(["/bin/sh", "-c", command], cwd=copied, env=folders.ENVIRONMENT, check=True)
+    folders.run(folders.run_lines(copied)[0], copied)
     return copied
 
 
@@ -37,17 +39,29 @@ def test_every_command_serves_a_protected_app(folder: Path) -> None:
     commands = folders.server_commands(folder)
     with ExitStack() as stack:
         client = stack.enter_context(httpx.Client())
-        ports = [stack.enter_context(folders.serve(command, folder)) for command in commands]
+        ports = [stack.enter_context(serve(command, folder)).port for command in commands]
         found = {
             command: client.get(f"http://localhost:{port}/")
             for command, port in zip(commands, ports, strict=True)
         }
-        shown = run_requests(folder, ports[0])
+        shown = folders.run_console(folder, ports[0], ". ./keys.sh")
 
     for command, response in found.items():
         assert response.status_code == (200 if "minimal" in command else 401), command
         assert response.headers["X-Content-Type-Options"] == "nosniff", command
-    assert shown == console(folder)
+    assert shown == folders.console(folder)
+
+
+def serve(command: str, folder: Path) -> AbstractContextManager[folders.Running]:
+    """Start a server by a command of a README, on a free port."""
+    port = free_port()
+    if "8000" in command:
+        command = command.replace("8000", str(port))
+    else:
+        option = PORT_OPTIONS.get(command.partition(" ")[0], "--port ")
+        command += f" {option}{port}"
+    environ = {"NOTES_HOSTS": f"localhost:{port}"}
+    return folders.serve(f". ./keys.sh && exec {command}", folder, port, environ)
 
 
 @pytest.mark.parametrize("folder", ["django"], indirect=True)
@@ -65,38 +79,17 @@ def test_the_tests_of_a_project_pass(folder: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def console(folder: Path) -> str:
-    """Return the block of requests and responses of a README."""
-    return folders.section(folder, "Try").split("```console\n")[1].partition("```")[0]
-
-
-def run_requests(folder: Path, port: int) -> str:
-    """Run the commands of the block of requests; return it as a terminal would show it."""
-    shown = ""
-    for line in console(folder).splitlines():
-        if line.startswith("$ "):
-            command = f". ./keys.sh; {line[2:].replace('8000', str(port))}"
-            done = subprocess.run(
-                ["/bin/sh", "-c", command], cwd=folder, capture_output=True, text=True, check=True
-            )
-            shown += f"{line}\n{done.stdout.rstrip()}\n"
-    return shown
-
-
 def test_its_installation_names_what_exists(folder: Path) -> None:
     """The extras are Mantlet's; the other packages are among those that develop Mantlet."""
-    project = tomllib.loads((folders.ROOT / "pyproject.toml").read_text())["project"]
-    extras = project["optional-dependencies"]
-    known = {word for line in extras["dev"] for word in line.replace("[", ">").split(">")[:1]}
     (line,) = folders.section(folder, "Install").split("```\n")[1].splitlines()
-    pip, install, checkout, *packages = shlex.split(line)
+    checkout, *packages = shlex.split(line.removeprefix("pip install "))
+    path, _, extras = checkout.rstrip("]").partition("[")
     tests = folders.section(folder, "Test").split("```\n")[1].splitlines()[0]
+    packages += tests.removeprefix("pip install ").split()
 
-    assert (pip, install) == ("pip", "install")
-    path, _, names = checkout.rstrip("]").partition("[")
     assert (folders.EXAMPLES / folder.name / path).resolve() == folders.ROOT
-    assert set(names.split(",")) <= set(extras)
-    assert {name.partition("[")[0] for name in [*packages, *tests.split()[2:]]} <= known
+    assert set(extras.split(",")) <= folders.known_extras()
+    assert {name.partition("[")[0] for name in packages} <= folders.known_packages()
 
 
 def test_the_index_names_every_folder() -> None:

@@ -1,0 +1,19 @@
+"""An app whose workers, on any number of hosts, share one count of requests."""
+
+import os
+
+from fastapi import FastAPI
+
+import mantlet
+
+app = FastAPI()
+mantlet.install(
+    app,
+    mantlet.Health(),
+    mantlet.RateLimiter("100/day", store=os.environ["LIMITS"]),
+)
+
+
+@app.get("/")
+async def hello() -> dict[str, int]:
+    return {"worker": os.getpid()}
