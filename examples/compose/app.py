@@ -10,7 +10,11 @@ app = FastAPI()
 mantlet.install(
     app,
     mantlet.Health(),
-    mantlet.RateLimiter("100/day", store=os.environ["LIMITS"]),
+    mantlet.RateLimiter(
+        "100/day",
+        store=os.environ["LIMITS"],
+        timeout=float(os.environ["LIMITS_TIMEOUT"]),  # in seconds
+    ),
 )
 
 

@@ -71,6 +71,13 @@ def make_policies(limits: mantlet.Mode) -> tuple[mantlet.Policy, ...]:
         mantlet.Health(),
         mantlet.Cors(origins="https://app.example", headers=["Content-Type", "X-API-Key"]),
         mantlet.Hosts(allowed=os.environ.get("NOTES_HOSTS", "localhost:8000").split(",")),
+        mantlet.RateLimiter(
+            "30/minute",
+            count_if=mantlet.on_status(401),  # guesses of keys, by the client's address
+            namespace="guesses",
+            headers=None,
+            mode=limits,
+        ),
         mantlet.Authenticator(ApiKeys(reader | writer)),
         mantlet.Authorizer(
             rules=[
