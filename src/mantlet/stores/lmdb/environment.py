@@ -6,7 +6,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
 from typing import TypeAlias, TypeVar
@@ -152,8 +152,14 @@ class StoreDirectory:
             OSError: the directory can't be created or opened, or another user could change its
                 contents.
         """
-        with suppress(FileExistsError):
+        try:
             self.path.mkdir(0o700)
+        except FileExistsError:
+            pass
+        except FileNotFoundError as error:
+            raise FileNotFoundError(
+                f"its parent directory {self.path.parent} does not exist; create that first"
+            ) from error
         fd = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
         try:
             # LMDB trusts the data it reads, and follows links: nobody else may write here.

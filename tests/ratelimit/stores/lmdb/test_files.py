@@ -115,7 +115,9 @@ def test_a_directory_that_can_not_be_written_to_is_an_error_when_the_store_is_ma
 
 def test_a_directory_whose_parent_is_missing_is_an_error(tmp_path: Path) -> None:
     """A misspelt path is not created."""
-    with pytest.raises(StoreError, match="No such file or directory"):
+    with pytest.raises(
+        StoreError, match=rf"its parent directory {tmp_path / 'a'} does not exist; "
+    ):
         LmdbStore(tmp_path / "a" / "b")
     assert not (tmp_path / "a").exists()
 
