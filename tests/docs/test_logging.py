@@ -141,6 +141,7 @@ def check_access_log(name: str, app: str, env: dict[str, str]) -> None:
         started.wait_for_log(" mine\n")
 
 
+@pytest.mark.few_cases(1)
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["gunicorn-sync", "gunicorn-gthread"])
 def test_gunicorns_access_log_has_the_id(name: str) -> None:
@@ -151,6 +152,7 @@ def test_gunicorns_access_log_has_the_id(name: str) -> None:
     check_access_log(name, "flask_app:app", env)
 
 
+@pytest.mark.few_cases(1)
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["uvicorn-h11", "uvicorn-httptools"])
 def test_uvicorns_access_log_has_the_id(name: str, tmp_path: Path) -> None:

@@ -120,6 +120,7 @@ def site(request: pytest.FixtureRequest, directory: Path) -> Iterator[Site]:
         yield site
 
 
+@pytest.mark.few_cases(12)
 @pytest.mark.breaks_rules("targets that are not paths")
 @settings(
     deadline=None, max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture]

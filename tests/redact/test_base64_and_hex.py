@@ -119,6 +119,7 @@ def test_json_in_base64_is_masked(payload: dict[str, str]) -> None:
     assert end - start >= len(shown) * 8 // 6 - 2
 
 
+@pytest.mark.few_cases(2)
 @pytest.mark.parametrize("user", ["", "a", "bo", "eve", "user@example.com"])
 def test_basic_credentials_are_masked(user: str) -> None:
     """RFC 7617, 2: of any user, also escaped in JSON and in URLs."""
@@ -201,6 +202,7 @@ LINES: dict[str, Callable[[str], str]] = {
 }
 
 
+@pytest.mark.few_cases(8)
 @pytest.mark.parametrize("name", LINES)
 @pytest.mark.parametrize("secret", [PEM, SHORT_PEM], ids=["long", "short"])
 def test_the_lines_of_a_key_are_masked(name: str, secret: str) -> None:

@@ -225,6 +225,7 @@ RANDOM = st.one_of(
 )
 
 
+@pytest.mark.few_cases(16)
 @pytest.mark.parametrize("secret", SECRETS, ids=range(len(SECRETS)))
 @pytest.mark.parametrize("name", sorted(TEXT))
 def test_a_secret_is_masked_in_each_encoding(name: str, secret: str) -> None:

@@ -83,6 +83,7 @@ def test_nothing_is_found_in_clean_text() -> None:
     assert size > 3_000_000
 
 
+@pytest.mark.exhaustive
 def test_no_literal_of_the_errors_is_common() -> None:
     """A text with one takes a closer look, which is slower; so none is a module's name."""
     names = ("aiohttp", "django", "fastapi", "flask", "jinja2", "redis", "sqlalchemy")

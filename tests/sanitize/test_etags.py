@@ -126,6 +126,7 @@ def test_tags_do_not_depend_on_the_data(
             assert adapter.drive(app, "PUT", headers=[("If-Match", '"v0"')]).status == 412
 
 
+@pytest.mark.few_cases(8)
 @adapters
 @every_option
 def test_tags_of_streams_do_not_depend_on_the_data(
@@ -324,6 +325,7 @@ def flask_app(body: str, media: str) -> Any:
     return app
 
 
+@pytest.mark.few_cases(8)
 @every_option
 def test_flask_s_conditional_responses(options: dict[str, Any]) -> None:
     """Werkzeug's own tags come back to it."""
@@ -338,6 +340,7 @@ def test_flask_s_conditional_responses(options: dict[str, Any]) -> None:
             assert drive_wsgi(app, headers=[("If-Match", '"v0"')]).status == 412
 
 
+@pytest.mark.few_cases(1)
 @pytest.mark.parametrize("protocol", ["asgi", "wsgi"])
 @pytest.mark.parametrize("gzipped", [False, True], ids=["plain", "gzip"])
 def test_django_s_conditional_get_middleware(protocol: str, gzipped: bool) -> None:
@@ -368,6 +371,7 @@ def test_django_s_conditional_get_middleware(protocol: str, gzipped: bool) -> No
                     )
 
 
+@pytest.mark.few_cases(8)
 @every_option
 def test_starlette_s_static_files(options: dict[str, Any], tmp_path: Path) -> None:
     """Tags of the files' times and sizes."""

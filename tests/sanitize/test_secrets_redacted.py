@@ -43,6 +43,7 @@ def around(place: str, form: bytes) -> tuple[str, bytes, bytes]:
     return media, template.replace(b"%s", form), template.replace(b"%s", b"*" * len(form))
 
 
+@pytest.mark.few_cases(16)
 @adapters
 @places
 @pytest.mark.parametrize("form", FORMS, ids=range(len(FORMS)))
@@ -63,6 +64,7 @@ def test_no_form_gets_out_over_any_cut(play: Callable[..., Any], place: str, for
         assert ("content-length", str(len(body))) in fields
 
 
+@pytest.mark.few_cases(16)
 @adapters
 @places
 @pytest.mark.parametrize("form", FORMS, ids=range(len(FORMS)))

@@ -53,6 +53,7 @@ def wsgi_body(policy: Policy, body: bytes, *headers: tuple[str, str]) -> bytes:
     return answer.body
 
 
+@pytest.mark.few_cases(4)
 @pytest.mark.parametrize("name", CASES)
 def test_the_loop_goes_on_with_each_slice(name: str) -> None:
     policy, media, body = CASES[name]
@@ -68,6 +69,7 @@ def test_fields_are_masked_in_smaller_slices(name: str) -> None:
     assert take_turns(wrap(policy, body, media)).count >= len(body) // (16 * 1024)
 
 
+@pytest.mark.few_cases(3)
 @pytest.mark.parametrize("name", [name for name in CASES if name not in ("guess", "html")])
 def test_a_compressed_body_is_as_large_as_it_is_decompressed(name: str) -> None:
     policy, media, body = CASES[name]

@@ -132,6 +132,7 @@ def test_a_thousand_parallel_repeats_pay_once_although_a_worker_is_killed(
         assert payments.of("/pay") == 1
 
 
+@pytest.mark.few_cases(1)
 @both_servers
 def test_the_key_of_a_worker_that_died_is_free_after_its_lease_and_that_is_said(
     server: tuple[str, str], store: str, payments: Payments
@@ -177,6 +178,7 @@ def test_two_hosts_that_share_a_valkey_pay_once(tmp_path: Path, payments: Paymen
             assert post(one, path, path).body == post(two, path, path).body
 
 
+@pytest.mark.few_cases(1)
 @both_servers
 def test_without_its_store_no_request_with_a_key_runs(
     server: tuple[str, str], tmp_path: Path, payments: Payments

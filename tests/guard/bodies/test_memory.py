@@ -354,6 +354,7 @@ def bytes_beside(adapter: Adapter, model: Any, items: str, containers: int) -> f
     return (peak - 24 * len(body) - OVERHEAD) / (times * (containers or 1))
 
 
+@pytest.mark.few_cases(4)
 @both_adapters
 @pytest.mark.parametrize("text", TEXTS)
 def test_json_takes_what_its_values_take(adapter: Adapter, text: str) -> None:
@@ -362,6 +363,7 @@ def test_json_takes_what_its_values_take(adapter: Adapter, text: str) -> None:
     assert bytes_beside(adapter, Values, items, containers) < 300 * bool(containers)
 
 
+@pytest.mark.few_cases(1)
 @both_adapters
 @pytest.mark.parametrize("item", ["{}", '{"x":300}', '{"x":300,"y":301}'])
 def test_models_take_twice_that(adapter: Adapter, item: str) -> None:

@@ -260,6 +260,7 @@ def ended_workers(directory: Path, count: int, target: str = "/after") -> None:
         os.waitpid(pid, 0)
 
 
+@pytest.mark.exhaustive
 def test_files_of_ended_workers_are_added_up(tmp_path: Path) -> None:
     """However many workers a server starts; nothing is lost, or counted twice."""
     ended_workers(tmp_path, 40)
@@ -274,6 +275,7 @@ def test_files_of_ended_workers_are_added_up(tmp_path: Path) -> None:
     assert {stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()} == {0o600}
 
 
+@pytest.mark.exhaustive
 def test_a_worker_that_is_killed_while_it_adds_up_counts_nothing_twice(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -121,6 +121,7 @@ KEYWORDS = sorted(
 )
 
 
+@pytest.mark.few_cases(24)
 @pytest.mark.parametrize("version", [*VERSIONS, None])
 @pytest.mark.parametrize("keyword", KEYWORDS)
 def test_whatever_a_keyword_has_is_compiled_or_reported(version: Any, keyword: str) -> None:

@@ -206,6 +206,7 @@ def test_checks_follow_the_size_of_bodies() -> None:
     assert BodyLimits(body="5 MB").decoded == 5_000_000
 
 
+@pytest.mark.exhaustive
 def test_unions_of_unions_that_multiply_are_refused_at_construction() -> None:
     """The choices of each of them are tried by each choice of the one around it."""
     kind: Any = int

@@ -152,6 +152,7 @@ def test_no_request_breaks_it(adapter: Adapter, guard: SchemaGuard, root: Any) -
     assert taken > 10
 
 
+@pytest.mark.exhaustive
 def test_it_accepts_itself(path: Path) -> None:
     """A reload of the same says that nothing is accepted less."""
     assert SchemaGuard(openapi=path).reload(path) == ()

@@ -126,6 +126,7 @@ def build(root: Any, **options: Any) -> SchemaGuard:
     return guard
 
 
+@pytest.mark.few_cases(1)
 @pytest.mark.parametrize("version", VERSIONS)
 def test_one_odd_value_anywhere_is_reported_or_taken(version: str) -> None:
     """Each place has each of many odd values in turn, and loses its member.

@@ -360,6 +360,7 @@ ODD: Any = st.sampled_from(
 )  # fmt: skip
 
 
+@pytest.mark.few_cases(1)
 @pytest.mark.parametrize("name", NAMES)
 @given(data=st.data())
 @settings(max_examples=150)

@@ -41,6 +41,7 @@ def visit(tmp_path: Path, app: str, path: str) -> tuple[str, list[str]]:
     return done.stdout.decode("utf-8", "replace"), blocked
 
 
+@pytest.mark.few_cases(1)
 @pytest.mark.parametrize("path", ["/docs", "/redoc"])
 def test_documentation_is_not_blocked(tmp_path: Path, path: str) -> None:
     """Neither the library from another site, nor its inline script, styles and images."""

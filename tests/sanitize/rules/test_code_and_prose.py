@@ -105,6 +105,7 @@ def files(package: str) -> list[Path]:
     ]
 
 
+@pytest.mark.few_cases(12)
 @pytest.mark.parametrize("package", PACKAGES)
 def test_the_code_and_the_docs_of_a_package_stay(package: str) -> None:
     """As a viewer of code would serve them."""

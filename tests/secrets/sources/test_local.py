@@ -463,6 +463,7 @@ def _named_files(folder: Path) -> SecretSource:
     return Environment({f"PART_{index}_FILE": f"{folder}/part_{index}" for index in range(6)})
 
 
+@pytest.mark.few_cases(1)
 @pytest.mark.parametrize("made", [SecretFiles, _named_files], ids=["directory", "named-files"])
 def test_an_exchange_at_any_moment_gives_old_or_new_and_never_a_mix(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, made: Callable[[Path], SecretSource]

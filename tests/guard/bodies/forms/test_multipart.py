@@ -674,6 +674,7 @@ def test_what_can_not_be_declared_is_an_error_at_construction() -> None:
         multipart(FormFields(), {"a": File(), "b": File()}, files=1)
 
 
+@pytest.mark.exhaustive
 def test_all_files_are_closed_whatever_comes() -> None:
     """No temporary file is left open: not after a form, a refusal, nor a body that breaks off."""
     form = multipart(FormFields(), {"f": File(many=True, required=False)}, memory=1)

@@ -181,6 +181,7 @@ def cut_off(server: Valkey) -> None:
     server.ask("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
 
 
+@pytest.mark.few_cases(1)
 @both_adapters
 def test_a_forgotten_script_makes_no_difference(adapter: Adapter, own_valkey: Valkey) -> None:
     """Each busy client gets its burst, to the last token."""
@@ -193,6 +194,7 @@ def test_a_forgotten_script_makes_no_difference(adapter: Adapter, own_valkey: Va
     assert own_valkey.calls("eval") > 1
 
 
+@pytest.mark.few_cases(1)
 @both_adapters
 def test_lost_buckets_are_full(adapter: Adapter, own_valkey: Valkey) -> None:
     """A client gets its burst once more for each time that its bucket is lost, and no more."""
@@ -205,6 +207,7 @@ def test_lost_buckets_are_full(adapter: Adapter, own_valkey: Valkey) -> None:
         assert BURST < admitted <= 3 * BURST
 
 
+@pytest.mark.few_cases(1)
 @both_adapters
 def test_connections_that_are_cut_are_made_anew(adapter: Adapter, own_valkey: Valkey) -> None:
     """Their calls are repeated, so a token may be lost, but none is gained."""

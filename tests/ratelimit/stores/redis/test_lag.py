@@ -76,6 +76,7 @@ def healthy(limiter: RateLimiter) -> None:
 # -- on an event loop -----------------------------------------------------------------------------
 
 
+@pytest.mark.few_cases(1)
 @each_loop
 @pytest.mark.parametrize("is_written", [False, True])
 def test_a_loop_that_is_blocked_as_the_command_is_written_is_no_outage(
@@ -116,6 +117,7 @@ def test_a_loop_that_is_always_busy_connects_and_counts(factory: Any, valkey: Va
     healthy(limiter)
 
 
+@pytest.mark.few_cases(1)
 @each_loop
 def test_a_loop_that_is_blocked_once_while_it_connects_is_no_outage(
     factory: Any, valkey: Valkey
@@ -138,6 +140,7 @@ def test_a_loop_that_is_blocked_once_while_it_connects_is_no_outage(
     healthy(limiter)
 
 
+@pytest.mark.few_cases(1)
 @each_loop
 def test_a_prefetching_loop_that_is_busy_waits_for_tokens_that_are_on_their_way(
     factory: Any, valkey: Valkey

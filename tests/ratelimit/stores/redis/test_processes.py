@@ -60,6 +60,7 @@ def test_refusals_by_several_processes_ban_together_and_once(uri: str) -> None:
     assert more(uri, 1, 5) == 0
 
 
+@pytest.mark.few_cases(1)
 @both
 def test_four_processes_on_one_key_admit_its_burst_and_not_one_more(uri: str, command: str) -> None:
     """Each requests less than the burst, and all of them together more."""
@@ -91,6 +92,7 @@ def test_four_processes_on_a_cluster_admit_the_burst_of_each_of_ten_thousand_key
     assert more(cluster_uri, 100, 3) == 0
 
 
+@pytest.mark.few_cases(1)
 @both
 def test_threads_and_loops_of_several_processes_share_a_bucket(uri: str, command: str) -> None:
     """Whichever way they call."""

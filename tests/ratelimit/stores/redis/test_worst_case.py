@@ -244,6 +244,7 @@ def test_buckets_that_were_flushed_are_full_and_that_is_no_outage(
         assert made.local == 0
 
 
+@pytest.mark.few_cases(1)
 @both_adapters
 def test_prefetched_tokens_are_counted(adapter: Adapter, own_valkey: Valkey) -> None:
     """Those spent, those held, which others may lack, and those that were dropped."""

@@ -93,6 +93,7 @@ FORMS = {
 }  # fmt: skip
 
 
+@pytest.mark.few_cases(12)
 @pytest.mark.parametrize("form", FORMS)
 def test_a_private_key_is_masked_and_nothing_beyond(form: str) -> None:
     """In whatever it is written, and over cuts."""

@@ -37,6 +37,7 @@ def lower_escapes(url: str) -> str:
     return url.replace("%3A", "%3a").replace("%2F", "%2f")
 
 
+@pytest.mark.few_cases(16)
 @pytest.mark.parametrize("scheme", SCHEMES)
 @pytest.mark.parametrize("user", ["app", "", "u%40corp", "a.b-c_d", "user"])
 def test_the_password_alone_is_masked(scheme: str, user: str) -> None:

@@ -303,6 +303,7 @@ def error(code: str, status: int = 400) -> Behavior:
     return responds(status, {"__type": code, "message": f"because of {VALUE}", "Message": VALUE})
 
 
+@pytest.mark.few_cases(3)
 @pytest.mark.parametrize(
     ("behavior", "why"),
     [
