@@ -32,12 +32,14 @@ COLUMNS = (25, 33, 33)
 CHARACTER, LINE, SPACE = 7.9, 18, 12
 WIDTH = round(sum(COLUMNS) * CHARACTER) + 6 * SPACE
 STYLE = """
+.paper { fill: #fff; }
 text { font: 13px ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; fill: #1f2328; }
 .title { font-weight: bold; }
 .bad { fill: #b3261e; }
 .good { fill: #1a7f37; }
 line { stroke: #d1d9e0; }
 @media (prefers-color-scheme: dark) {
+.paper { fill: #0d1117; }
 text { fill: #e6edf3; }
 .bad { fill: #ff7b72; }
 .good { fill: #56d364; }
@@ -89,6 +91,7 @@ def draw(drawn: list[tuple[str, str, str]]) -> str:
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {top}" role="img">',
             "<title>The responses of a bare app, and of the same app with Mantlet</title>",
             f"<style>{STYLE}</style>",
+            f'<rect class="paper" width="{WIDTH}" height="{top}"/>',
             *parts,
             "</svg>",
             "",
