@@ -63,7 +63,7 @@ def test_an_installation_is_used_without_the_network(extra: str) -> None:
 def test_workflows_are_valid() -> None:
     """To actionlint, and to zizmor's rules of safe workflows."""
     subprocess.run([BIN / "actionlint", *WORKFLOWS], check=True)
-    zizmor = [BIN / "zizmor", "--offline", "--quiet", ROOT / ".github"]
+    zizmor = [str(BIN / "zizmor"), "--offline", "--quiet", str(ROOT / ".github")]
     subprocess.run(zizmor, check=True, stdout=subprocess.DEVNULL)
 
 
@@ -115,7 +115,7 @@ def test_the_readme_of_an_index_leads_somewhere() -> None:
     from hatchling.metadata.core import ProjectMetadata
     from hatchling.plugin.manager import PluginManager
 
-    metadata = ProjectMetadata(str(ROOT), PluginManager())  # type: ignore[no-untyped-call]
+    metadata = ProjectMetadata(str(ROOT), PluginManager())
     text = metadata.core.readme
     links = re.findall(r"\]\(([^)\s]+)\)", text)
     assert len(links) > 40

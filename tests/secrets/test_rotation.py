@@ -32,7 +32,7 @@ def values(rotation: int) -> dict[str, str]:
 @pytest.mark.few_cases(1)
 @both_adapters
 def test_rotation_under_load(adapter: Adapter, tmp_path: Path, pytestconfig: pytest.Config) -> None:
-    """Thousands of requests by several threads, while Kubernetes replaces the secrets several times."""
+    """Thousands of requests by several threads, while Kubernetes replaces the secrets."""
     mount(tmp_path, "0", **values(0))
     loader = SecretLoader(App, sources=[SecretFiles(tmp_path)], poll_interval=0, overlap=3600)
     states: list[str] = []
