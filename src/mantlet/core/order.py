@@ -13,8 +13,7 @@ def check_order(policies: Sequence[Policy]) -> None:
 
     A policy is compared with those outside it by `Policy.position`; it is misplaced where one of
     them belongs inside it, and it has a `Policy.position_reason` or that one an `inner_reason`.
-    A policy that needs to know who is asking is misplaced outside the one that finds out, and one
-    that is in the stack already counts or checks each request a second time.
+    A policy that needs to know who is asking is misplaced outside the one that finds out.
 
     Args:
         policies: the policies of a stack, the outermost first.
@@ -33,10 +32,6 @@ def check_order(policies: Sequence[Policy]) -> None:
                 )
                 break
     _check_identity(policies)
-    for index, policy in enumerate(policies):
-        if any(one is policy for one in policies[:index]):
-            name = type(policy).__name__
-            warn_user(f"the same {name} is in the stack twice; wrap the app with it once")
 
 
 def _check_identity(policies: Sequence[Policy]) -> None:
