@@ -8,13 +8,23 @@ from typing import TYPE_CHECKING, Any
 from starlette.websockets import WebSocketDisconnect
 
 import mantlet
-from mantlet import ErrorEnvelope, RateLimiter, Rule, keys
+from mantlet import ErrorEnvelope, Policy, RateLimiter, Request, Rule, keys
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 logging.basicConfig(level=logging.INFO)
 logging.getLogger("mantlet.errors").setLevel(logging.DEBUG)
+
+
+class Begins(Policy):
+    """Logs that a request has reached the app."""
+
+    def on_request(self, request: Request) -> None:
+        """Before the body has been read."""
+        if request.method == "POST":
+            logging.info("begins")  # noqa: LOG015  # the only logger of this app
+
 
 #: Reads a field of the body, to count by it.
 READS = RateLimiter(rules=[Rule("POST /*", "1000/minute", key=keys.field("name", missing="share"))])
@@ -51,7 +61,7 @@ async def asgi_app(scope: Any, receive: Any, send: Any) -> None:
     await send({"type": "http.response.body", "body": b"%d" % size})
 
 
-wsgi_policy = mantlet.wsgi.wrap(wsgi_app, ErrorEnvelope(), READS, baseline=False)
-wsgi_alone = mantlet.wsgi.wrap(wsgi_app, ErrorEnvelope(), baseline=False)
-asgi_policy = mantlet.asgi.wrap(asgi_app, ErrorEnvelope(), READS, baseline=False)
-asgi_alone = mantlet.asgi.wrap(asgi_app, ErrorEnvelope(), baseline=False)
+wsgi_policy = mantlet.wsgi.wrap(wsgi_app, Begins(), ErrorEnvelope(), READS, baseline=False)
+wsgi_alone = mantlet.wsgi.wrap(wsgi_app, Begins(), ErrorEnvelope(), baseline=False)
+asgi_policy = mantlet.asgi.wrap(asgi_app, Begins(), ErrorEnvelope(), READS, baseline=False)
+asgi_alone = mantlet.asgi.wrap(asgi_app, Begins(), ErrorEnvelope(), baseline=False)

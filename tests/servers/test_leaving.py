@@ -14,7 +14,7 @@ from h2.config import H2Configuration
 from h2.connection import H2Connection
 from h2.events import ResponseReceived
 
-from tests.servers.server import COMMANDS, Server, serve
+from tests.servers.server import COMMANDS, Server, poll, serve
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -57,8 +57,9 @@ def errors(log: str) -> list[str]:
 def leave(server: Server, *, resets: bool) -> bytes:
     """Send the beginning of a body, and reset or half-close; return what the server answers."""
     with socket.create_connection(("127.0.0.1", server.port), timeout=120) as connection:
+        begun = server.log.count("begins")
         connection.sendall(HEAD)
-        time.sleep(0.2)  # for the server to have called the app
+        poll(lambda: server.log.count("begins") > begun, "the app to be called")
         if resets:
             reset(connection)
             return b""
@@ -122,7 +123,7 @@ def test_a_reset_stream_of_http2_is_no_error(name: str, reader: str) -> None:
         client.send_headers(1, head)
         client.send_data(1, b"name=")
         connection.sendall(client.data_to_send())
-        time.sleep(0.3)
+        server.wait_for_log("begins")
         client.reset_stream(1)
         client.send_headers(3, head)
         client.send_data(3, b"name=123456789", end_stream=True)
