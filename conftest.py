@@ -9,6 +9,8 @@ import pytest
 from hypothesis import settings
 from tests.sampling import fewer_examples, sample
 
+from mantlet.core import context
+
 if TYPE_CHECKING:
     from collections.abc import Generator
 
@@ -34,7 +36,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Leave out what is not in the sample, unless all tests or these by name are asked for."""
     if _runs_all(config):
         return
-    kept = sample(items)
+    kept = set(sample(items))
     config.hook.pytest_deselected(items=[item for item in items if item not in kept])
     # In the order in which pytest starts each fixture of a module or session once.
     items[:] = [item for item in items if item in kept]
@@ -52,6 +54,13 @@ def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> 
     yield
     if nextitem is not None and nextitem.path != item.path:
         _freeze()
+
+
+@pytest.fixture(autouse=True)
+def _no_current_request() -> Generator[None]:
+    """Forget the request of a test client whose response a test has left open."""
+    yield
+    context.current.set(None)
 
 
 def _freeze() -> None:

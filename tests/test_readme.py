@@ -130,8 +130,10 @@ def test_policies_are_arguments() -> None:
     names = dict(NAMES)
     exec(line.code, names)
     client = names["app"].test_client()
-    assert "RateLimit" in client.get("/").headers
-    assert client.post("/items", json={"name": 5}).status_code == 422
+    with client.get("/") as response:
+        assert "RateLimit" in response.headers
+    with client.post("/items", json={"name": 5}) as response:
+        assert response.status_code == 422
 
 
 def commands() -> Iterator[str]:

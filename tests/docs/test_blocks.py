@@ -49,7 +49,7 @@ def test_a_page_with_code_has_a_test(page: str) -> None:
 def test_the_first_page_shows_the_response_that_is_sent() -> None:
     """To a request of the app that it shows."""
     (code,), (shown,) = blocks("index.md"), blocks("index.md", "http")
-    response = run("index.md", code)["app"].test_client().get("/")
-    head = "\n".join(f"{name}: {value}" for name, value in response.headers)
-    sent = f"HTTP/1.1 {response.status}\n{head}\n\n{response.text}"
+    with run("index.md", code)["app"].test_client().get("/") as response:
+        head = "\n".join(f"{name}: {value}" for name, value in response.headers)
+        sent = f"HTTP/1.1 {response.status}\n{head}\n\n{response.text}"
     assert sorted(masked(sent).splitlines()) == sorted(masked(shown).splitlines())
