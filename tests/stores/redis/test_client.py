@@ -358,5 +358,5 @@ def test_tls_to_a_server_without_it_is_an_outage(way: Way, valkey: Valkey) -> No
 def test_without_hiredis_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     """The store's libraries are an extra."""
     monkeypatch.setitem(sys.modules, "hiredis", None)
-    with pytest.raises(ImportError, match=r"pip install mantlet\[redis\]"):
+    with pytest.raises(ImportError, match=r'pip install "mantlet\[redis\]"'):
         importlib.reload(wire)
