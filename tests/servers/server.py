@@ -23,8 +23,9 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 #: Small apps of several frameworks, alike, for what concerns all servers.
 FRAMEWORK_APPS = Path(__file__).parent / "framework_apps"
 
-#: Without it uvicorn takes a worker that is still importing for one that hangs, and kills it.
-PATIENT = ("--timeout-worker-healthcheck", "120")
+#: In less time uvicorn may take a worker that is still importing for one that hangs, and kill it;
+#: and it may notice only after that time that a worker has ended.
+PATIENT = ("--timeout-worker-healthcheck", "20")
 #: How each server is started, but for the app and the port.
 COMMANDS: Mapping[str, Sequence[str]] = {
     "gunicorn-sync": ("gunicorn", "--worker-class", "sync"),

@@ -326,7 +326,7 @@ def stops(run: Run, what: str) -> Counter[str]:
     return Counter(re.findall(rf"^{what} stopped in (\d+)", run.log, re.MULTILINE))
 
 
-@pytest.mark.few_cases(2)
+@pytest.mark.few_cases(1)
 @pytest.mark.parametrize(("life", "grace"), [(be_recycled, 2), (be_signalled, 30)])
 @pytest.mark.parametrize("name", SERVERS)
 def test_the_wrapped_app_fares_as_the_bare_one(

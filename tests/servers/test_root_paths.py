@@ -15,6 +15,7 @@ DIRECTORY = Path(__file__).parent
 ROOT = {"UVICORN_ROOT_PATH": "/api", "GRANIAN_URL_PATH_PREFIX": "/api"}
 
 
+@pytest.mark.few_cases(3)
 @pytest.mark.parametrize(
     ("server", "app", "targets"),
     [

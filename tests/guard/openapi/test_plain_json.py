@@ -52,6 +52,7 @@ def bomb() -> list[Any]:
     return value
 
 
+@pytest.mark.few_cases(3)
 @pytest.mark.parametrize(
     ("value", "words"),
     [

@@ -191,7 +191,7 @@ def test_other_trouble_is_told_once(vault: KeyVault, behavior: Behavior, why: st
 def test_a_vault_that_says_nothing_is_given_up(vault: KeyVault) -> None:
     vault.next = [sends_slowly(b"", b"", 0.05)] * 5
     assert str(read_error(vault.source(timeout=0.6, retries=4))) == "did not respond in time"
-    assert vault.next  # the timeout covers all attempts
+    assert vault.next, "the timeout covers all attempts"
 
 
 def test_nobody_there(vault: KeyVault) -> None:
