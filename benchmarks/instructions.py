@@ -98,7 +98,7 @@ def _read(phase: Path, requests: int) -> dict[str, float]:
     """Return what a request took in a phase that callgrind has written."""
     text = phase.read_text()
     events, totals = (
-        re.search(rf"^{key}: (.*)$", text, re.MULTILINE)[1].split()  # type: ignore[index]
+        re.search(rf"^{key}: (.*)$", text, re.MULTILINE)[1].split()  # type: ignore[index]  # callgrind writes both lines
         for key in ("events", "totals")
     )
     # Zeros at the end are left out.

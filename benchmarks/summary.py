@@ -140,9 +140,9 @@ _READ = """
   work of the app. Over HTTP, all five policies add %(over)s to a request: this costs %(lost)s of
   the requests of an app that does nothing, as here, and %(lost_of_long)s of those of an app that
   takes 10 ms for each.
-- **In process** there is no server: an app is called in a loop, and the processor's caches hold
-  all of it. Around a framework the same work costs more: a rate limit adds %(plain)s to a plain
-  WSGI app and %(framework)s to a Flask app. Over HTTP the server's work comes in between as well.
+- **In process** there is no server: an app is called in a loop, so its code and data
+  stay in the processor's caches. Around a framework the same work costs more: a rate limit adds
+  %(plain)s to a plain WSGI app and %(framework)s to a Flask app. Over HTTP the server's work comes in between as well.
 - **Kept** is the share of the bare app's requests that the same CPU time serves.
 - **Medians and quartiles.** A figure is the median of many short rounds, in which all contenders
   take turns. The figures in brackets, and the lines in charts, are the quartiles: half of the
@@ -164,8 +164,8 @@ $ python -m benchmarks --patterns    # versions, repeated requests and units of 
 $ make bench-compare REV=v0.1.0      # this tree and another revision, side by side
 ```
 
-`make bench` sets up what it needs; for the others, first `pip install -e '.[bench]'`. The peers are
-installed into environments of their own under `.bench/`; delete these to get the newest versions.
+`make bench` installs its own dependencies; for the others, first `pip install -e '.[bench]'`.
+The peers are installed into environments of their own under `.bench/`; delete these to get the newest versions.
 `wrk` makes the load if it is installed, and `k9-load` otherwise; GitHub's document comes from npm.
 The machine should be idle otherwise."""
 

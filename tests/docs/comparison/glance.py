@@ -105,7 +105,7 @@ def with_fastapi_guard() -> Any:
     )
     guard = SecurityDecorator(config)
     (route,) = [one for one in app.routes if getattr(one, "path", "") == "/private"]
-    guard.require_auth(type="bearer")(route.endpoint)  # type: ignore[attr-defined]
+    guard.require_auth(type="bearer")(route.endpoint)  # type: ignore[attr-defined]  # an APIRoute
     app.state.guard_decorator = guard
     app.add_middleware(SecurityMiddleware, config=config)
     return app
@@ -122,7 +122,8 @@ def with_talisman() -> Any:
 def with_secure() -> Any:
     """Return an app with the middleware of secure."""
     app = flask_app()
-    app.wsgi_app = SecureWSGIMiddleware(app.wsgi_app, secure=Secure.with_default_headers())  # type: ignore[method-assign]
+    secured = SecureWSGIMiddleware(app.wsgi_app, secure=Secure.with_default_headers())
+    app.wsgi_app = secured  # type: ignore[method-assign]  # as Flask's documentation has it
     return app
 
 
