@@ -142,7 +142,8 @@ _READ = """
   takes 10 ms for each.
 - **In process** there is no server: an app is called in a loop, so its code and data
   stay in the processor's caches. Around a framework the same work costs more: a rate limit adds
-  %(plain)s to a plain WSGI app and %(framework)s to a Flask app. Over HTTP the server's work comes in between as well.
+  %(plain)s to a plain WSGI app and %(framework)s to a Flask app. Over HTTP the server's work
+  comes in between as well.
 - **Kept** is the share of the bare app's requests that the same CPU time serves.
 - **Medians and quartiles.** A figure is the median of many short rounds, in which all contenders
   take turns. The figures in brackets, and the lines in charts, are the quartiles: half of the
@@ -165,7 +166,8 @@ $ make bench-compare REV=v0.1.0      # this tree and another revision, side by s
 ```
 
 `make bench` installs its own dependencies; for the others, first `pip install -e '.[bench]'`.
-The peers are installed into environments of their own under `.bench/`; delete these to get the newest versions.
+The peers are installed into environments of their own under `.bench/`; delete these to get the
+newest versions.
 `wrk` makes the load if it is installed, and `k9-load` otherwise; GitHub's document comes from npm.
 The machine should be idle otherwise."""
 
