@@ -31,15 +31,22 @@ def pytest_configure(config: pytest.Config) -> None:
     settings.load_profile("mantlet")
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> Generator[None]:
+    """Make only the cases of the sample, unless all tests or these by name are asked for."""
+    yield
+    if not _runs_all(metafunc.config):
+        sample(metafunc)
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what is not in the sample, unless all tests or these by name are asked for."""
+    """Leave out what is left to ``--all``."""
     if _runs_all(config):
         return
-    kept = set(sample(items))
-    config.hook.pytest_deselected(items=[item for item in items if item not in kept])
-    # In the order in which pytest starts each fixture of a module or session once.
-    items[:] = [item for item in items if item in kept]
+    left_out = {item for item in items if item.get_closest_marker("exhaustive") is not None}
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if item not in left_out]
     fewer_examples(items)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -18,22 +18,20 @@ EXAMPLES = 10
 FEWEST_EXAMPLES = 10
 
 
-def sample(items: Iterable[pytest.Item]) -> set[pytest.Item]:
-    """Return the tests that run without ``--all``."""
-    tests: defaultdict[str, list[pytest.Item]] = defaultdict(list)
-    for item in items:
-        if item.get_closest_marker("exhaustive") is None:
-            tests[item.nodeid.partition("[")[0]].append(item)
-    kept: set[pytest.Item] = set()
-    for cases in tests.values():
-        few = cases[0].get_closest_marker("few_cases")
-        if cases[0].get_closest_marker("every_case") is not None:
-            kept.update(cases)
-        else:
-            most = MOST_CASES if few is None else few.args[0]
-            chosen = cover([_values(case) for case in cases], most)
-            kept.update(cases[index] for index in chosen)
-    return kept
+def sample(metafunc: pytest.Metafunc) -> None:
+    """Leave those cases of a test alone that run without ``--all``.
+
+    Args:
+        metafunc: the test, after all of its parameters are known.
+    """
+    test, cases = metafunc.definition, metafunc._calls
+    if test.get_closest_marker("every_case") is not None:
+        return
+    few = test.get_closest_marker("few_cases")
+    short = [case for case in cases if all(mark.name != "exhaustive" for mark in case.marks)]
+    chosen = cover([case._idlist for case in short], MOST_CASES if few is None else few.args[0])
+    # Without any case, pytest would run the test without parameters.
+    cases[:] = [short[index] for index in chosen] or cases
 
 
 def cover(cases: Sequence[Sequence[str]], most: int) -> list[int]:
@@ -80,9 +78,3 @@ def _reduce(owner: Any, name: str) -> None:
     if isinstance(asked, settings):
         fewer = max(FEWEST_EXAMPLES, asked.max_examples // EXAMPLES)
         setattr(owner, name, settings(asked, max_examples=min(asked.max_examples, fewer)))
-
-
-def _values(item: pytest.Item) -> Sequence[str]:
-    """Return the ids of a test's parameters, one for each `parametrize` or fixture."""
-    callspec = getattr(item, "callspec", None)
-    return () if callspec is None else callspec._idlist
