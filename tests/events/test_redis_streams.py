@@ -50,8 +50,11 @@ def durable(tmp_path: Path) -> Iterator[Valkey]:
 
 
 def streams_of(valkey: Valkey, **options: Any) -> RedisStreams:
-    """Return the stream ``events`` of a server."""
-    return RedisStreams(f"redis://{valkey.place}", "events", **options)
+    """Return the stream ``events`` of a server, which may be slow.
+
+    A reply that came too late would count as a delivery of its events.
+    """
+    return RedisStreams(f"redis://{valkey.place}", "events", timeout=60, **options)
 
 
 def numbered(*numbers: int) -> list[Event]:
