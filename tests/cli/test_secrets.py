@@ -8,11 +8,14 @@ import os
 import pty
 import subprocess
 import sys
+from contextlib import chdir
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
-from coverage import Coverage
+from typer.testing import CliRunner
 
+from mantlet.cli.app import app
 from mantlet.cli.scan import scan_files
 from mantlet.redact.variants import encoded_variants
 from mantlet.secrets import Environment, Secret, SecretLoader, SecretModel
@@ -21,7 +24,6 @@ from tests.secrets.sources.test_local import write
 
 #: The interpreter's own paths.
 PATHS = {name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ}
-ROOT = Path(__file__).resolve().parents[2]
 TOKEN = "kR7-vT2_qX9.mB4w"
 PASSWORD = "pW9-uY3_rZ8.nC5x"
 URL = f"postgresql://app:{PASSWORD}@db.internal/shop"
@@ -53,21 +55,36 @@ def project(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def _measured() -> list[str]:
-    """Return the arguments to measure coverage of the command, if it is measured here."""
-    if Coverage.current() is None:
-        return []
-    options = [f"--rcfile={ROOT / 'pyproject.toml'}", f"--data-file={ROOT / '.coverage'}"]
-    return ["-m", "coverage", "run", "--parallel-mode", *options]
-
-
 def run(
     project: Path, *words: str, environ: dict[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """Run a command in a project directory, with the secrets in the environment."""
+    """Run a command in this process, in a project directory, with the secrets in the environment.
+
+    Modules that it imports are forgotten.
+    """
+    given = {"APP_TOKEN": TOKEN, "APP_DATABASE_URL": URL} if environ is None else environ
+    environ = {**PATHS, "HOME": str(project), **given}
+    with (
+        chdir(project),
+        patch.dict(os.environ, environ, clear=True),
+        patch("sys.path", [*sys.path]),
+    ):
+        result = CliRunner().invoke(app, ["secrets", *words])
+    for name, module in [*sys.modules.items()]:
+        if (getattr(module, "__file__", None) or "").startswith(str(project)):
+            del sys.modules[name]
+    assert isinstance(result.exception, SystemExit | None), result.exception
+    done = subprocess.CompletedProcess(words, result.exit_code, result.stdout, result.stderr)
+    return _checked(done)
+
+
+def run_process(
+    project: Path, *words: str, module: str = "mantlet", environ: dict[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run a command of a module in a process of its own."""
     given = {"APP_TOKEN": TOKEN, "APP_DATABASE_URL": URL} if environ is None else environ
     done = subprocess.run(
-        [sys.executable, *_measured(), "-m", "mantlet", "secrets", *words],
+        [sys.executable, "-m", module, *words],
         cwd=project,
         env={**PATHS, "HOME": str(project), **given},
         capture_output=True,
@@ -75,6 +92,11 @@ def run(
         timeout=60,
         check=False,
     )
+    return _checked(done)
+
+
+def _checked(done: subprocess.CompletedProcess[str]) -> subprocess.CompletedProcess[str]:
+    """Check that a command has printed no value and no traceback."""
     assert not any(needle in (done.stdout + done.stderr).encode() for needle in NEEDLES)
     assert "Traceback" not in done.stderr
     return done
@@ -233,16 +255,9 @@ def test_example_works_before_any_secret_exists(
 
 def test_the_package_of_the_loader_runs_the_same_commands(project: Path) -> None:
     """``python -m mantlet.secrets example``, from the name that an app imports."""
-    done = subprocess.run(
-        [sys.executable, "-m", "mantlet.secrets", "example", "shop:AppSecrets", "--output", "-"],
-        cwd=project,
-        env={**PATHS, "HOME": str(project)},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert done.stdout == run(project, "example", "shop:AppSecrets", "--output", "-").stdout
+    words = ("example", "shop:AppSecrets", "--output", "-")
+    done = run_process(project, *words, module="mantlet.secrets", environ={})
+    assert done.stdout == run_process(project, "secrets", *words).stdout
     assert done.stdout.endswith("APP_KEY=\n")
 
 
@@ -440,7 +455,7 @@ def test_a_bar_is_shown_on_a_terminal(project: Path) -> None:
 def test_without_its_extra_the_command_names_it(project: Path) -> None:
     """The error is one line."""
     (project / "typer.py").write_text("raise ModuleNotFoundError('none', name='typer')")
-    done = run(project, "check", "shop:AppSecrets")
+    done = run_process(project, "secrets", "check", "shop:AppSecrets")
     assert done.returncode == 2
     assert done.stderr == 'typer is needed for this: pip install "mantlet[cli]"\n'
 
@@ -449,6 +464,6 @@ def test_without_the_extra_of_a_source_the_command_names_it(project: Path) -> No
     """With the message of the source."""
     (project / "dotenv").mkdir()
     (project / "dotenv" / "__init__.py").write_text("raise ImportError('none')")
-    done = run(project, "check", "shop:AppSecrets", "--source", "dotenv")
+    done = run_process(project, "secrets", "check", "shop:AppSecrets", "--source", "dotenv")
     assert done.returncode == 2
     assert done.stderr == 'dotenv.parser is needed for this: pip install "mantlet[secrets]"\n'
