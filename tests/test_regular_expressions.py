@@ -62,7 +62,7 @@ def within(value: Any, depth: int = 3) -> Iterator[re.Pattern[Any]]:
     """Iterate over the expressions in a value, also in containers and in slots of objects."""
     if isinstance(value, re.Pattern):
         yield value
-    elif isinstance(value, dict) and depth:
+    elif isinstance(value, dict) and depth and value is not sys.modules:
         for inner in value.values():
             yield from within(inner, depth - 1)
     elif isinstance(value, (tuple, list, frozenset)) and depth:
