@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import sys
 from typing import TYPE_CHECKING, Any
+from warnings import catch_warnings
 
 import flask
+import litestar
 import pytest
 import quart
 from fastapi import FastAPI
 from fastapi_cli.discover import get_import_data
+from litestar.cli._utils import LitestarEnv
 
 import mantlet
 
@@ -56,6 +59,47 @@ def test_a_command_that_may_serve_the_bare_app_is_a_warning(
         mantlet.wrap(app)
     assert caught[0].filename == __file__
     mantlet.install(app)
+
+
+BARE_LITESTAR = """
+import litestar, mantlet
+bare = litestar.Litestar(openapi_config=None)
+app = mantlet.wrap(bare)
+"""
+LITESTAR_FACTORY = """
+import litestar, mantlet
+def create_app():
+    return mantlet.wrap(litestar.Litestar(openapi_config=None))
+app = create_app()
+"""
+
+
+@pytest.mark.parametrize(
+    ("module", "served", "warnings"),
+    [
+        (BARE_LITESTAR, litestar.Litestar, ["let create_app() return the result"]),
+        (LITESTAR_FACTORY, mantlet.asgi.Stack, []),
+    ],
+    ids=["bare", "factory"],
+)
+def test_the_command_of_litestar_takes_a_stack_from_a_factory(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    module: str,
+    served: type,
+    warnings: list[str],
+) -> None:
+    """And serves the bare app of a module that has a name for it, with a warning."""
+    (tmp_path / "app.py").write_text(module)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["/bin/litestar", "run"])
+    monkeypatch.setenv("LITESTAR_APP", "")  # which the command sets
+    with catch_warnings(record=True, action="always") as caught:
+        environment = LitestarEnv.from_env(None)
+    del sys.modules["app"]
+    assert type(environment.app) is served
+    assert [str(one.message).rpartition("; ")[2] for one in caught] == warnings
 
 
 @pytest.mark.parametrize(
