@@ -14,6 +14,8 @@ from mantlet.core import context
 if TYPE_CHECKING:
     from collections.abc import Generator
 
+pytest_plugins = ("tests.measuring",)
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add ``--all``."""

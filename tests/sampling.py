@@ -25,17 +25,18 @@ def sample(metafunc: pytest.Metafunc) -> None:
         metafunc: the test, after all of its parameters are known.
     """
     test, cases = metafunc.definition, metafunc._calls
-    if test.get_closest_marker("every_case") is not None:
-        return
     few = test.get_closest_marker("few_cases")
     short = [case for case in cases if all(mark.name != "exhaustive" for mark in case.marks)]
     chosen = cover([case._idlist for case in short], MOST_CASES if few is None else few.args[0])
-    # Without any case, pytest would run the test without parameters.
-    cases[:] = [short[index] for index in chosen] or cases
+    if test.get_closest_marker("every_case") is None:
+        # Without any case, pytest would run the test without parameters.
+        cases[:] = [short[index] for index in sorted(chosen)] or cases
 
 
 def cover(cases: Sequence[Sequence[str]], most: int) -> list[int]:
     """Return the indices of few cases that have each value of each parameter, if so few can.
+
+    Those come first that have the most values that the ones before do not have.
 
     Args:
         cases: the values of each case's parameters.
@@ -60,7 +61,7 @@ def cover(cases: Sequence[Sequence[str]], most: int) -> list[int]:
         chosen.append(best)
         missing.difference_update(enumerate(cases[best]))
         uses.update(enumerate(cases[best]))
-    return sorted(chosen)
+    return chosen
 
 
 def fewer_examples(items: Iterable[pytest.Item]) -> None:

@@ -80,6 +80,8 @@ def _texts(chart: Figure) -> list[Text]:
     ]
 
 
+@pytest.mark.slow
+@pytest.mark.few_cases(3)
 def test_no_text_lies_on_another_or_outside(chart: Figure) -> None:
     """As matplotlib measures them, in a font that is wider than those of the files."""
     boxes = {text: text.get_window_extent() for text in _texts(chart)}

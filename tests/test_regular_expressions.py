@@ -176,6 +176,7 @@ def test_the_time_of_an_expression_grows_as_its_text(where: str) -> None:
         assert growth_fault(EXPRESSIONS[where], method) is None, EXPRESSIONS[where].pattern
 
 
+@pytest.mark.slow
 @pytest.mark.few_cases(2)
 @pytest.mark.parametrize(
     ("source", "method"),

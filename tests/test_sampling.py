@@ -52,12 +52,11 @@ def test_each_value_of_each_parameter_is_covered_in_as_few_cases_as_the_longest_
 
 
 def test_a_long_parameter_is_sampled_from_all_over_and_a_short_one_still_covered() -> None:
-    """The cases stay in their order, and each quarter of the list has some."""
+    """Each quarter of the list has some, and the first three have all of the short one."""
     cases = [(str(number), kind) for number in range(1000) for kind in "xyz"]
     chosen = cover(cases, 12)
     assert len(chosen) == 12
-    assert chosen == sorted(chosen)
-    assert {cases[index][1] for index in chosen} == set("xyz")
+    assert {cases[index][1] for index in chosen[:3]} == set("xyz")
     assert {index // 750 for index in chosen} == {0, 1, 2, 3}
 
 

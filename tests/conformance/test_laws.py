@@ -152,6 +152,7 @@ RECANTED = Script(status=400, chunks=(b"a",), raises_at=1, wsgi_style="list", en
 CHUNKED = Script(chunks=(b"a", b"Hello"), declares_length=True, ends_with_last=False)
 
 
+@pytest.mark.slow
 @checked
 @example(
     RECANTED, [Plan(on_error="reply"), Plan(on_response="status"), Plan(on_error="pass")], "GET"

@@ -73,6 +73,7 @@ def shown(answer: Answer) -> Any:
 
 
 # Any order of those inside is tried.
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:Cors is inside:UserWarning")
 @settings(max_examples=60, deadline=None)
 @given(

@@ -32,6 +32,8 @@ def table(heading: str) -> dict[str, dict[str, str]]:
     return {row[0]: dict(zip(head[1:], row[1:], strict=True)) for row in rows}
 
 
+@pytest.mark.slow
+@pytest.mark.few_cases(1)
 @pytest.mark.parametrize(
     ("heading", "module"),
     [

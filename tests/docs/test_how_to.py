@@ -28,6 +28,7 @@ def read(page: str) -> str:
     return (DOCS / "how-to" / f"{page}.md").read_text()
 
 
+@pytest.mark.few_cases(2)
 @pytest.mark.parametrize("server", SERVERS)
 def test_workers_share_the_limit_and_health_checks_answer(server: str, tmp_path: Path) -> None:
     """As the page shows, by the commands of the page."""

@@ -67,6 +67,7 @@ def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Valkey]:
         yield server
 
 
+@pytest.mark.few_cases(1)
 @pytest.mark.parametrize("module", ["shop", "wsgi_shop"])
 def test_the_handler_limits_each_client(module: str, tmp_path: Path, valkey: Valkey) -> None:
     """By the event's address, in a store that instances share, and with problems as text."""
@@ -92,6 +93,7 @@ def test_the_handler_limits_each_client(module: str, tmp_path: Path, valkey: Val
     assert {"x-request-id", "retry-after"} <= refused["headers"].keys()
 
 
+@pytest.mark.few_cases(1)
 @pytest.mark.parametrize(("lifespan", "starts"), [("off", 1), ("auto", 3)])
 def test_the_lifespan_decides_how_often_policies_start(
     lifespan: str, starts: int, tmp_path: Path

@@ -17,6 +17,7 @@ pytestmark = pytest.mark.slow
 PAGES = sorted(path.name for path in (DOCS / "tutorials").glob("*.md"))
 
 
+@pytest.mark.few_cases(1)
 @pytest.mark.parametrize("page", PAGES)
 def test_each_command_prints_what_the_page_shows(page: str, tmp_path: Path) -> None:
     """As a reader's does, who does what the page says."""

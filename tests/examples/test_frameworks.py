@@ -34,6 +34,7 @@ def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     return copied
 
 
+@pytest.mark.few_cases(3)
 def test_every_command_serves_a_protected_app(folder: Path) -> None:
     """The framework's own commands too; and the requests of the README print what it shows."""
     commands = folders.server_commands(folder)

@@ -85,6 +85,7 @@ def test_rooms_of_the_same_step_are_shown_alike(quota: Quota, data: st.DataObjec
 # -- as the long way has it -----------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("adapter", ADAPTERS)
 @settings(deadline=None, max_examples=60)
 @given(
@@ -130,6 +131,7 @@ def test_limiters_that_keep_theirs_are_still_joined(adapter: Adapter) -> None:
     assert adapter.drive(app).get("RateLimit-Policy") == '"b";q=9;w=3600, "a";q=9;w=3600'
 
 
+@pytest.mark.slow
 @both_adapters
 def test_few_are_kept(adapter: Adapter) -> None:
     """However many states a client finds."""

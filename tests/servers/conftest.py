@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from itertools import count, cycle
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+from zlib import crc32
 
 import httpx
 import pytest
@@ -11,7 +12,9 @@ import pytest
 from tests.servers.server import Server, serve
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
+
+    from _pytest.mark import ParameterSet
 
 WSGI_SERVERS = ("gunicorn-sync", "gunicorn-gthread", "granian-wsgi")
 ASGI_SERVERS = ("uvicorn-h11", "uvicorn-httptools", "hypercorn", "granian-asgi")
@@ -25,6 +28,23 @@ MATRIX += [(name, app) for app in ASGI_APPS for name in ASGI_SERVERS]
 SAMPLE = {*zip(WSGI_SERVERS, cycle(WSGI_APPS)), *zip(ASGI_SERVERS, cycle(ASGI_APPS))}
 
 _clients = count(1)
+
+
+def some(cases: Iterable[Any], module: str, number: int = 3) -> list[ParameterSet]:
+    """Leave all but few cases of a module to ``--all``: of equal cases, other ones in each module.
+
+    Args:
+        cases: what a fixture is to be made for, such as all servers.
+        module: the name of the module.
+        number: how many cases are not left to ``--all``.
+    """
+    listed = [*cases]
+    first = crc32(module.encode())
+    chosen = {(first + index * len(listed) // number) % len(listed) for index in range(number)}
+    return [
+        pytest.param(case, marks=[] if index in chosen else pytest.mark.exhaustive)
+        for index, case in enumerate(listed)
+    ]
 
 
 def label(pair: tuple[str, str]) -> str:

@@ -11,7 +11,7 @@ import pytest
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
-from tests.servers.conftest import ASGI_SERVERS, WSGI_SERVERS
+from tests.servers.conftest import ASGI_SERVERS, WSGI_SERVERS, some
 from tests.servers.server import HOST, Server, serve
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ BASIC = f"Basic {b64encode(f'ada:{KEY}'.encode()).decode()}"
 SERVERS = [*((name, "wsgi") for name in WSGI_SERVERS), *((name, "asgi") for name in ASGI_SERVERS)]
 
 
-@pytest.fixture(scope="module", params=SERVERS, ids=[name for name, _ in SERVERS])
+@pytest.fixture(scope="module", params=some(SERVERS, __name__), ids=[name for name, _ in SERVERS])
 def server(request: pytest.FixtureRequest) -> Iterator[Server]:
     """Each server with the app of its protocol."""
     name, protocol = request.param

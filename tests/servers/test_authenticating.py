@@ -67,7 +67,7 @@ def status(server: Server, token: str) -> int:
     return ask(server, token).status_code
 
 
-@pytest.mark.few_cases(2)
+@pytest.mark.few_cases(1)
 @pytest.mark.parametrize("name", SERVERS)
 def test_rotation_and_outage(name: str) -> None:
     with Provider() as provider:
@@ -110,7 +110,7 @@ def test_rotation_and_outage(name: str) -> None:
                 assert f"{hidden}\n" not in server.log.replace(" ", "\n")
 
 
-@pytest.mark.few_cases(2)
+@pytest.mark.few_cases(1)
 @pytest.mark.parametrize("name", SERVERS)
 def test_a_provider_that_is_away_at_the_start(name: str) -> None:
     with Provider() as provider:
@@ -129,7 +129,7 @@ def test_a_provider_that_is_away_at_the_start(name: str) -> None:
             poll(lambda: status(server, token) == 200, "the keys")
 
 
-@pytest.mark.few_cases(2)
+@pytest.mark.few_cases(1)
 @pytest.mark.parametrize("name", CONCURRENT)
 def test_requests_go_on_while_the_provider_is_asked(name: str) -> None:
     with Provider() as provider:

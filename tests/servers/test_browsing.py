@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
+from tests.servers.conftest import some
 from tests.servers.server import Server, serve
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def multipart(parts: list[tuple[str, str | None, str | None, str]]) -> bytes:
     return f"{''.join(lines)}--{BOUNDARY}--\r\n".encode()
 
 
-@pytest.fixture(scope="module", params=SERVERS)
+@pytest.fixture(scope="module", params=some(SERVERS, __name__, 2))
 def servers(request: pytest.FixtureRequest) -> Iterator[tuple[Server, Server]]:
     """The app by itself, and behind its guard."""
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.guard.smuggling.test_bodies import ATTACKS, CODINGS, part
+from tests.servers.conftest import some
 from tests.servers.server import Server, serve
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ SERVERS = [
 BODY = part("name", b"a" * 100) + part("photo", b"b" * 3000, "b.txt") + b"--b--\r\n"
 
 
-@pytest.fixture(scope="module", params=SERVERS, ids=[name for name, _ in SERVERS])
+@pytest.fixture(scope="module", params=some(SERVERS, __name__), ids=[name for name, _ in SERVERS])
 def server(request: pytest.FixtureRequest) -> Iterator[Server]:
     """Each server."""
     name, app = request.param

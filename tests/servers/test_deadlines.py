@@ -10,6 +10,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
+from tests.servers.conftest import some
 from tests.servers.server import HOST, Server, serve
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ SERVERS = {
 }
 
 
-@pytest.fixture(scope="module", params=SERVERS)
+@pytest.fixture(scope="module", params=some(SERVERS, __name__, 2))
 def server(request: pytest.FixtureRequest) -> Iterator[Server]:
     """Each implementation of WebSockets."""
     name, options = SERVERS[request.param]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from tests.servers.conftest import ASGI_SERVERS
+from tests.servers.conftest import ASGI_SERVERS, some
 from tests.servers.server import poll, serve
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture(scope="module", params=ASGI_SERVERS)
+@pytest.fixture(scope="module", params=some(ASGI_SERVERS, __name__, 2))
 def delayed(request: pytest.FixtureRequest) -> Iterator[Server]:
     """The app that delays, under each server."""
     with serve(request.param, "delayed:app", directory=Path(__file__).parent) as started:

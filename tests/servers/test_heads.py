@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
-from tests.servers.conftest import ASGI_SERVERS
+from tests.servers.conftest import ASGI_SERVERS, some
 from tests.servers.server import Server, serve
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-@pytest.fixture(scope="module", params=ASGI_SERVERS)
+@pytest.fixture(scope="module", params=some(ASGI_SERVERS, __name__, 2))
 def streaming(request: pytest.FixtureRequest) -> Iterator[Server]:
     """The app that streams, under each server."""
     with serve(request.param, "tests.servers.streams:app", directory=Path.cwd()) as started:

@@ -13,6 +13,7 @@ import pytest
 from joserfc import jwt
 from joserfc.jwk import ECKey
 
+from tests.servers.conftest import some
 from tests.servers.server import EXAMPLES, serve
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def bearer(subject: str = "ann", scope: str = "orders:read orders:write", **clai
     return "Bearer " + jwt.encode(header, {**own, "iat": now, "exp": now + 60, **claims}, KEY)
 
 
-@pytest.fixture(scope="module", params=SERVERS)
+@pytest.fixture(scope="module", params=some(SERVERS, __name__))
 def client(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[httpx.Client]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
-from tests.servers.conftest import ASGI_SERVERS, WSGI_SERVERS
+from tests.servers.conftest import ASGI_SERVERS, WSGI_SERVERS, some
 from tests.servers.leaky import SECRET
 from tests.servers.server import HOST, Server, serve
 
@@ -19,7 +19,7 @@ MATRIX = [(name, "wsgi") for name in WSGI_SERVERS] + [(name, "asgi") for name in
 MASKED = "*" * len(SECRET)
 
 
-@pytest.fixture(scope="module", params=MATRIX, ids="-".join)
+@pytest.fixture(scope="module", params=some(MATRIX, __name__), ids="-".join)
 def leaky(request: pytest.FixtureRequest) -> Iterator[Server]:
     """The careless app under each server."""
     name, app = request.param

@@ -11,7 +11,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
-from tests.servers.conftest import ASGI_SERVERS, WSGI_SERVERS
+from tests.servers.conftest import ASGI_SERVERS, WSGI_SERVERS, some
 from tests.servers.leaky_files import LOG, PAGE, SECRET, TOKENS
 from tests.servers.server import HOST, Server, serve
 
@@ -34,7 +34,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return directory
 
 
-@pytest.fixture(scope="module", params=MATRIX, ids="-".join)
+@pytest.fixture(scope="module", params=some(MATRIX, __name__), ids="-".join)
 def leaky(request: pytest.FixtureRequest, files: Path) -> Iterator[Server]:
     """The apps under each server."""
     name, app = request.param
@@ -55,6 +55,7 @@ def test_files_are_cleaned_and_searched(leaky: Server, prefix: str) -> None:
     assert {page.status_code, log.status_code, video.status_code} == {200}
 
 
+@pytest.mark.slow
 def test_ranges_get_no_more_out(leaky: Server) -> None:
     """Text files are sent whole whatever part is asked for, a video as ever."""
     base = f"{leaky.url}/uploads/x"
@@ -69,6 +70,7 @@ def test_ranges_get_no_more_out(leaky: Server) -> None:
     assert (video.status_code, video.text) == (206, SECRET)
 
 
+@pytest.mark.slow
 def test_tags_and_lengths_of_files(leaky: Server) -> None:
     """HEAD has what GET has, and a tag comes back for a 304 where the framework does that."""
     for kind in ("html", "log", "mp4"):

@@ -86,7 +86,7 @@ def main_process(server: Server) -> int:
     return int(httpx.get(server.url).text.split()[1])
 
 
-@pytest.mark.few_cases(2)
+@pytest.mark.few_cases(1)
 @pytest.mark.parametrize("on_sighup", ["reload", "ignore"])
 @pytest.mark.parametrize("name", SERVERS)
 def test_the_main_process_replaces_its_workers(name: str, on_sighup: str, tmp_path: Path) -> None:
@@ -104,7 +104,7 @@ def test_the_main_process_replaces_its_workers(name: str, on_sighup: str, tmp_pa
             assert set(after.values()) == {NEW}
 
 
-@pytest.mark.few_cases(2)
+@pytest.mark.few_cases(1)
 @pytest.mark.parametrize("name", SERVERS)
 def test_a_worker_reads_its_secrets_again(name: str, tmp_path: Path) -> None:
     """Where threads handle requests of a forked app, it ends as without the loader instead."""

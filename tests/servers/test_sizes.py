@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.servers.conftest import some
 from tests.servers.server import COMMANDS, HOST, Server, serve
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ HEADS = {
 }
 
 
-@pytest.fixture(scope="module", params=HEADS)
+@pytest.fixture(scope="module", params=some(HEADS, __name__))
 def server(request: pytest.FixtureRequest) -> Iterator[Server]:
     """Each server, with a limiter around its app."""
     app = (

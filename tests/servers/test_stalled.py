@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.servers.conftest import some
 from tests.servers.server import Server, serve
 
 if TYPE_CHECKING:
@@ -34,7 +35,9 @@ HEAD = (
 SLOTS, UPLOADS = 3, 12
 
 
-@pytest.fixture(scope="module", params=SERVERS, ids=[name for name, _ in SERVERS])
+@pytest.fixture(
+    scope="module", params=some(SERVERS, __name__, 2), ids=[name for name, _ in SERVERS]
+)
 def server(request: pytest.FixtureRequest) -> Iterator[Server]:
     """Each server that hands an app the request before its body is there."""
     name, app = request.param

@@ -136,7 +136,7 @@ def run(arguments: Sequence[str], env: Mapping[str, str]) -> Iterator[Running]:
             stop(process)
 
 
-@pytest.mark.few_cases(6)
+@pytest.mark.few_cases(2)
 @pytest.mark.parametrize("name", ENDING)
 def test_the_server_ends_and_says_why(name: str, tmp_path: Path) -> None:
     """The policy, the reason and the remedy are among its last lines; some add how they end."""
@@ -171,6 +171,7 @@ def test_a_reloading_server_says_why_and_waits(name: str, tmp_path: Path) -> Non
             httpx.get(f"http://{HOST}:{server.port}/", timeout=2)
 
 
+@pytest.mark.few_cases(1)
 @pytest.mark.parametrize("name", WITHOUT_LIFESPAN)
 def test_a_server_without_lifespan_refuses_requests(name: str, tmp_path: Path) -> None:
     """With an enveloped 503, until the policy has started; its log stays short."""
@@ -188,7 +189,7 @@ def test_a_server_without_lifespan_refuses_requests(name: str, tmp_path: Path) -
         poll(lambda: _status(url) == 200, f"a response of {name}")
 
 
-@pytest.mark.few_cases(3)
+@pytest.mark.few_cases(2)
 @pytest.mark.parametrize(("name", "app"), SERVERS, ids=COMMANDS)
 def test_a_lazy_start_serves_what_it_can(name: str, app: str, tmp_path: Path) -> None:
     """The server starts; exempt requests and health checks are answered, and the rest later."""
@@ -215,6 +216,7 @@ def test_a_lazy_start_serves_what_it_can(name: str, app: str, tmp_path: Path) ->
         assert "Traceback" not in log
 
 
+@pytest.mark.few_cases(1)
 @pytest.mark.parametrize("name", ["gunicorn-sync", "gunicorn-gthread"])
 def test_policies_start_again_in_workers_of_a_preloaded_app(name: str, tmp_path: Path) -> None:
     """Their first start was in the parent process."""

@@ -25,6 +25,7 @@ SERVERS = [
 ]
 
 
+@pytest.mark.few_cases(2)
 @pytest.mark.parametrize(("server", "app"), SERVERS, ids="-".join)
 def test_the_documented_upload_arrives(server: str, app: str) -> None:
     """A photo of 4 MB passes as ``max_size="5 MB"`` promises, one of 6 MB is refused."""

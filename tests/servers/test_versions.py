@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.servers.conftest import some
 from tests.servers.server import COMMANDS, HOST, Server, serve
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ pytestmark = pytest.mark.slow
 WSGI = ("gunicorn-sync", "gunicorn-gthread", "granian-wsgi")
 
 
-@pytest.fixture(scope="module", params=COMMANDS)
+@pytest.fixture(scope="module", params=some(COMMANDS, __name__))
 def server(request: pytest.FixtureRequest) -> Iterator[Server]:
     """Each server."""
     app = "wsgi" if request.param in WSGI else "asgi"

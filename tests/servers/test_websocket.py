@@ -9,7 +9,7 @@ import pytest
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
-from tests.servers.conftest import ASGI_SERVERS, WEBSOCKET_APPS, label
+from tests.servers.conftest import ASGI_SERVERS, WEBSOCKET_APPS, label, some
 from tests.servers.server import HOST, Server, serve
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(
     scope="session",
-    params=[(name, app) for app in WEBSOCKET_APPS for name in ASGI_SERVERS],
+    params=some([(name, app) for app in WEBSOCKET_APPS for name in ASGI_SERVERS], __name__),
     ids=label,
 )
 def server(request: pytest.FixtureRequest) -> Iterator[Server]:

@@ -53,6 +53,7 @@ def verdict(suite: Path, case: Case, *, formats: bool, bounded: bool) -> str | N
     return None
 
 
+@pytest.mark.few_cases(2)
 @pytest.mark.parametrize("draft", SCHEMAS)
 def test_every_required_case_is_decided_as_the_suite_says(suite: Path, draft: str) -> None:
     """Of each draft; and each refusal names a keyword."""

@@ -99,6 +99,7 @@ def test_the_report_of_it_can_be_read(guard: SchemaGuard) -> None:
     assert any("string formats are not asserted (" in words for _, words in notes)
 
 
+@pytest.mark.few_cases(1)
 @both_adapters
 def test_each_path_leads_to_itself(adapter: Adapter, guard: SchemaGuard, root: Any) -> None:
     """Also where another one is more specific for other texts."""
@@ -127,6 +128,7 @@ def test_each_path_leads_to_itself(adapter: Adapter, guard: SchemaGuard, root: A
     assert reached == [(method, template) for method, template, _ in operations(root)]
 
 
+@pytest.mark.few_cases(1)
 @both_adapters
 def test_no_request_breaks_it(adapter: Adapter, guard: SchemaGuard, root: Any) -> None:
     """Good ones, bad ones and odd ones are taken or refused, in words."""

@@ -96,6 +96,10 @@ def rich(version: str) -> dict[str, Any]:
     )  # fmt: skip
 
 
+#: In how many parts the places of a document are tested.
+PARTS = 5
+
+
 def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
     """Yield the way to each value of a document."""
     if path:
@@ -127,9 +131,10 @@ def build(root: Any, **options: Any) -> SchemaGuard:
 
 
 @pytest.mark.few_cases(1)
+@pytest.mark.parametrize("part", range(PARTS))
 @pytest.mark.parametrize("version", VERSIONS)
-def test_one_odd_value_anywhere_is_reported_or_taken(version: str) -> None:
-    """Each place has each of many odd values in turn, and loses its member.
+def test_one_odd_value_anywhere_is_reported_or_taken(version: str, part: int) -> None:
+    """Each place of a part has each of many odd values in turn, and loses its member.
 
     Whatever is reported is a `DocumentError`, and only faults of the whole document are not
     tolerated by option.
@@ -139,7 +144,7 @@ def test_one_odd_value_anywhere_is_reported_or_taken(version: str) -> None:
     told: list[str] = []
     intolerable: set[str] = set()
     closed = 0
-    for number, path in enumerate(places(root)):
+    for number, path in [*enumerate(places(root))][part::PARTS]:
         # Each version has other ones of them.
         chosen = [odd for index, odd in enumerate(ODD) if (index + number) % 8 == int(version[2])]
         for odd in (*chosen, ...):

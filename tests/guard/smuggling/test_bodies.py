@@ -290,6 +290,7 @@ def check(
         assert "content-length" in read.headers
 
 
+@pytest.mark.slow
 @settings(
     max_examples=150,
     deadline=None,

@@ -15,6 +15,7 @@ from itertools import count
 from math import inf, nextafter
 from typing import TYPE_CHECKING
 
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -56,6 +57,7 @@ quotas = st.builds(Quota, rates, burst=bursts)
 # -- what is done ---------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @dataclass(frozen=True)
 class Tokens:
     """Tokens of a quota, by its index, for a client: a number, and a fraction of the burst."""

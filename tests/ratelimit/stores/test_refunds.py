@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -35,6 +36,7 @@ small = st.one_of(
 )
 
 
+@pytest.mark.slow
 @thorough
 @given(small, histories)
 @example(  # the attack: saved up, then spent at once

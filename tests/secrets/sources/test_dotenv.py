@@ -68,6 +68,7 @@ FILES = st.tuples(
 ).map(lambda parts: parts[1].join(parts[0]) + parts[2])
 
 
+@pytest.mark.slow
 @settings(
     max_examples=1500,
     deadline=None,

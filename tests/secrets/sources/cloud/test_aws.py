@@ -207,6 +207,7 @@ def test_a_deleted_secret_is_an_error(aws: boto3.Session) -> None:
 # -- Secrets Manager: a secret for each -----------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_each_secret_has_its_own(aws: boto3.Session) -> None:
     """Also more than the 20 that one call can read."""
     for field in MANY:
@@ -270,6 +271,7 @@ def test_an_answer_for_what_nobody_asked_is_left_out(
 # -- parameters -----------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_parameters_below_a_path_are_the_apps(aws: boto3.Session) -> None:
     """More than one page of ten, plain and encrypted, without those of nested paths."""
     for field in MANY:
@@ -330,6 +332,7 @@ def test_passing_trouble_is_tried_again(
     assert str(refused).startswith(why)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("behavior", "why"),
     [
