@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import threading
 import time
 from math import inf
@@ -17,6 +16,7 @@ from mantlet.ratelimit.stores.window_storage import MemoryWindowStorage
 from mantlet.ratelimit.window_fallback import FallbackWindows
 from mantlet.ratelimit.window_strategy import WindowLimiter, WindowResult
 from tests.drive import CLIENT, Adapter, both_adapters, hello
+from tests.ratelimit.conftest import careless
 from tests.ratelimit.structured import limits_of
 from tests.servers.server import poll
 from tests.stores.redis.servers import Valkey, listen
@@ -58,19 +58,6 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Valkey]:
     """A server for these tests alone."""
     with Valkey(tmp_path_factory.mktemp("windows")) as started:
         yield started
-
-
-@pytest.fixture
-def careless_client() -> Iterator[None]:
-    """Let the connections that redis-py leaves open at a loop's end be collected in the test."""
-    yield
-    gc.collect()
-
-
-#: For redis-py's asyncio client, which closes nothing when its loop ends.
-careless = pytest.mark.filterwarnings(
-    "ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning"
-)
 
 
 def claim(

@@ -181,7 +181,7 @@ class CompiledRule:
         prefix: the beginning of the keys of all its buckets.
         strikes: when refusals ban a key; None if they never do.
         limits: the compiled quotas; None if a function returns them.
-        has_windows: whether one of the quotas is counted in windows.
+        windows: the kinds of windows that its quotas are counted in.
         has_buckets: whether one of the quotas has a token bucket.
         waits: whether its hits are known only once something has been waited for, such as the body.
     """
@@ -214,7 +214,9 @@ class CompiledRule:
         self._quotas = quotas
         self._cache: dict[tuple[Quota, ...], tuple[QuotaLimit, ...]] = {}
         self.limits = None if callable(quotas) else self._compile(quotas)
-        self.has_windows = not callable(quotas) and any(quota.window for quota in quotas)
+        self.windows = frozenset(
+            quota.window for quota in (() if callable(quotas) else quotas) if quota.window
+        )
         self.has_buckets = callable(quotas) or not all(quota.window for quota in quotas)
         self.waits = key.waits or any(map(is_coroutine_function, (quotas, cost)))
         self._is_refundable = count_if is not None
@@ -334,14 +336,14 @@ class RequestLimits:
             limits = rule.limits or ()
             plain = rule.cost == 1 and rule.count_if is None and not rule.is_report_only
             plain = plain and rule.strikes is None
-            if plain and len(limits) == 1 and not rule.has_windows:
+            if plain and len(limits) == 1 and not rule.windows:
                 self.simple = _simple(limits[0], rule.key)
         self.early, self.late = self._in_steps()
 
     def _in_steps(self) -> "tuple[RequestLimits, RequestLimits | None]":
         waits = any(rule.waits for rule in self.rules)
         waits = waits or any(limit.waits for limit in self.concurrency)
-        rules = [rule for rule in self.rules if not (rule.waits or rule.has_windows)]
+        rules = [rule for rule in self.rules if not (rule.waits or rule.windows)]
         concurrency = [limit for limit in self.concurrency if not limit.waits]
         if not waits or not (rules or concurrency):
             return self, None

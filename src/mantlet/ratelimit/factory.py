@@ -65,7 +65,7 @@ def create_engine(store: str | Store, table: RuleTable, options: StoreOptions) -
     if isinstance(store, str):
         created = create_store(store, options)
         if created is None:
-            if table.has_buckets or not table.has_windows:
+            if table.has_buckets or not table.windows:
                 raise ValueError(
                     f"store must be a URI such as {_EXAMPLES}, not {redact_uri(store)}"
                 )
@@ -80,9 +80,11 @@ def create_engine(store: str | Store, table: RuleTable, options: StoreOptions) -
     max_keys = options.max_keys or _MAX_KEYS
     workers = options.workers or visible_workers()
     windows = fallback_windows = None
-    if table.has_windows:
+    if table.windows:
         uri = store if isinstance(store, str) else "memory://"
-        windows, fallback_windows = _create_windows(uri, max_keys, options.timeout, workers or 1)
+        windows, fallback_windows = _create_windows(
+            uri, table.windows, max_keys, options.timeout, workers or 1
+        )
         windows.name = getattr(created, "safe_uri", windows.name)
     clock = options.clock or monotonic_ns
     fallback = None
@@ -103,7 +105,7 @@ def create_engine(store: str | Store, table: RuleTable, options: StoreOptions) -
 
 
 def _create_windows(
-    uri: str, max_keys: int, timeout: float, workers: int
+    uri: str, kinds: frozenset[str], max_keys: int, timeout: float, workers: int
 ) -> "tuple[WindowLimiter, FallbackWindows | None]":
     """Create the limiter that counts windows, and the fallback for a shared storage."""
     # Importing them is slow.
@@ -111,6 +113,11 @@ def _create_windows(
     from mantlet.ratelimit.window_strategy import WindowLimiter
 
     windows = WindowLimiter(uri, max_keys=max_keys, timeout=timeout)
+    for kind in kinds:
+        if not windows.has_window(kind):
+            raise ValueError(
+                f'no window="{kind}" in {redact_uri(uri)}: use "sliding", "fixed" or another store'
+            )
     return windows, None if windows.is_local else FallbackWindows(workers, max_keys, timeout)
 
 

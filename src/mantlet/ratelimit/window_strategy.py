@@ -11,6 +11,7 @@ import time
 from asyncio import AbstractEventLoop, get_running_loop
 from collections.abc import Awaitable, Sequence
 from contextlib import nullcontext
+from hashlib import blake2b
 from inspect import isawaitable
 from math import inf
 from threading import Lock
@@ -41,11 +42,6 @@ _CLASS_NAMES = {
 }
 #: The supported storages of `limits`.
 _STORAGES = ("redis", "rediss", "valkey", "valkeys", "memcached", "mongodb")
-#: Which asyncio client to use where `limits` supports several.
-_ASYNC_CLIENTS = {
-    "redis": {"implementation": "redispy"},
-    "rediss": {"implementation": "redispy"},
-}
 _EXAMPLES = (
     '"memory://", "redis://localhost:6379", "memcached://localhost:11211" or "mongodb://..."'
 )
@@ -197,12 +193,18 @@ class WindowLimiter:
         self._local = (
             None
             if self._storage_in_memory is None
-            else _create_strategies(limits.strategies, self._storage_in_memory)
+            else self._create_strategies(limits.strategies, self._storage_in_memory)
         )
         self._lock = Lock() if is_local else nullcontext()
         self._blocking: _Strategies | None = None
+        #: What the clients of a storage raise if it fails; `limits` wraps most of it.
+        self._faults: tuple[type[Exception], ...] = (StorageError, ConcurrentUpdateError, OSError)
         #: An asyncio client belongs to the event loop that uses it.
         self._by_loop: WeakKeyDictionary[AbstractEventLoop, _Strategies] = WeakKeyDictionary()
+
+    def has_window(self, window: str) -> bool:
+        """Return whether the storage can count windows of a kind. Memcached keeps no lists."""
+        return self._family != "memcached" or window != "moving"
 
     def take(
         self, requests: Sequence[TokenRequest], is_async: bool
@@ -251,7 +253,7 @@ class WindowLimiter:
         try:
             with self._lock:
                 results = await self._count(strategies, requests, hit=hit)
-        except (StorageError, ConcurrentUpdateError) as error:
+        except self._faults as error:
             self.breaker.record_failure()
             raise self._outage(error) from None
         except BaseException:  # cancelled
@@ -263,19 +265,19 @@ class WindowLimiter:
     async def _count(
         self, strategies: _Strategies, requests: Sequence[TokenRequest], *, hit: bool
     ) -> list[WindowResult]:
-        within = [await _call(strategies, "test", request) for request in requests]
+        within = [await self._call(strategies, "test", request) for request in requests]
         pairs = list(zip(requests, within, strict=True))
         hits = [False] * len(requests)
         if hit and all(fits or request.is_report_only for request, fits in pairs):
             counts_reported = all(fits for request, fits in pairs if request.is_report_only)
             hits = [counts_reported or not request.is_report_only for request in requests]
             within = [
-                await _call(strategies, "hit", request) if is_hit else fits
+                await self._call(strategies, "hit", request) if is_hit else fits
                 for (request, fits), is_hit in zip(pairs, hits, strict=True)
             ]
         results = []
         for request, fits, is_hit in zip(requests, within, hits, strict=True):
-            reset, remaining = await _call(strategies, "get_window_stats", request)
+            reset, remaining = await self._call(strategies, "get_window_stats", request)
             wait = max(0, int((reset - time.time()) * SECOND))
             results.append(WindowResult(bool(fits), remaining, wait, is_hit))
         return results
@@ -285,8 +287,8 @@ class WindowLimiter:
         try:
             with self._lock:
                 for request in requests:
-                    await _call(strategies, "clear", request)
-        except (StorageError, ConcurrentUpdateError) as error:
+                    await self._call(strategies, "clear", request)
+        except self._faults as error:
             raise self._outage(error) from None
 
     def _outage(self, error: Exception) -> StoreOutage:
@@ -299,7 +301,8 @@ class WindowLimiter:
             return self._local
         if not is_async:
             if self._blocking is None:
-                self._blocking = _create_strategies(limits.strategies, self._storage(self._uri))
+                storage = self._storage(self._uri, is_async=False)
+                self._blocking = self._create_strategies(limits.strategies, storage)
             return self._blocking
         try:
             loop = get_running_loop()
@@ -309,35 +312,52 @@ class WindowLimiter:
             ) from None
         found = self._by_loop.get(loop)
         if found is None:
-            storage = self._storage(f"async+{self._uri}", **_ASYNC_CLIENTS.get(self._family, {}))
-            found = self._by_loop[loop] = _create_strategies(limits.aio.strategies, storage)
+            storage = self._storage(f"async+{self._uri}", is_async=True)
+            found = self._create_strategies(limits.aio.strategies, storage)
+            self._by_loop[loop] = found
         return found
 
-    def _storage(self, uri: str, **options: Any) -> Any:
+    def _storage(self, uri: str, *, is_async: bool) -> Any:
+        options: dict[str, Any] = {}
         names: tuple[str, ...] = ("socket_timeout", "socket_connect_timeout")
         timeout: float = self._timeout
-        if self._scheme.startswith("memcached"):
+        if self._family in ("redis", "rediss") and is_async:
+            options["implementation"] = "redispy"  # of several asyncio clients
+        elif self._family == "memcached":
             names = ("timeout", "connect_timeout")
-        elif self._scheme.startswith("mongodb"):
+            if is_async:
+                names = ("blocking_timeout", "connect_timeout", "read_timeout")
+        elif self._family == "mongodb":
             names = ("serverSelectionTimeoutMS", "connectTimeoutMS", "socketTimeoutMS")
             timeout = max(1, int(self._timeout * 1000))
         options |= dict.fromkeys(names, timeout)
         try:
-            return storage_from_string(uri, wrap_exceptions=True, **options)
+            storage = storage_from_string(uri, wrap_exceptions=True, **options)
         except ConfigurationError as error:
+            extra = f"async-{self._family}" if is_async else self._family
             raise ImportError(
-                f'windows in {self._family} need its client: pip install "limits[{self._family}]"'
+                f'windows in {self._family} need its client: pip install "limits[{extra}]"'
             ) from error
+        if self._family == "memcached" and is_async:
+            from memcachio.errors import MemcachedError  # the client of the storage
 
+            self._faults = (*self._faults, MemcachedError)
+        return storage
 
-def _create_strategies(module: Any, storage: Any) -> _Strategies:
-    return {window: getattr(module, name)(storage) for window, name in _CLASS_NAMES.items()}
+    def _create_strategies(self, module: Any, storage: Any) -> _Strategies:
+        return {
+            window: getattr(module, name)(storage)
+            for window, name in _CLASS_NAMES.items()
+            if self.has_window(window)
+        }
 
-
-async def _call(strategies: _Strategies, method: str, request: TokenRequest) -> Any:
-    """Call a method of a blocking or an asyncio strategy."""
-    quota = request.quota
-    item = RateLimitItemPerSecond(quota.amount, quota.period)
-    options = {"cost": request.cost} if method in ("test", "hit") else {}
-    result = getattr(strategies[str(quota.window)], method)(item, request.key, **options)
-    return await result if isawaitable(result) else result
+    async def _call(self, strategies: _Strategies, method: str, request: TokenRequest) -> Any:
+        """Call a method of a blocking or an asyncio strategy."""
+        quota = request.quota
+        item = RateLimitItemPerSecond(quota.amount, quota.period)
+        options = {"cost": request.cost} if method in ("test", "hit") else {}
+        key = request.key
+        if self._family == "memcached":  # whose keys are short, without spaces
+            key = blake2b(key.encode("utf-8", "surrogatepass"), digest_size=20).hexdigest()
+        result = getattr(strategies[str(quota.window)], method)(item, key, **options)
+        return await result if isawaitable(result) else result
