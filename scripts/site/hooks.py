@@ -7,6 +7,7 @@ import re
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 
 import griffe
 from mkdocs.config.defaults import MkDocsConfig
@@ -14,14 +15,19 @@ from mkdocs.structure.nav import Navigation, Section
 from mkdocs.structure.pages import Page
 
 import mantlet
+import mantlet.authentication
+import mantlet.database
+import mantlet.secrets
 
+_EXCEPTION = re.compile(r"^\| `(\w+)`", re.MULTILINE)
+_EXCEPTIONS_PAGE = "reference/exceptions.md"
 _LINK_UPWARDS = re.compile(r"(\]\()((?:\.\./)+[^)#\s]+)")
 _OPTIONS_PAGE = "reference/options.md"
 _SENTENCE_END = re.compile(r"\.(?=\s|$)")
 
 
 def on_page_markdown(markdown: str, *, page: Page, config: MkDocsConfig, **_: object) -> str:
-    """Lead links to files outside of docs/ to the repository, and add the tables of options."""
+    """Lead links to files outside of docs/ to the repository, and add generated parts of pages."""
 
     def absolute(match: re.Match[str]) -> str:
         folder = posixpath.join("docs", posixpath.dirname(page.file.src_uri))
@@ -30,6 +36,10 @@ def on_page_markdown(markdown: str, *, page: Page, config: MkDocsConfig, **_: ob
             return match[0]
         return f"{match[1]}{config.repo_url}/blob/main/{target}"
 
+    if page.is_homepage:
+        page.meta["hide"] = ["navigation", "toc"]  # they would name this page only
+    if page.file.src_uri == _EXCEPTIONS_PAGE:
+        markdown = _EXCEPTION.sub(_link_to_exception, markdown)
     if page.file.src_uri == _OPTIONS_PAGE:
         markdown = re.sub(r"<!--.*?-->", "", markdown) + "\n".join(_option_tables())
     return _LINK_UPWARDS.sub(absolute, markdown)
@@ -52,6 +62,12 @@ def on_post_build(*, config: MkDocsConfig) -> None:
     (site / "llms.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
+def _link_to_exception(match: re.Match[str]) -> str:
+    packages = (mantlet, mantlet.authentication, mantlet.database, mantlet.secrets)
+    package = next(one.__name__ for one in packages if match[1] in one.__all__)
+    return f"| [`{match[1]}`][{package}.{match[1]}]"
+
+
 def _pages(section: Section) -> Iterator[Page]:
     for child in section.children:
         if isinstance(child, Section):
@@ -60,13 +76,21 @@ def _pages(section: Section) -> Iterator[Page]:
             yield child
 
 
+def _title(page: Page) -> str:
+    """Return a page's title, after the name of the policy that it belongs to."""
+    policy = page.parent.title if page.parent else ""
+    if policy in mantlet.__all__ and policy != page.title:
+        return f"{policy}: {page.title}"
+    return str(page.title)
+
+
 def _entry(page: Page, site: Path, site_url: str) -> str:
     """Return a line on a page; the target is its Markdown, except for pages made of docstrings."""
     text, url = page.markdown or "", page.url
     if "\n::: " not in text:
         url = page.file.src_uri
         (site / url).write_text(text, encoding="utf-8")
-    return f"- [{page.title}]({site_url}{url})"
+    return f"- [{_title(page)}]({site_url}{url})"
 
 
 def _option_tables() -> Iterator[str]:
@@ -79,7 +103,8 @@ def _option_tables() -> Iterator[str]:
     ]
     for kind in sorted(policies, key=lambda kind: (kind.position or 999, kind.__name__)):
         name = kind.__name__
-        yield f"\n## {name}\n\n[`{name}`][mantlet.{name}]\n\n| option | default | |\n|---|---|---|"
+        yield f"\n## {name}\n\n[`{name}`][mantlet.{name}]\n"
+        yield "| option | default | meaning |\n|---|---|---|"
         defaults, descriptions = _defaults(kind), _descriptions(kind)
         for option in inspect.signature(kind).parameters:
             default = f"`{defaults[option]}`" if option in defaults else ""
@@ -97,10 +122,17 @@ def _defaults(kind: type) -> dict[str, str]:
         *zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True),
     ]
     texts = {option.arg: ast.unparse(node) for option, node in pairs if node is not None}
-    for name, option in inspect.signature(kind).parameters.items():
-        if texts.get(name, "").startswith("_"):  # a private constant
-            texts[name] = f"{type(option.default).__name__}()"
-    return texts
+    constants = _constants(inspect.getmodule(kind))
+    return {name: constants.get(text, text) for name, text in texts.items()}
+
+
+def _constants(module: ModuleType | None) -> dict[str, str]:
+    """Return the values of a module's annotated constants, as they are written in the code."""
+    return {
+        ast.unparse(node.target): ast.unparse(node.value)
+        for node in (ast.parse(inspect.getsource(module)).body if module else ())
+        if isinstance(node, ast.AnnAssign) and node.value is not None
+    }
 
 
 def _descriptions(kind: type) -> dict[str, str]:
