@@ -1,7 +1,7 @@
 """Measure coverage only while tests run the package: in fixtures and in the tests themselves.
 
-Under measurement, all Python code takes two to four times as long, that of pytest too. Tests that
-are marked as slow aren't measured.
+Under measurement, all Python code takes two to four times as long, that of pytest too. Tests with
+the mark `unmeasured` aren't measured.
 """
 
 from __future__ import annotations
@@ -49,8 +49,8 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, Any, Any]
 @contextmanager
 def _measured(node: pytest.Item | pytest.Collector) -> Iterator[None]:
     coverage = _coverage(node.config)
-    is_slow = node.get_closest_marker("slow") is not None
-    if coverage is None or is_slow or Coverage.current() is coverage:
+    is_unmeasured = node.get_closest_marker("unmeasured") is not None
+    if coverage is None or is_unmeasured or Coverage.current() is coverage:
         yield
         return
     coverage.start()

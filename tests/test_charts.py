@@ -80,7 +80,7 @@ def _texts(chart: Figure) -> list[Text]:
     ]
 
 
-@pytest.mark.slow
+@pytest.mark.unmeasured
 @pytest.mark.few_cases(3)
 def test_no_text_lies_on_another_or_outside(chart: Figure) -> None:
     """As matplotlib measures them, in a font that is wider than those of the files."""

@@ -49,7 +49,7 @@ def sent(chosen: Iterable[Hostile]) -> list[str]:
     ]
 
 
-@pytest.mark.slow
+@pytest.mark.unmeasured
 @pytest.mark.few_cases(3)
 @pytest.mark.parametrize("text", FOUND)
 def test_what_took_long_once_does_not(text: str) -> None:

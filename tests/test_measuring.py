@@ -13,7 +13,8 @@ pytest_plugins = ("pytester",)
 ROOT = Path(__file__).parents[1]
 
 LIBRARY = "".join(
-    f"def {name}():\n    return None\n" for name in ("collected", "arranged", "called", "slowly")
+    f"def {name}():\n    return None\n"
+    for name in ("collected", "arranged", "called", "unmeasured")
 )
 TESTS = """
 import library
@@ -28,17 +29,17 @@ def arranged():
 def test_one(arranged):
     library.called()
 
-@pytest.mark.slow
+@pytest.mark.unmeasured
 def test_another():
-    library.slowly()
+    library.unmeasured()
 """
 
 
-def test_fixtures_and_tests_are_measured_but_for_slow_ones(pytester: pytest.Pytester) -> None:
+def test_fixtures_and_tests_are_measured_unless_they_are_marked(pytester: pytest.Pytester) -> None:
     """Nor is what runs while tests are collected."""
     pytester.makeconftest('pytest_plugins = ("tests.measuring",)')
     pytester.makepyfile(library=LIBRARY, test_library=TESTS)
-    options = ["-o", "markers=slow", "-o", f"pythonpath={ROOT} {pytester.path}"]
+    options = ["-o", "markers=unmeasured", "-o", f"pythonpath={ROOT} {pytester.path}"]
     result = pytester.runpytest_subprocess("--cov=library", "--cov-report=json", *options)
     result.assert_outcomes(passed=2)
     report = json.loads((pytester.path / "coverage.json").read_text())

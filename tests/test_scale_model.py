@@ -71,7 +71,7 @@ def arrivals(rate: float, count: int) -> Iterator[int]:
 # -- beside the caches themselves -----------------------------------------------------------------
 
 
-@pytest.mark.slow
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("prefetch", [1, 8, 50])
 @pytest.mark.parametrize("rate", [0.2, 1, 3, 10, 40, 200])
 def test_prefetching_saves_what_the_cache_saves(rate: float, prefetch: int) -> None:

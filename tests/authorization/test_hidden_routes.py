@@ -49,7 +49,7 @@ def stack(protocol: str, app: Any, **options: Any) -> Any:
     return wrap(app, TestAuthentication(), Authorizer(rules=RULES, **options), baseline=False)
 
 
-@pytest.mark.slow
+@pytest.mark.unmeasured
 @pytest.mark.few_cases(5)
 @pytest.mark.breaks_rules("paths that no checker accepts")
 @pytest.mark.parametrize("unmatched", ["deny", "allow", "hide"])

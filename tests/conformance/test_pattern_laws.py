@@ -258,7 +258,6 @@ class Orders(Site):
 # -- the laws -------------------------------------------------------------------------------------
 
 
-@pytest.mark.slow
 @checked
 @given(stacks, st.lists(requests, min_size=1, max_size=5))
 def test_neither_fusion_nor_the_protocol_can_be_told(
@@ -361,7 +360,6 @@ def write_in_a_unit(scope: Any) -> str:
     return repr((scope["path"], getattr(state, "version", None), state.idempotency))
 
 
-@pytest.mark.slow
 @checked
 @given(st.lists(chosen_modes, min_size=1, max_size=4), requests)
 def test_handshakes_keep_the_laws(chosen: list[Make], sent: Sent) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
@@ -144,7 +143,6 @@ def test_each_attempt_is_an_exchange_of_its_own_for_the_inner_policies(
                 assert own[-1] == "on_finish"
 
 
-@pytest.mark.slow
 @checked
 @given(scripts, around, methods, counts, st.booleans())
 def test_a_fused_stack_repeats_requests_as_a_nested_one_does(

@@ -521,7 +521,7 @@ def _call(stack: Any, pieces: list[bytes]) -> None:
         result.close()
 
 
-@pytest.mark.slow
+@pytest.mark.unmeasured
 @both_adapters
 def test_no_file_stays_open_after_two_thousand_exchanges(adapter: Adapter) -> None:
     """In one process, as a server would have them."""

@@ -254,7 +254,6 @@ def failures(unit: Any, directory: Path) -> list[str]:
     return failed
 
 
-@pytest.mark.slow
 @pytest.mark.few_cases(6)
 @pytest.mark.filterwarnings("ignore::sqlalchemy.exc.SAWarning")
 @pytest.mark.parametrize("fault", FAULTS)
@@ -262,7 +261,6 @@ def test_the_fault_of_a_repository_is_found(fault: type[SqlOrders], tmp_path: Pa
     assert failures(lambda sessions: units(sessions, fault), tmp_path)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("fault", [_commits_always, _never_commits, _swallows])
 def test_the_fault_of_a_unit_of_work_is_found(fault: Any, tmp_path: Path) -> None:
     assert failures(lambda sessions: lambda: fault(sessions), tmp_path)

@@ -162,7 +162,6 @@ def way(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
     made.dispose()
 
 
-@pytest.mark.slow
 @given(plan=plans)
 def test_random_requests(way: Way, plan: Plan) -> None:
     """No client hears of a success without a commit, nor of a failure after one."""

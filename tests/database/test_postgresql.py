@@ -93,7 +93,7 @@ def test_a_constraint_that_is_checked_by_the_commit(
     assert way.count() == 1
 
 
-@pytest.mark.slow
+@pytest.mark.unmeasured
 def test_a_serialization_failure(way: Way) -> None:
     """Found by the commit: a 503 with Retry-After, since it may succeed again."""
     with way.plain.begin() as connection:

@@ -118,7 +118,7 @@ def ask(way: Way, view: View, *outer: Policy, retries: int = 3, method: str = "P
     return way.drive(app, method, body=b"{}")
 
 
-@pytest.mark.slow
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("other", OTHERS.values(), ids=list(OTHERS))
 def test_a_conflict_is_answered_as_if_it_had_not_been(
     way: Way, other: tuple[str, ...], caplog: pytest.LogCaptureFixture
@@ -130,7 +130,7 @@ def test_a_conflict_is_answered_as_if_it_had_not_been(
     assert not caplog.records
 
 
-@pytest.mark.slow
+@pytest.mark.unmeasured
 def test_conflicts_that_do_not_end_are_answered_with_503(way: Way) -> None:
     view = Adds(way, OTHERS["at a flush"], conflicts=100)
     answer = ask(way, view, retries=2)
@@ -138,7 +138,7 @@ def test_conflicts_that_do_not_end_are_answered_with_503(way: Way) -> None:
     assert (view.attempts, view.committed, total(way)) == (3, [], 3)
 
 
-@pytest.mark.slow
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("method", ["POST", "PATCH"])
 def test_a_method_that_is_not_idempotent_is_not_run_again(way: Way, method: str) -> None:
     view = Adds(way, OTHERS["at a flush"])
@@ -153,14 +153,14 @@ class Keyed(Policy):
         vars(request.state)["idempotency"] = object()
 
 
-@pytest.mark.slow
+@pytest.mark.unmeasured
 def test_a_request_with_an_idempotency_key_is_run_again(way: Way) -> None:
     view = Adds(way, OTHERS["at a flush"])
     assert ask(way, view, Keyed(), method="POST").status == 200
     assert (view.attempts, total(way)) == (2, 2)
 
 
-@pytest.mark.slow
+@pytest.mark.unmeasured
 def test_without_the_option_nothing_is_run_again(way: Way) -> None:
     view = Adds(way, OTHERS["at a flush"])
     assert ask(way, view, retries=0).status == 503
@@ -317,7 +317,6 @@ def in_thread(view: View) -> View:
     return threaded
 
 
-@pytest.mark.slow
 def test_parallel_increments_are_all_counted(way: Way) -> None:
     adds = Adds(way, ("",), conflicts=0)
     stack = way.wrap(adds, ErrorEnvelope(), UnitOfWork(way.factory, retries=10))

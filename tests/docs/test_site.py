@@ -90,7 +90,7 @@ class Loads(HTMLParser):
                 self.found.append(value)
 
 
-@pytest.mark.slow
+@pytest.mark.unmeasured
 def test_pages_load_nothing_from_other_hosts(site: Path) -> None:
     """Neither the pages, nor the style sheets that they load."""
     pages = sorted(site.rglob("*.html"))

@@ -202,7 +202,6 @@ FLOODS: dict[str, tuple[Callable[[Any], Said], Callable[[], list[Policy]]]] = {
 }
 
 
-@pytest.mark.slow
 @pytest.mark.few_cases(2)
 @both_adapters
 @pytest.mark.parametrize("kind", FLOODS)
@@ -216,7 +215,7 @@ def test_a_flood_is_within_the_budget(adapter: Adapter, kind: str, written: Writ
     assert len(written.text) <= MAX_BYTES
 
 
-@pytest.mark.slow
+@pytest.mark.unmeasured
 @pytest.mark.few_cases(1)
 @both_adapters
 @pytest.mark.parametrize("kind", ["recursion", "causes"])
@@ -257,7 +256,6 @@ def test_noise_hides_no_other_error_in_the_same_wrapper(adapter: Adapter, writte
     assert "E2: mmm" in written.text
 
 
-@pytest.mark.slow
 @both_adapters
 def test_noise_hides_no_other_error_in_the_same_group(adapter: Adapter, written: Written) -> None:
     """Members count, in any order and number."""
@@ -279,7 +277,7 @@ def test_noise_hides_no_other_error_in_the_same_group(adapter: Adapter, written:
     assert written.text.count("E2: mmm") == 3
 
 
-@pytest.mark.slow
+@pytest.mark.unmeasured
 @pytest.mark.few_cases(1)
 @both_adapters
 def test_a_spent_budget_hides_no_new_error(adapter: Adapter, written: Written) -> None:
@@ -305,7 +303,7 @@ def test_a_spent_budget_hides_no_new_error(adapter: Adapter, written: Written) -
     assert rest == []
 
 
-@pytest.mark.slow
+@pytest.mark.unmeasured
 @pytest.mark.few_cases(1)
 @both_adapters
 def test_what_was_suppressed_is_told(adapter: Adapter, written: Written) -> None:
@@ -324,7 +322,7 @@ def test_what_was_suppressed_is_told(adapter: Adapter, written: Written) -> None
     assert summary.startswith(f"WARNING {suppressed} records were suppressed: ExceptionGroup ")
 
 
-@pytest.mark.slow
+@pytest.mark.unmeasured
 @both_adapters
 def test_errors_without_an_envelope_are_throttled_too(adapter: Adapter, written: Written) -> None:
     """Those that come after the response has begun."""
@@ -357,7 +355,7 @@ def test_errors_without_an_envelope_are_throttled_too(adapter: Adapter, written:
     assert len(written.text) <= MAX_BYTES
 
 
-@pytest.mark.slow
+@pytest.mark.unmeasured
 @both_adapters
 def test_report_mode_of_every_policy_is_throttled(
     adapter: Adapter, written: Written, monkeypatch: pytest.MonkeyPatch

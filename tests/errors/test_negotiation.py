@@ -273,7 +273,7 @@ def test_quotes_that_do_not_match_are_no_error(accept: str) -> None:
     assert not prefers_json(accept)
 
 
-@pytest.mark.slow
+@pytest.mark.unmeasured
 def test_no_short_accept_of_separators_is_an_error() -> None:
     """All of them, up to five characters."""
     for length in range(6):

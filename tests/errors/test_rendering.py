@@ -421,7 +421,7 @@ def test_any_text_can_be_stated_in_any_form(text: str, form: str) -> None:
     assert_states(answer, form, text)
 
 
-@pytest.mark.slow
+@pytest.mark.unmeasured
 @pytest.mark.few_cases(2)
 @both_adapters
 @every_form

@@ -524,7 +524,7 @@ def test_no_path_and_no_value_goes_into_a_fingerprint(monkeypatch: pytest.Monkey
 IN_FULL = [0] * 10
 
 
-@pytest.mark.slow
+@pytest.mark.unmeasured
 @pytest.mark.few_cases(1)
 @both_adapters
 def test_a_storm_is_a_few_records_that_account_for_all(adapter: Adapter, heard: Collector) -> None:

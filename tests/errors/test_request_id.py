@@ -261,7 +261,7 @@ def test_no_two_of_a_hundred_thousand_new_ids_are_alike() -> None:
     assert zeros & (2**128 - 1) == 2**128 - 1
 
 
-@pytest.mark.slow
+@pytest.mark.unmeasured
 @pytest.mark.breaks_rules("an environ with next to nothing in it")
 def test_no_two_new_ids_of_eight_threads_are_alike() -> None:
     """Threads that run out of ids at the same time do not get the same ones."""

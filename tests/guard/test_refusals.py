@@ -379,7 +379,7 @@ def test_every_limit_is_tested() -> None:
     assert limits == EXCEEDED.keys()
 
 
-@pytest.mark.slow
+@pytest.mark.unmeasured
 @both_adapters
 @pytest.mark.parametrize(("source", "option", "value", "asked"), HIT)
 def test_a_limit_that_is_hit_names_itself(

@@ -301,7 +301,7 @@ def test_many_lines_are_read_once() -> None:
     assert Counted.copied <= 8 * 20_000
 
 
-@pytest.mark.slow
+@pytest.mark.unmeasured
 @both_adapters
 def test_a_set_header_takes_the_place_of_any_number(adapter: Adapter) -> None:
     """The response's list is built anew once, not for each that goes."""

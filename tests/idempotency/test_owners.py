@@ -98,7 +98,6 @@ def _keywords(headers: dict[str, str]) -> dict[str, Any]:
     return {name.replace("-", "_"): value for name, value in headers.items()}
 
 
-@pytest.mark.slow
 @pytest.mark.few_cases(1)
 @both_protocols
 def test_few_and_short_names_are_remembered(protocol: Protocol) -> None:

@@ -135,7 +135,6 @@ def test_a_header_that_replaces_the_method_counts(protocol: Protocol, header: st
         assert not is_replay(shop.pay(key, method=method))
 
 
-@pytest.mark.slow
 @both_protocols
 def test_many_paths_take_no_memory(protocol: Protocol) -> None:
     """What is known about paths is bounded, and so are these."""

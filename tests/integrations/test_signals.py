@@ -361,7 +361,6 @@ def test_djangos_500_is_replaced(
     check_enveloped(answer, caplog)
 
 
-@pytest.mark.slow
 @adapters
 @pytest.mark.parametrize("raiser", [fail, fail_hugely, fail_deeply], ids=lambda f: f.__name__)
 def test_django_still_ends_its_request_when_its_page_is_replaced(adapter: Any, raiser: Any) -> None:

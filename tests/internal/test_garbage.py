@@ -40,7 +40,7 @@ def test_a_collector_that_is_off_stays_off() -> None:
     assert not gc.isenabled()
 
 
-@pytest.mark.slow
+@pytest.mark.unmeasured
 def test_a_document_is_read_without_collections() -> None:
     """Each would traverse all of its values again."""
     collections: list[str] = []

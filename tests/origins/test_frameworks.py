@@ -185,7 +185,7 @@ each_framework = pytest.mark.parametrize("name", NAMES)
 COOKIE = ("Cookie", "session=1")
 
 
-@pytest.mark.slow
+@pytest.mark.unmeasured
 @pytest.mark.few_cases(4)
 @each_framework
 def test_forged_requests(name: str) -> None:
@@ -213,7 +213,7 @@ def test_the_host_that_an_app_believes(name: str) -> None:
     assert send(name, policy, "GET", host="evil.example").status == 421
 
 
-@pytest.mark.slow
+@pytest.mark.unmeasured
 @pytest.mark.few_cases(4)
 @each_framework
 def test_preflights_and_errors(name: str) -> None:

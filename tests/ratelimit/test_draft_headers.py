@@ -131,7 +131,7 @@ def test_limiters_that_keep_theirs_are_still_joined(adapter: Adapter) -> None:
     assert adapter.drive(app).get("RateLimit-Policy") == '"b";q=9;w=3600, "a";q=9;w=3600'
 
 
-@pytest.mark.slow
+@pytest.mark.unmeasured
 @both_adapters
 def test_few_are_kept(adapter: Adapter) -> None:
     """However many states a client finds."""

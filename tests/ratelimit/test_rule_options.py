@@ -72,7 +72,6 @@ def test_a_function_that_tells_no_quota_fails_closed(adapter: Adapter, told: Any
     assert answer.status is None
 
 
-@pytest.mark.slow
 def test_a_function_may_tell_more_quotas_than_are_kept_at_the_ready() -> None:
     """Each has its own bucket all the same."""
 

@@ -119,7 +119,6 @@ def test_json_in_base64_is_masked(payload: dict[str, str]) -> None:
     assert end - start >= len(shown) * 8 // 6 - 2
 
 
-@pytest.mark.slow
 @pytest.mark.few_cases(2)
 @pytest.mark.parametrize("user", ["", "a", "bo", "eve", "user@example.com"])
 def test_basic_credentials_are_masked(user: str) -> None:
@@ -203,7 +202,6 @@ LINES: dict[str, Callable[[str], str]] = {
 }
 
 
-@pytest.mark.slow
 @pytest.mark.few_cases(8)
 @pytest.mark.parametrize("name", LINES)
 @pytest.mark.parametrize("secret", [PEM, SHORT_PEM], ids=["long", "short"])

@@ -126,7 +126,7 @@ def test_tags_do_not_depend_on_the_data(
             assert adapter.drive(app, "PUT", headers=[("If-Match", '"v0"')]).status == 412
 
 
-@pytest.mark.slow
+@pytest.mark.unmeasured
 @pytest.mark.few_cases(8)
 @adapters
 @every_option
@@ -239,7 +239,7 @@ def test_no_digest_of_a_part_or_of_a_304_is_sent(adapter: Adapter) -> None:
     assert "content-digest" not in answer.names
 
 
-@pytest.mark.slow
+@pytest.mark.unmeasured
 @adapters
 @pytest.mark.parametrize("media", [None, "text/html"])
 def test_the_tag_of_json_without_its_type_names_one_body(
@@ -327,7 +327,7 @@ def flask_app(body: str, media: str) -> Any:
     return app
 
 
-@pytest.mark.slow
+@pytest.mark.unmeasured
 @pytest.mark.few_cases(8)
 @every_option
 def test_flask_s_conditional_responses(options: dict[str, Any]) -> None:
@@ -343,7 +343,7 @@ def test_flask_s_conditional_responses(options: dict[str, Any]) -> None:
             assert drive_wsgi(app, headers=[("If-Match", '"v0"')]).status == 412
 
 
-@pytest.mark.slow
+@pytest.mark.unmeasured
 @pytest.mark.few_cases(1)
 @pytest.mark.parametrize("protocol", ["asgi", "wsgi"])
 @pytest.mark.parametrize("gzipped", [False, True], ids=["plain", "gzip"])

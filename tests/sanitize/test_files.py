@@ -314,7 +314,7 @@ def test_a_range_of_everything_is_the_whole_body(server: Any) -> None:
     assert (answer.status, answer.body) == (200, b'{"a": "\\u003cb\\u003e", "password": "***"}')
 
 
-@pytest.mark.slow
+@pytest.mark.unmeasured
 @pytest.mark.few_cases(1)
 def test_a_beginning_is_searched(server: Any) -> None:
     """As preview bots ask for it; a secret that the end cuts is masked."""
@@ -328,7 +328,7 @@ def test_a_beginning_is_searched(server: Any) -> None:
         assert answer.body.rstrip(b"*") == expected[: end - held]
 
 
-@pytest.mark.slow
+@pytest.mark.unmeasured
 @pytest.mark.few_cases(1)
 def test_no_ranges_make_up_a_secret(server: Any) -> None:
     """An attacker asks for every part of each size, and joins what comes."""

@@ -239,7 +239,6 @@ def test_any_split_of_a_secret_is_found(sizes: list[int], pings: int) -> None:
     assert text_of(b"".join(sent)) == f"key {MASKED}, then"
 
 
-@pytest.mark.slow
 @given(st.lists(st.integers(1, 6), min_size=20, max_size=20), st.sampled_from(["\n", "\r\n", "\r"]))
 def test_events_of_any_kind_are_joined_in_one_chunk_or_many(sizes: list[int], end: str) -> None:
     """Plain ones, beside JSON on one line and on several, which have texts of their own."""

@@ -296,7 +296,7 @@ def test_a_long_name_or_value_is_not_kept(name: str) -> None:
     assert rest.endswith(b'"password":"***"}')
 
 
-@pytest.mark.slow
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("name", ["password", ":", "/a/password"])
 def test_names_of_any_text_are_searched_for_in_linear_time(name: str) -> None:
     """What a searcher could be made to go through again and again."""

@@ -64,7 +64,7 @@ def test_no_form_gets_out_over_any_cut(play: Callable[..., Any], place: str, for
         assert ("content-length", str(len(body))) in fields
 
 
-@pytest.mark.slow
+@pytest.mark.unmeasured
 @pytest.mark.few_cases(16)
 @adapters
 @places
@@ -83,7 +83,7 @@ def test_no_form_gets_out_of_an_encoded_body(
     assert gunzip(b"".join(sent)) == expected
 
 
-@pytest.mark.slow
+@pytest.mark.unmeasured
 @adapters
 @pytest.mark.parametrize("coded", [False, True], ids=["plain", "gzip"])
 def test_no_form_gets_out_of_a_long_body(play: Callable[..., Any], coded: bool) -> None:

@@ -53,7 +53,7 @@ def wsgi_body(policy: Policy, body: bytes, *headers: tuple[str, str]) -> bytes:
     return answer.body
 
 
-@pytest.mark.slow
+@pytest.mark.unmeasured
 @pytest.mark.few_cases(4)
 @pytest.mark.parametrize("name", CASES)
 def test_the_loop_goes_on_with_each_slice(name: str) -> None:
@@ -64,14 +64,14 @@ def test_the_loop_goes_on_with_each_slice(name: str) -> None:
     assert turns.headers[b"content-length"] == b"%d" % len(turns.body)
 
 
-@pytest.mark.slow
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("name", ["names", "pointers", "drop", "events"])
 def test_fields_are_masked_in_smaller_slices(name: str) -> None:
     policy, media, body = CASES[name]
     assert take_turns(wrap(policy, body, media)).count >= len(body) // (16 * 1024)
 
 
-@pytest.mark.slow
+@pytest.mark.unmeasured
 @pytest.mark.few_cases(3)
 @pytest.mark.parametrize("name", [name for name in CASES if name not in ("guess", "html")])
 def test_a_compressed_body_is_as_large_as_it_is_decompressed(name: str) -> None:
@@ -94,7 +94,6 @@ def test_a_long_compressed_chunk_of_a_stream_is_taken_in_slices() -> None:
     assert gzip.decompress(turns.body) == wsgi_body(policy, ROWS, ("content-type", JSON))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("coding", [(), GZIP], ids=["plain", "gzip"])
 def test_a_page_is_cleaned_off_the_loop(coding: tuple[tuple[bytes, bytes], ...]) -> None:
     policy = OutputSanitizer(html={"* /*": "ugc"})

@@ -75,7 +75,7 @@ KINDS: dict[str, Callable[[random.Random], str]] = {
 }  # fmt: skip
 
 
-@pytest.mark.slow
+@pytest.mark.unmeasured
 @pytest.mark.few_cases(2)
 @pytest.mark.parametrize("kind", KINDS)
 def test_no_random_value_is_refused_or_left_out_of_masking(kind: str) -> None:

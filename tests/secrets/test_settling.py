@@ -85,7 +85,6 @@ def test_files_that_are_replaced_one_by_one_change_together(
     assert pair(loader) == {"new"}
 
 
-@pytest.mark.slow
 def test_no_reader_sees_one_of_two_files(tmp_path: Path) -> None:
     """While another thread replaces both again and again, with a pause between them."""
     settling = 0.5

@@ -47,7 +47,7 @@ def file_server(request: pytest.FixtureRequest, large_file: Path) -> Iterator[Se
         yield started
 
 
-@pytest.mark.slow
+@pytest.mark.unmeasured
 @pytest.mark.few_cases(4)
 def test_large_file_arrives_byte_identical(file_server: Server, large_file: Path) -> None:
     """Every byte of the file arrives, its length is told, and the policies' fields are there."""

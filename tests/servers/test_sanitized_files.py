@@ -55,7 +55,7 @@ def test_files_are_cleaned_and_searched(leaky: Server, prefix: str) -> None:
     assert {page.status_code, log.status_code, video.status_code} == {200}
 
 
-@pytest.mark.slow
+@pytest.mark.unmeasured
 def test_ranges_get_no_more_out(leaky: Server) -> None:
     """Text files are sent whole whatever part is asked for, a video as ever."""
     base = f"{leaky.url}/uploads/x"
@@ -70,7 +70,7 @@ def test_ranges_get_no_more_out(leaky: Server) -> None:
     assert (video.status_code, video.text) == (206, SECRET)
 
 
-@pytest.mark.slow
+@pytest.mark.unmeasured
 def test_tags_and_lengths_of_files(leaky: Server) -> None:
     """HEAD has what GET has, and a tag comes back for a 304 where the framework does that."""
     for kind in ("html", "log", "mp4"):

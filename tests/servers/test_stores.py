@@ -81,7 +81,7 @@ def test_a_worker_that_is_killed_gives_nobody_a_token(lmdb_server: Server, sourc
     assert ask(lmdb_server, source)[0] == 429
 
 
-@pytest.mark.slow
+@pytest.mark.unmeasured
 @pytest.mark.parametrize(("name", "app"), SERVERS, ids=[name for name, _ in SERVERS])
 def test_workers_that_share_a_valkey_admit_exactly_the_burst_and_answer_without_it(
     name: str, app: str, tmp_path: Path, source: str

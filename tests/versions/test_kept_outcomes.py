@@ -114,7 +114,6 @@ def test_a_request_like_another(adapter: Adapter, first: Sent, second: Sent, exp
     assert ask(adapter, policy, first) == ask(adapter, make(), first)
 
 
-@pytest.mark.slow
 @both_adapters
 def test_outcomes_are_bounded(adapter: Adapter) -> None:
     """So many that a client can send are not kept, and long ones never."""

@@ -87,7 +87,6 @@ def test_usage_by_a_function(protocol: Protocol, caplog: pytest.LogCaptureFixtur
     assert "Versions: caller failed with RuntimeError" in caplog.text
 
 
-@pytest.mark.slow
 @both_protocols
 def test_usage_is_bounded(protocol: Protocol) -> None:
     """A thousand callers of a version are counted apart, and no long names are kept."""

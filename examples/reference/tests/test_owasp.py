@@ -83,7 +83,6 @@ class TestApi2BrokenAuthentication:
 
 
 class TestApi3BrokenObjectPropertyLevelAuthorization:
-    @pytest.mark.slow
     @pytest.mark.parametrize("extra", ["status", "customer", "price", "id", "revision"])
     def test_nothing_undeclared_can_be_set(self, api: Api, extra: str) -> None:
         body = {"lines": {"lamp": 1}, extra: "paid"}
@@ -114,7 +113,6 @@ class TestApi4UnrestrictedResourceConsumption:
         response = api.send("POST", "/v2/orders", key="1", content=body, headers=headers)
         assert response.status_code in statuses
 
-    @pytest.mark.slow
     @pytest.mark.parametrize(
         "query",
         [
@@ -157,7 +155,6 @@ class TestApi5BrokenFunctionLevelAuthorization:
         override = api.send("POST", path, headers={"X-HTTP-Method-Override": method})
         assert override.status_code in {400, 403, 405}
 
-    @pytest.mark.slow
     @pytest.mark.parametrize(
         "path", ["/RPC", "/rpc/", "//rpc", "/v2/rpc", "/%72pc", "/x/../rpc", "/rpc%0A"]
     )
@@ -199,7 +196,6 @@ class TestApi8SecurityMisconfiguration:
         headers = {"Host": "evil.example"}
         assert api.send("GET", "/v2/orders", headers=headers).status_code == 421
 
-    @pytest.mark.slow
     def test_errors_tell_nothing(self, api: Api) -> None:
         metadata.drop_all(api.backend.engine)
         for response in (api.send("GET", "/v2/orders"), api.query("{ orders { id } }")):
@@ -214,7 +210,6 @@ class TestApi9ImproperInventoryManagement:
         assert api.send("GET", "/orders", headers={"API-Version": "9"}).status_code == 400
         assert api.send("GET", "/v2/orders", headers={"API-Version": "1"}).status_code == 400
 
-    @pytest.mark.slow
     @pytest.mark.parametrize(
         "path", ["/docs", "/redoc", "/admin", "/static/app.js", "/.env", "/v2/graphql", "/metrics"]
     )

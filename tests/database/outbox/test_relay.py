@@ -72,7 +72,7 @@ def test_an_event_that_fails_is_tried_again_later(
     assert "RuntimeError: no route" in caplog.text
 
 
-@pytest.mark.slow
+@pytest.mark.unmeasured
 def test_pauses_grow_until_an_event_is_set_aside(
     sessions: Sessions, outbox: Outbox, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -50,7 +50,7 @@ def test_both_apps_answer_alike(
     assert found == [status, status]
 
 
-@pytest.mark.slow
+@pytest.mark.unmeasured
 def test_limits_are_alike(both: tuple[Any, Any]) -> None:
     """Of the app, and of a route."""
     for requests in (["GET /orders"] * 21, ["POST /login"] * 6):
@@ -61,7 +61,7 @@ def test_limits_are_alike(both: tuple[Any, Any]) -> None:
         assert before[-1] == 429
 
 
-@pytest.mark.slow
+@pytest.mark.unmeasured
 def test_clients_of_the_proxy(both: tuple[Any, Any]) -> None:
     """Are counted by the address that it adds."""
     for app in both:
@@ -89,7 +89,7 @@ def test_cors_and_https(both: tuple[Any, Any]) -> None:
         assert answer.headers["location"] == "https://api.example/orders"
 
 
-@pytest.mark.slow
+@pytest.mark.unmeasured
 def test_differences(both: tuple[Any, Any]) -> None:
     """In statuses, and in what passes."""
 
@@ -113,7 +113,7 @@ def test_differences(both: tuple[Any, Any]) -> None:
     assert found == [[400, 404, 200, 200, 200], [401, 401, 403, 413, 422]]
 
 
-@pytest.mark.slow
+@pytest.mark.unmeasured
 def test_refusals_differ(both: tuple[Any, Any]) -> None:
     """In their bodies and headers."""
     client = next(CLIENTS)
@@ -126,7 +126,7 @@ def test_refusals_differ(both: tuple[Any, Any]) -> None:
     assert "ratelimit" in after[0].headers
 
 
-@pytest.mark.slow
+@pytest.mark.unmeasured
 def test_two_apps_of_fastapi_guard_share_their_counts() -> None:
     """And two of Mantlet don't."""
     client = next(CLIENTS)
@@ -149,7 +149,7 @@ def test_options_exist() -> None:
     check_options(PAGE, SecurityConfig.model_fields, *decorators)
 
 
-@pytest.mark.slow
+@pytest.mark.unmeasured
 def test_report_mode_beside_fastapi_guard(caplog: pytest.LogCaptureFixture) -> None:
     """The responses are those of fastapi-guard, and the log has what Mantlet would refuse."""
     caplog.set_level(logging.INFO, "mantlet.guard")

@@ -187,7 +187,7 @@ def test_a_raw_body_is_never_in_memory_as_a_whole(
     assert peak < SPOOLED
 
 
-@pytest.mark.slow
+@pytest.mark.unmeasured
 @both_adapters
 @pytest.mark.parametrize("forward", ["original", "canonical"])
 def test_nor_is_a_coded_one(adapter: Adapter, forward: Any) -> None:
@@ -355,7 +355,7 @@ def bytes_beside(adapter: Adapter, model: Any, items: str, containers: int) -> f
     return (peak - 24 * len(body) - OVERHEAD) / (times * (containers or 1))
 
 
-@pytest.mark.slow
+@pytest.mark.unmeasured
 @pytest.mark.few_cases(4)
 @both_adapters
 @pytest.mark.parametrize("text", TEXTS)

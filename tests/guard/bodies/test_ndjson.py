@@ -252,7 +252,7 @@ class Counted(bytearray):
         return got
 
 
-@pytest.mark.slow
+@pytest.mark.unmeasured
 def test_a_long_line_byte_by_byte_takes_linear_work(monkeypatch: pytest.MonkeyPatch) -> None:
     """What has come of it is kept, and looked at once more at its end."""
     monkeypatch.setattr("mantlet.guard.bodies.ndjson.bytearray", Counted, raising=False)

@@ -174,7 +174,6 @@ def test_the_option_has_three_values(mode: Any) -> None:
         SchemaGuard(openapi=served("3.1.1"), servers=mode)
 
 
-@pytest.mark.slow
 @both_adapters
 @pytest.mark.parametrize("matching", [None, 0, 98])
 def test_a_document_that_matches_nothing_says_so_once(

@@ -52,7 +52,7 @@ def compiled(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return seen
 
 
-@pytest.mark.slow
+@pytest.mark.unmeasured
 @pytest.mark.parametrize(
     ("compile_", "count", "at_once"),
     [("eager", 301, 301), ("lazy", 3, 0), ("auto", 300, 300), ("auto", 301, 0)],

@@ -92,7 +92,7 @@ def test_faults_merged_into_the_document_itself_are_errors() -> None:
         read_yaml("a: &x {b: 1, b: 2}\n<<: *x", YamlFindings())
 
 
-@pytest.mark.slow
+@pytest.mark.unmeasured
 def test_reading_takes_little_more_memory_than_the_value() -> None:
     """No tree of nodes is built, nor are names and short words kept once for each occurrence."""
     text = "".join(f"name{n}:\n  type: string\n  items: [first, second]\n" for n in range(5000))

@@ -77,7 +77,7 @@ CELLS = [
 ]
 
 
-@pytest.mark.slow
+@pytest.mark.unmeasured
 @pytest.mark.parametrize(("style", "without", "explode", "kind"), CELLS)
 @given(data=st.data())
 @settings(max_examples=40)

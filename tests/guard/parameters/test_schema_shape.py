@@ -162,7 +162,7 @@ def test_recursion_ends() -> None:
     assert not kids.items.properties
 
 
-@pytest.mark.slow
+@pytest.mark.unmeasured
 def test_too_many_subschemas_are_refused() -> None:
     """A schema that unfolds without end in its references is refused, soon."""
     definitions = {

@@ -88,7 +88,7 @@ PIECES = st.sampled_from(
 TARGETS = st.lists(PIECES, max_size=9).map(lambda pieces: f"/{''.join(pieces)}".encode())
 
 
-@pytest.mark.slow
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("name", READERS)
 @pytest.mark.parametrize("paths", ["refuse", "normalize"])
 @pytest.mark.breaks_rules("requests that a careful server would refuse")

@@ -127,7 +127,7 @@ def given_fields(reading: Reading, name: str) -> dict[str, str]:
     return dict(getattr(reading.validated, name) or {})
 
 
-@pytest.mark.slow
+@pytest.mark.unmeasured
 def test_a_query_that_passes_is_read_to_the_same_fields(reader: Reader) -> None:
     """By the guard and by the framework."""
     passed = []
@@ -146,7 +146,7 @@ def test_a_query_that_passes_is_read_to_the_same_fields(reader: Reader) -> None:
     assert any(passed)
 
 
-@pytest.mark.slow
+@pytest.mark.unmeasured
 def test_a_form_that_passes_is_read_to_the_same_fields(reader: Reader) -> None:
     """By the guard and by the framework."""
     passed = []
@@ -201,7 +201,7 @@ VALUES = st.recursive(
 )
 
 
-@pytest.mark.slow
+@pytest.mark.unmeasured
 def test_any_json_value_is_read_to_itself(reader: Reader) -> None:
     """Whether it is escaped or not."""
 
@@ -215,7 +215,7 @@ def test_any_json_value_is_read_to_itself(reader: Reader) -> None:
     check()
 
 
-@pytest.mark.slow
+@pytest.mark.unmeasured
 def test_any_fields_are_read_to_themselves(reader: Reader) -> None:
     """Encoded as the standard library does it, in a query and in a form."""
 

@@ -114,7 +114,7 @@ def test_names_that_are_read_differently_are_told(name: str) -> None:
     refused(f'Content-Disposition: form-data; name="{name}"')
 
 
-@pytest.mark.slow
+@pytest.mark.unmeasured
 @given(st.text(max_size=20))
 def test_a_head_is_read_where_its_name_is_one(name: str) -> None:
     """The one function tells of the other, so that names can be checked beforehand."""

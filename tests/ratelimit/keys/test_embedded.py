@@ -88,7 +88,7 @@ def test_a_local_translator_may_be_named() -> None:
     assert repr(asked) == ("client_address(nat64_prefixes=['64:ff9b:1:2::/96', '64:ff9b:1::/48'])")
 
 
-@pytest.mark.slow
+@pytest.mark.unmeasured
 @both_adapters
 def test_translated_clients_share_no_bucket_and_a_tunnel_has_one(adapter: Adapter) -> None:
     """NAT64 and Teredo have many clients in one /64, and a 6to4 client has many of these."""

@@ -73,7 +73,7 @@ def test_no_more_keys_are_kept_than_the_bound_and_those_of_one_request() -> None
         assert size(store) <= 10 + 2
 
 
-@pytest.mark.slow
+@pytest.mark.unmeasured
 @pytest.mark.few_cases(1)
 @pytest.mark.parametrize("pause", [0, HOUR // 4, 2 * HOUR], ids=["at once", "slowly", "rarely"])
 def test_a_flood_of_fresh_addresses_takes_no_memory_beyond_the_bound(pause: int) -> None:
@@ -128,7 +128,7 @@ def resident() -> int:
     return int(told.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") if told.exists() else 0
 
 
-@pytest.mark.slow
+@pytest.mark.unmeasured
 def test_a_key_takes_about_what_the_docstring_says() -> None:
     """For an IPv4 address, at the worst fill level of the hash table."""
     for count in (5_462, 10_900):
@@ -286,7 +286,7 @@ def test_a_key_that_is_full_again_leaves_before_one_that_is_not(
     assert not any(store.admits(debtor) for debtor in debtors)
 
 
-@pytest.mark.slow
+@pytest.mark.unmeasured
 def test_forgetting_one_given_key_takes_as_many_new_keys_as_is_documented() -> None:
     """On average a fifth of the bound, though all keys are equally short of tokens."""
     bound, rounds = 64, 400
@@ -305,7 +305,7 @@ def test_forgetting_one_given_key_takes_as_many_new_keys_as_is_documented() -> N
     assert needed / rounds > bound / 5 * 0.7
 
 
-@pytest.mark.slow
+@pytest.mark.unmeasured
 def test_a_bucket_that_others_leave_alone_is_worth_many_requests() -> None:
     """Guesses are not made free by a flood: each of its keys costs a request."""
     store = bounded(1000)
@@ -381,6 +381,7 @@ def test_strikes_outlast_the_bucket_that_has_refilled() -> None:
 # -- places ---------------------------------------------------------------------------------------
 
 
+@pytest.mark.unmeasured
 def test_slots_take_no_memory_once_they_are_given_back() -> None:
     """However many keys there are."""
     store = MemoryStore(10, Clock())

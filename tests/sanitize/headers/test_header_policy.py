@@ -560,7 +560,7 @@ def test_cookies_are_left_alone_by_option(adapter: Adapter) -> None:
 # -- options --------------------------------------------------------------------------------------
 
 
-@pytest.mark.slow
+@pytest.mark.unmeasured
 def test_plans_are_bounded() -> None:
     """Though an app makes up names of fields."""
     policy = OutputSanitizer()

@@ -82,7 +82,7 @@ def test_an_everyday_error_is_found(form: str) -> None:
     assert len(kept) <= len(MESSAGES) * 0.05, kept
 
 
-@pytest.mark.slow
+@pytest.mark.unmeasured
 @pytest.mark.few_cases(2)
 @pytest.mark.parametrize("form", ["text in a page", "HTML by Jinja", "JSON", "JSON, repr()"])
 def test_an_everyday_error_is_masked_alike_over_any_cut(form: str) -> None:

@@ -54,7 +54,6 @@ def test_text_with_some_beginnings_is_left_alone() -> None:
     assert scan(body, False) == body
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("media", ["application/json", "text/plain"])
 def test_behind_a_flood_of_leaks_all_text_is_masked_and_json_stays_json(media: str) -> None:
     """And it is told once."""

@@ -24,7 +24,7 @@ PATTERNS = {
 TEXTS = [bytes(letters) for size in range(6) for letters in product(b"abc", repeat=size)]
 
 
-@pytest.mark.slow
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("name", PATTERNS)
 def test_a_beginning_is_one_if_and_only_if_it_can_be_completed(name: str) -> None:
     """By some text; so that nothing is held back in vain, and nothing goes too early."""

@@ -23,7 +23,7 @@ def sent(chunks: list[bytes], *patterns: Pattern, media: str = "text/plain") -> 
     return b"".join(scan(chunk, True) for chunk in chunks) + scan(b"", False)
 
 
-@pytest.mark.slow
+@pytest.mark.unmeasured
 def test_a_pattern_is_masked_over_any_cut() -> None:
     """All of it, and nothing around it."""
     body = b"of EMP-123456, EMP-123456-0007 and EMP-12345 or EMP-1234567; EMP-"

@@ -136,7 +136,7 @@ def test_a_traceback_in_an_indented_session_stays() -> None:
     assert scanned(text.replace(">>> a()", "a()").encode())[1] == ["python-traceback"]
 
 
-@pytest.mark.slow
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("name", ["ValueError", "shop.Exception"])
 def test_many_errors_without_a_trace_are_no_flood(name: str) -> None:
     """One in 32 bytes and more is looked at: in a log, and in JSON about rejected rows."""

@@ -101,7 +101,7 @@ def events(caplog: pytest.LogCaptureFixture) -> list[tuple[str, str]]:
     return [(record.event, record.reason) for record in records]
 
 
-@pytest.mark.slow
+@pytest.mark.unmeasured
 @both_adapters
 def test_while_the_disk_is_full_there_is_one_outage(
     adapter: Adapter, disk: Path, path: Path, clock: Clock, caplog: pytest.LogCaptureFixture

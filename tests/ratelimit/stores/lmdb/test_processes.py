@@ -134,7 +134,6 @@ def test_eight_threads_admit_exactly_the_burst(open_store: OpenStore) -> None:
     assert sum(counts) == BURST
 
 
-@pytest.mark.slow
 @pytest.mark.usefixtures("eager_switches")
 def test_a_file_grows_under_threads(open_store: OpenStore, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is remapped while no thread is using it."""

@@ -97,7 +97,7 @@ Fault = tuple["Callable[[Valkey, Load], None]", int]
 outages = pytest.mark.parametrize("fault", [(hang, 0), (die, 1)], ids=["hangs", "dies"])
 
 
-@pytest.mark.slow
+@pytest.mark.unmeasured
 @both_adapters
 @outages
 def test_local_counts_go_on_with_the_share_of_a_process(
@@ -113,7 +113,7 @@ def test_local_counts_go_on_with_the_share_of_a_process(
         assert SHARE <= admitted <= BURST * (1 + fault[1]) + SHARE
 
 
-@pytest.mark.slow
+@pytest.mark.unmeasured
 @pytest.mark.few_cases(1)
 @both_adapters
 @outages
@@ -130,7 +130,7 @@ def test_everything_passes_where_that_is_wanted(
     assert max(load.admitted.values()) > BURST * (1 + fault[1]) + SHARE
 
 
-@pytest.mark.slow
+@pytest.mark.unmeasured
 @pytest.mark.few_cases(1)
 @both_adapters
 @outages
@@ -151,7 +151,7 @@ def test_everything_is_refused_where_that_is_wanted(
     assert max(load.admitted.values()) <= BURST * (1 + fault[1])
 
 
-@pytest.mark.slow
+@pytest.mark.unmeasured
 @pytest.mark.few_cases(1)
 @both_adapters
 @outages
@@ -186,7 +186,7 @@ def cut_off(server: Valkey) -> None:
     server.ask("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
 
 
-@pytest.mark.slow
+@pytest.mark.unmeasured
 @pytest.mark.few_cases(1)
 @both_adapters
 def test_a_forgotten_script_makes_no_difference(adapter: Adapter, own_valkey: Valkey) -> None:
@@ -200,7 +200,7 @@ def test_a_forgotten_script_makes_no_difference(adapter: Adapter, own_valkey: Va
     assert own_valkey.calls("eval") > 1
 
 
-@pytest.mark.slow
+@pytest.mark.unmeasured
 @pytest.mark.few_cases(1)
 @both_adapters
 def test_lost_buckets_are_full(adapter: Adapter, own_valkey: Valkey) -> None:
@@ -214,7 +214,6 @@ def test_lost_buckets_are_full(adapter: Adapter, own_valkey: Valkey) -> None:
         assert BURST < admitted <= 3 * BURST
 
 
-@pytest.mark.slow
 @pytest.mark.few_cases(1)
 @both_adapters
 def test_connections_that_are_cut_are_made_anew(adapter: Adapter, own_valkey: Valkey) -> None:
@@ -243,7 +242,6 @@ def test_a_process_counts_its_share_while_the_server_is_gone(
     assert statuses == [200] * share + [429] * 2
 
 
-@pytest.mark.slow
 @pytest.mark.few_cases(1)
 @both_adapters
 def test_slots_and_refunds_survive_an_outage(adapter: Adapter, own_valkey: Valkey) -> None:

@@ -76,7 +76,7 @@ def drain(store: StoreDriver, claim: TokenRequest) -> int:
 # -- what they save -------------------------------------------------------------------------------
 
 
-@pytest.mark.slow
+@pytest.mark.unmeasured
 def test_a_hot_key_seldom_asks_the_server(way: Way, valkey: Valkey) -> None:
     """For less than one in twenty requests, including the first ones."""
     with prefetching(way, valkey) as (store, _):
@@ -139,7 +139,7 @@ def test_processes_that_hammer_together_get_the_burst_to_the_last_token(
     assert admitted == burst
 
 
-@pytest.mark.slow
+@pytest.mark.unmeasured
 def test_at_once_a_key_gets_its_burst_and_a_batch_for_each_process(
     way: Way, valkey: Valkey
 ) -> None:
@@ -214,7 +214,7 @@ def test_a_ban_elsewhere_applies_when_prefetched_tokens_are_spent(
         assert drain(store, HOT) == PREFETCH
 
 
-@pytest.mark.slow
+@pytest.mark.unmeasured
 def test_a_reset_makes_a_bucket_full_and_not_more_than_that(way: Way, valkey: Valkey) -> None:
     """The prefetched tokens belonged to the bucket that was reset."""
     with prefetching(way, valkey) as (store, _):

@@ -108,7 +108,7 @@ def test_threads_spend_each_token_once(valkey: Valkey) -> None:
     assert sum(counts) == 1000
 
 
-@pytest.mark.slow
+@pytest.mark.unmeasured
 @pytest.mark.usefixtures("eager_switches")
 def test_loops_in_several_threads_spend_each_token_once(valkey: Valkey) -> None:
     """None waits for the tokens of another loop."""

@@ -524,11 +524,11 @@ def test_addresses_of_which_none_answers_share_the_deadline(
             caller.setblocking(False)
             caller.connect_ex(deaf.getsockname())
         found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", deaf.getsockname())]
-        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found * 30)
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found * 3000)
         source = vault(server, url="http://vault.test", allow_http=True, timeout=0.4)
         began = time.monotonic()
         assert str(read_error(source)) == "did not respond in time"
-        assert time.monotonic() - began < 30 * 0.4
+        assert time.monotonic() - began < 3000 * 0.4
 
 
 def test_nothing_is_asked_once_the_time_is_over(server: VaultServer) -> None:
