@@ -22,7 +22,7 @@ def is_called_by_module() -> bool:
 
 
 def _user_frame() -> tuple[FrameType, int]:
-    """Return the first frame outside of Mantlet, and its distance from this function's caller."""
+    """Return the first frame outside of Mantlet, and its ``stacklevel`` for the caller."""
     frame = sys._getframe(1)
     level = 1
     while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):

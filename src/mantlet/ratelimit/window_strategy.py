@@ -318,14 +318,15 @@ class WindowLimiter:
         return found
 
     def _storage(self, uri: str, *, is_async: bool) -> Any:
-        options: dict[str, Any] = {}
+        options: dict[str, Any] = {}  # with the client, where there are several
         names: tuple[str, ...] = ("socket_timeout", "socket_connect_timeout")
         timeout: float = self._timeout
         if self._family in ("redis", "rediss") and is_async:
-            options["implementation"] = "redispy"  # of several asyncio clients
+            options["implementation"] = "redispy"
         elif self._family == "memcached":
             names = ("timeout", "connect_timeout")
             if is_async:
+                options["implementation"] = "memcachio"
                 names = ("blocking_timeout", "connect_timeout", "read_timeout")
         elif self._family == "mongodb":
             names = ("serverSelectionTimeoutMS", "connectTimeoutMS", "socketTimeoutMS")
@@ -334,7 +335,8 @@ class WindowLimiter:
         try:
             storage = storage_from_string(uri, wrap_exceptions=True, **options)
         except ConfigurationError as error:
-            extra = f"async-{self._family}" if is_async else self._family
+            extra = {"rediss": "redis", "valkeys": "valkey"}.get(self._family, self._family)
+            extra = f"async-{extra}" if is_async else extra
             raise ImportError(
                 f'windows in {self._family} need its client: pip install "limits[{extra}]"'
             ) from error
