@@ -197,7 +197,7 @@ class WindowLimiter:
         )
         self._lock = Lock() if is_local else nullcontext()
         self._blocking: _Strategies | None = None
-        #: What the clients of a storage raise if it fails; `limits` wraps most of it.
+        #: The exceptions of a storage that fails; `limits` wraps most of those of its clients.
         self._faults: tuple[type[Exception], ...] = (StorageError, ConcurrentUpdateError, OSError)
         #: An asyncio client belongs to the event loop that uses it.
         self._by_loop: WeakKeyDictionary[AbstractEventLoop, _Strategies] = WeakKeyDictionary()
