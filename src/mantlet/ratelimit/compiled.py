@@ -181,7 +181,7 @@ class CompiledRule:
         prefix: the beginning of the keys of all its buckets.
         strikes: when refusals ban a key; None if they never do.
         limits: the compiled quotas; None if a function returns them.
-        windows: the kinds of windows that its quotas are counted in.
+        windows: its quotas that are counted in windows.
         has_buckets: whether one of the quotas has a token bucket.
         waits: whether its hits are known only once something has been waited for, such as the body.
     """
@@ -215,7 +215,7 @@ class CompiledRule:
         self._cache: dict[tuple[Quota, ...], tuple[QuotaLimit, ...]] = {}
         self.limits = None if callable(quotas) else self._compile(quotas)
         self.windows = frozenset(
-            quota.window for quota in (() if callable(quotas) else quotas) if quota.window
+            quota for quota in (() if callable(quotas) else quotas) if quota.window
         )
         self.has_buckets = callable(quotas) or not all(quota.window for quota in quotas)
         self.waits = key.waits or any(map(is_coroutine_function, (quotas, cost)))

@@ -9,6 +9,7 @@ from mantlet._internal.options import check_int, check_number
 from mantlet._internal.server_settings import visible_workers
 from mantlet._internal.user_warnings import warn_user
 from mantlet.ratelimit.engine import LimitEngine, OutageAction
+from mantlet.ratelimit.quota import Quota
 from mantlet.ratelimit.rules import RuleTable
 from mantlet.ratelimit.stores.base import LocalStore, Store, redact_uri
 from mantlet.ratelimit.stores.memory import FallbackStore, MemoryStore
@@ -105,7 +106,7 @@ def create_engine(store: str | Store, table: RuleTable, options: StoreOptions) -
 
 
 def _create_windows(
-    uri: str, kinds: frozenset[str], max_keys: int, timeout: float, workers: int
+    uri: str, quotas: frozenset[Quota], max_keys: int, timeout: float, workers: int
 ) -> "tuple[WindowLimiter, FallbackWindows | None]":
     """Create the limiter that counts windows, and the fallback for a shared storage."""
     # Importing them is slow.
@@ -113,11 +114,8 @@ def _create_windows(
     from mantlet.ratelimit.window_strategy import WindowLimiter
 
     windows = WindowLimiter(uri, max_keys=max_keys, timeout=timeout)
-    for kind in kinds:
-        if not windows.has_window(kind):
-            raise ValueError(
-                f'no window="{kind}" in {redact_uri(uri)}: use "sliding", "fixed" or another store'
-            )
+    for quota in quotas:
+        windows.check(quota)
     return windows, None if windows.is_local else FallbackWindows(workers, max_keys, timeout)
 
 

@@ -150,7 +150,7 @@ class RuleTable:
         has_report_only: whether some limits are in report mode.
         has_messages: whether there are rules for WebSocket messages.
         has_bans: whether refusals may ban a key.
-        windows: the kinds of windows that some quotas are counted in.
+        windows: the quotas that are counted in windows.
         has_buckets: whether there are token buckets or concurrency limits.
         trusted_headers: the headers that its keys trust.
     """
@@ -209,7 +209,7 @@ class RuleTable:
         self.has_report_only |= any(rule.is_report_only for rule in compiled)
         compiled += filter(None, self._compiled.values())  # also those that are off
         self.has_bans = any(rule.strikes for rule in compiled)
-        self.windows = frozenset(window for rule in compiled for window in rule.windows)
+        self.windows = frozenset(quota for rule in compiled for quota in rule.windows)
         self.has_buckets = self.has_concurrency or any(rule.has_buckets for rule in compiled)
 
     def find(self, request: Request) -> RequestLimits:

@@ -42,6 +42,14 @@ _CLASS_NAMES = {
 }
 #: The supported storages of `limits`.
 _STORAGES = ("redis", "rediss", "valkey", "valkeys", "memcached", "mongodb")
+#: The longest windows in Memcached, in days, as it takes an expiry of more than 30 days for a date,
+#: and a sliding window expires after two periods. It keeps no lists for moving windows.
+_MEMCACHED_DAYS = {"fixed": 30, "sliding": 15}
+_DAY = 86_400
+#: The exceptions of a storage that fails; `limits` wraps most of those of its clients.
+_FAULTS: tuple[type[Exception], ...] = (StorageError, ConcurrentUpdateError, OSError)
+#: Seconds without a server of several that has failed: the others count its keys.
+_DEAD_TIMEOUT = 5
 _EXAMPLES = (
     '"memory://", "redis://localhost:6379", "memcached://localhost:11211" or "mongodb://..."'
 )
@@ -174,8 +182,10 @@ class WindowLimiter:
         scheme = uri.partition("://")[0]
         family = scheme.partition("+")[0]
         is_supported = scheme == "memory" or family in _STORAGES
-        try:
-            urlsplit(uri)  # the storage will do the same on first use
+        try:  # the storage will do the same on first use
+            parts = urlsplit(uri)
+            if family == "memcached":
+                is_supported = _has_ports(parts.netloc) if parts.netloc else len(parts.path) > 1
         except ValueError:
             is_supported = False
         if not is_supported:
@@ -197,14 +207,26 @@ class WindowLimiter:
         )
         self._lock = Lock() if is_local else nullcontext()
         self._blocking: _Strategies | None = None
-        #: The exceptions of a storage that fails; `limits` wraps most of those of its clients.
-        self._faults: tuple[type[Exception], ...] = (StorageError, ConcurrentUpdateError, OSError)
+        self._faults = _FAULTS
         #: An asyncio client belongs to the event loop that uses it.
         self._by_loop: WeakKeyDictionary[AbstractEventLoop, _Strategies] = WeakKeyDictionary()
 
-    def has_window(self, window: str) -> bool:
-        """Return whether the storage can count windows of a kind. Memcached keeps no lists."""
-        return self._family != "memcached" or window != "moving"
+    def check(self, quota: Quota) -> None:
+        """Reject a quota with a window that the storage can't count.
+
+        Raises:
+            ValueError: the kind of window, or one as long, does not exist there.
+        """
+        window = str(quota.window)
+        days = _MEMCACHED_DAYS.get(window)
+        if self._family != "memcached" or (days and quota.period <= days * _DAY):
+            return
+        limit, advice = f" of more than {days} days", "a shorter one"
+        if days is None:
+            limit, advice = "", '"sliding", "fixed"'
+        raise ValueError(
+            f'no window="{window}"{limit} in {redact_uri(self._uri)}: use {advice} or another store'
+        )
 
     def take(
         self, requests: Sequence[TokenRequest], is_async: bool
@@ -328,6 +350,9 @@ class WindowLimiter:
             if is_async:
                 options["implementation"] = "memcachio"
                 names = ("blocking_timeout", "connect_timeout", "read_timeout")
+            elif "," in uri:
+                # While the client of several servers retries one, it counts nothing there.
+                options |= {"retry_attempts": 0, "dead_timeout": _DEAD_TIMEOUT}
         elif self._family == "mongodb":
             names = ("serverSelectionTimeoutMS", "connectTimeoutMS", "socketTimeoutMS")
             timeout = max(1, int(self._timeout * 1000))
@@ -343,14 +368,14 @@ class WindowLimiter:
         if self._family == "memcached" and is_async:
             from memcachio.errors import MemcachedError  # the client of the storage
 
-            self._faults = (*self._faults, MemcachedError)
+            self._faults = (*_FAULTS, MemcachedError)
         return storage
 
     def _create_strategies(self, module: Any, storage: Any) -> _Strategies:
         return {
             window: getattr(module, name)(storage)
             for window, name in _CLASS_NAMES.items()
-            if self.has_window(window)
+            if self._family != "memcached" or window in _MEMCACHED_DAYS
         }
 
     async def _call(self, strategies: _Strategies, method: str, request: TokenRequest) -> Any:
@@ -363,3 +388,9 @@ class WindowLimiter:
             key = blake2b(key.encode("utf-8", "surrogatepass"), digest_size=20).hexdigest()
         result = getattr(strategies[str(quota.window)], method)(item, key, **options)
         return await result if isawaitable(result) else result
+
+
+def _has_ports(netloc: str) -> bool:
+    """Return whether all servers of a URI have a name and a port."""
+    servers = [urlsplit(f"//{server}") for server in netloc.rpartition("@")[2].split(",")]
+    return all(server.hostname and server.port for server in servers)
