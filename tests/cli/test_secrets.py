@@ -6,6 +6,7 @@ import gzip
 import json
 import os
 import pty
+import runpy
 import subprocess
 import sys
 from contextlib import chdir
@@ -169,7 +170,6 @@ def test_check_takes_sources_and_tells_ages(project: Path) -> None:
     assert any(f"{seconds} s" in text for seconds in range(60))
 
 
-@pytest.mark.few_cases(5)
 @pytest.mark.parametrize(
     ("words", "why"),
     [
@@ -217,7 +217,6 @@ def test_what_can_not_be_done_is_said_in_a_line(
 LOADS = f"{MODULE}\nloader = SecretLoader(AppSecrets)\n"
 
 
-@pytest.mark.few_cases(2)
 @pytest.mark.parametrize(
     ("files", "target"),
     [
@@ -253,12 +252,21 @@ def test_example_works_before_any_secret_exists(
     assert run(project, "check", target, environ={}).returncode != 0
 
 
-def test_the_package_of_the_loader_runs_the_same_commands(project: Path) -> None:
+@pytest.mark.parametrize(
+    ("module", "words"), [("mantlet", ["secrets"]), ("mantlet.secrets", [])], ids=["own", "package"]
+)
+def test_both_modules_run_the_same_commands(
+    project: Path, module: str, words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
     """``python -m mantlet.secrets example``, from the name that an app imports."""
-    words = ("example", "shop:AppSecrets", "--output", "-")
-    done = run_process(project, *words, module="mantlet.secrets", environ={})
-    assert done.stdout == run_process(project, "secrets", *words).stdout
-    assert done.stdout.endswith("APP_KEY=\n")
+    command = ("example", "shop:AppSecrets", "--output", "-")
+    written = run_process(project, *words, *command, module=module, environ={}).stdout
+    assert written.endswith("APP_KEY=\n")
+    with chdir(project), patch("sys.path", [*sys.path]), patch("sys.argv", ["", *words, *command]):
+        with pytest.raises(SystemExit, match="0"):
+            runpy.run_module(f"{module}.__main__", run_name="__main__")
+        sys.modules.pop("shop")
+    assert capsys.readouterr().out == written
 
 
 def test_a_module_that_fails_before_the_class_can_not_be_used(project: Path) -> None:
