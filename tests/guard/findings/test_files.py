@@ -275,6 +275,21 @@ def test_files_of_ended_workers_are_added_up(tmp_path: Path) -> None:
     assert {stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()} == {0o600}
 
 
+def test_the_next_worker_adds_up_the_files_of_ended_ones(tmp_path: Path) -> None:
+    """Of as many as have ended, and its own file stays beside the sum."""
+    ended_workers(tmp_path, 1)
+    (first,) = tmp_path.iterdir()
+    pid = first.name.split("-")[1]
+    for number in range(files._MAX_ENDED):
+        (tmp_path / f"guard-{pid}-{number:08x}.json").write_bytes(first.read_bytes())
+    Guarded(WsgiAdapter(), CONTRACTS, mode="report", findings=tmp_path).ask("GET", "/later")
+    assert sorted(written(tmp_path)) == [
+        ("GET /after", files._MAX_ENDED + 1),
+        ("GET /later", 1),
+    ]
+    assert {path.name.split("-")[1] for path in tmp_path.iterdir()} == {"ended", str(os.getpid())}
+
+
 @pytest.mark.exhaustive
 def test_a_worker_that_is_killed_while_it_adds_up_counts_nothing_twice(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
